@@ -6,7 +6,6 @@ import gc
 import os
 import weakref
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -15,8 +14,9 @@ from sessions import APP, SERVER, audio, closed, opened
 from trace_builder import TraceBuilder
 from wsproxy.cli import app_process
 from wsproxy.cli.run import Recorded, _report
+from wsproxy.intercept.pass_through_report import IN_NO_PROXY, PassThroughReport
 from wsproxy.intercept.past_connections import PastConnection
-from wsproxy.proxy.embedding import RunningProxy
+from wsproxy.proxy.embedding import RunningProxy, _ConnectionCounter
 from wsproxy.recorder import SessionWriter
 
 
@@ -28,10 +28,23 @@ def recording(path: Path, code: int) -> SessionWriter:
     return builder.recording
 
 
-def running_proxy() -> RunningProxy:
-    """A recorder without connections."""
-    counter = SimpleNamespace(connections=0)
-    return RunningProxy(None, Path(), False, cast(Any, counter), cast(Any, None))
+def running(*passed: str) -> RunningProxy:
+    """A recorder that has passed one connection through to each of these hosts."""
+    report = PassThroughReport()
+    for host in passed:
+        report.add(host, 443, IN_NO_PROXY, is_speech_api=False, passed=True)
+    stop = cast("Any", None)
+    return RunningProxy(None, Path("ca.pem"), False, _ConnectionCounter(), stop, report)
+
+
+def test_run_report_has_what_was_passed_through(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _report(Recorded(), running("a.example", "b.example"), tmp_path, {})
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        f"wsproxy: passed through: 1 connection to {host}: NO_PROXY names it"
+        for host in ("a.example", "b.example")
+    ]
 
 
 def test_run_recorded_session_keeps_only_its_lines(tmp_path: Path) -> None:
@@ -53,7 +66,7 @@ def test_run_report_prints_sessions_on_stderr(
     paths = [tmp_path / f"{n}.wstrace" for n in range(3)]
     for path, code in zip(paths, (1000, 1011, 1008), strict=True):
         recorded.add(recording(path, code))
-    _report(recorded, running_proxy(), tmp_path, {})
+    _report(recorded, running(), tmp_path, {})
     out, err = capsys.readouterr()
     assert out == ""
     lines = err.splitlines()
@@ -74,7 +87,7 @@ def test_run_report_names_connections_that_went_past_also_beside_sessions(
         PastConnection(None, "", "its process cannot be inspected"): 1,
         PastConnection(("2001:db8::1", 443), "a\x1bb", "it uses another network namespace"): 3,
     }
-    _report(recorded, running_proxy(), tmp_path, past)
+    _report(recorded, running(), tmp_path, past)
     lines = [line for line in capsys.readouterr().err.splitlines() if "past" in line]
     begin = "wsproxy: went past the recorder: "
     assert lines == [
@@ -89,9 +102,9 @@ def test_run_report_without_sessions_prints_hints(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], connections: int
 ) -> None:
     """Also if something came through the recorder, such as a call before the WebSocket."""
-    running = running_proxy()
-    running._watch.connections = connections
-    _report(Recorded(), running, tmp_path, {})
+    proxy = running()
+    proxy._watch.connections = connections
+    _report(Recorded(), proxy, tmp_path, {})
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("wsproxy: nothing recorded: ")
     assert "Setting the app's base URL always works" in lines[1]

@@ -84,7 +84,9 @@ class ArrivalRate:
         self._bucket: list[float] | None = None  # its first time, first position, audio
         self._sizes: Counter[int] = Counter()
         self._intervals: list[float] = []
-        self._last_ns = 0
+        # Whether audio of the latest chunks came at another pace than the declared rate says.
+        # Only then does the pitch of voices matter.
+        self.is_doubtful = False
 
     def feed(
         self,
@@ -102,6 +104,7 @@ class ArrivalRate:
             rate: the declared rate.
         """
         self._count_sizes(times, seconds, rate)
+        self.is_doubtful = False
         firsts = np.flatnonzero(np.diff(times // _BUCKET_NS, prepend=-1))
         sums = np.add.reduceat(seconds, firsts)
         # A bucket ends with the first chunk of the next one.
@@ -134,6 +137,8 @@ class ArrivalRate:
             return
         factor = audio / wall * 1e9
         found = _standard(factor * rate, _TOLERANCE)
+        if abs(found / rate - 1) >= _WRONG:
+            self.is_doubtful = True
         run = self._runs[-1] if self._runs else None
         if not found:
             self._mixed = (start, position, factor)

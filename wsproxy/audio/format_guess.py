@@ -40,6 +40,8 @@ from .report import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .signal_meter import StepLevels
+
     Windows = NDArray[np.float32]
 
 _QUIET = 100.0  # RMS of the declared decoding below which a window decides nothing: -50 dBFS
@@ -117,7 +119,13 @@ class FormatGuess:
         self._right = 0  # windows in the declared format since then
 
     def feed(
-        self, raw: bytes, samples: Windows, count: int, start_s: float, window_s: float
+        self,
+        raw: bytes,
+        samples: Windows,
+        count: int,
+        start_s: float,
+        window_s: float,
+        levels: StepLevels,
     ) -> None:
         """Examine the next windows.
 
@@ -127,9 +135,12 @@ class FormatGuess:
             count: their number.
             start_s: position of the first one.
             window_s: duration of each.
+            levels: of the steps in them, as many in each.
         """
         windows = samples.reshape(count, -1)
-        rms, smooth = level_and_smoothness(windows, self._channels)
+        energy = levels.energy.reshape(count, -1).sum(axis=1)
+        mean = levels.means.reshape(count, -1).mean(axis=1, dtype=np.float64)
+        rms, smooth = level_and_smoothness(windows, energy, mean, self._channels)
         sound = rms > _QUIET
         right = sound & (smooth >= _SMOOTH)
         labels = ["ok" if is_right else "" for is_right in right.tolist()]
@@ -254,7 +265,7 @@ class FormatGuess:
             and episode.label in quiet_in
             and where.start_s - episode.where.end_s <= _BRIDGE_S
         ):
-            episode.where = replace(episode.where, end_s=where.end_s, end_t_ns=where.end_t_ns)
+            episode.where = episode.where.until(where)
         elif episode is not None and where.start_s - episode.where.end_s < 1e-3:
             # It ends in this window.
             middle = (where.start_s + where.end_s) / 2
@@ -321,7 +332,7 @@ class _Episode:
     run: int = 1
 
     def add(self, label: str, where: Region) -> None:
-        self.where = replace(self.where, end_s=where.end_s, end_t_ns=where.end_t_ns)
+        self.where = self.where.until(where)
         self.seconds[label] = self.seconds.get(label, 0.0) + where.seconds
         self.run = self.run + 1 if label == self.label else 1
         self.label = label

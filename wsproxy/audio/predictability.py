@@ -19,11 +19,17 @@ _BALANCE = 1.5
 _TINY = 1e-3  # power that counts as none
 
 
-def level_and_smoothness(windows: Windows, lag: int = 1) -> tuple[Figures, Figures]:
-    """Of each window: RMS without the mean, and the correlation of samples `lag` apart."""
+def level_and_smoothness(
+    windows: Windows, energy: Figures, mean: Figures, lag: int = 1
+) -> tuple[Figures, Figures]:
+    """Of each window: RMS without the mean, and the correlation of samples `lag` apart.
+
+    Args:
+        energy: of each window, the sum of the squares of its samples.
+        mean: of each window.
+    """
     size = windows.shape[1]
-    mean = _means(windows).astype(np.float64)
-    power = np.einsum("ij,ij->i", windows, windows).astype(np.float64) / size - mean**2
+    power = energy / size - mean**2
     product = np.einsum("ij,ij->i", windows[:, :-lag], windows[:, lag:]).astype(np.float64)
     smooth = (product / (size - lag) - mean**2) / np.maximum(power, _TINY)
     return np.sqrt(np.maximum(power, 0.0)), smooth

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -122,7 +122,7 @@ class RegionCollector:
         """Add a region that begins after the previous ones."""
         grown = self._open
         if grown is not None and where.start_s - grown.where.end_s <= self._bridge_s + 1e-6:
-            grown.where = replace(grown.where, end_s=where.end_s, end_t_ns=where.end_t_ns)
+            grown.where = grown.where.until(where)
             grown.held += where.seconds
             grown.weight += weight
             return

@@ -75,6 +75,10 @@ class Region:
         """Its duration."""
         return self.end_s - self.start_s
 
+    def until(self, other: Region) -> Region:
+        """The region that ends where another one does."""
+        return Region(self.start_s, other.end_s, self.frame, self.t_ns, other.end_t_ns)
+
 
 @dataclass(frozen=True, slots=True)
 class AudioFault:

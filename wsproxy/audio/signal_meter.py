@@ -66,6 +66,21 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
+class StepLevels:
+    """Consecutive steps of a stream.
+
+    Attributes:
+        energy: sum of the squares of the samples of each step.
+        means: mean of the samples of each.
+        samples: number of samples of each, those of all channels.
+    """
+
+    energy: NDArray[np.float64]
+    means: NDArray[np.float32]
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
 class Levels:
     """What a `SignalMeter` has measured; the attributes are those of `AudioReport`."""
 
@@ -123,7 +138,7 @@ class SignalMeter:
         rate: int,
         start_s: float,
         scale: Scale,
-    ) -> None:
+    ) -> StepLevels | None:
         """Measure the next samples.
 
         Args:
@@ -134,11 +149,14 @@ class SignalMeter:
             rate: samples of one channel a second.
             start_s: position of the first one.
             scale: what is full scale.
+
+        Returns:
+            The levels of the steps; None if there is no complete one.
         """
         step = step_samples(rate) * channels
         count = len(samples) // step
         if count == 0:
-            return
+            return None
         block = samples[: count * step].reshape(count, step)
         floats = floats[: count * step].reshape(count, step)
         energy = np.einsum("ij,ij->i", floats, floats).astype(np.float64)
@@ -160,6 +178,7 @@ class SignalMeter:
             self._find_clipping(block, channels, scale, least, start_s, step_s)
         if channels >= 2:
             self._correlate(floats.reshape(-1, channels))
+        return StepLevels(energy, means, step)
 
     def _total(
         self,
@@ -178,6 +197,8 @@ class SignalMeter:
         self, rms: NDArray[np.float64], silent: NDArray[np.bool_], start_s: float, step_s: float
     ) -> None:
         quiet = rms < _QUIET_RMS
+        if not quiet.any():
+            return
         self._quiet.feed(quiet, start_s, step_s, self._locator, rms * step_s)
         self._quiet_squares.feed(quiet, start_s, step_s, self._locator, rms**2 * step_s)
         self._quiet_sounds.feed(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from .arrival import ArrivalRate
-from .chunk import Chunk, ChunkBlock
+from .chunk import AudioChunk, ChunkBlock
 from .container_decoding import ContainerDecoder, Decoded, DecoderMissing
 from .container_noise import wav_header
 from .containers import CONTAINERS, HEADLESS, container_name, read_header, wav_sizes
@@ -37,7 +37,8 @@ from .voice_pitch import VoicePitch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .signal_meter import Samples
+    from .sample_listener import SampleListener
+    from .signal_meter import Samples, StepLevels
 
 _STEPS = 10  # of a window in which the format is examined: 0.25 s
 _ASSUMED_RATE = 16_000
@@ -52,6 +53,7 @@ _MAX_ODD = 200
 np.empty(4 << 20, np.uint8)
 _RI, _IF = (int.from_bytes(pair, "little") for pair in (b"RI", b"IF"))
 _MAGIC_STARTS = (b"\x1aE\xdf\xa3", b"OggS\0\x02", b"fLaC", b"#!AMR")
+_FIRST_FOUR = frozenset(magic[:4] for magic in _MAGIC_STARTS)
 
 
 @dataclass(slots=True)
@@ -91,10 +93,14 @@ class Segment(Protocol):
 
 
 class StreamAnalysis:
-    """Analyzes the blocks of a stream."""
+    """Analyzes the blocks of a stream.
 
-    def __init__(self) -> None:
-        self._tools = _Tools()
+    Args:
+        listener: receives the decoded samples as well.
+    """
+
+    def __init__(self, listener: SampleListener | None = None) -> None:
+        self._tools = _Tools(listener)
         self._segment: Segment | None = None
         self._declared: AudioFormat | None = None
         self._position_s = 0.0
@@ -122,7 +128,7 @@ class StreamAnalysis:
             self._position_s = self._segment.position_s
             self._segment = None
 
-    def _begin(self, head: bytes, first: Chunk) -> Segment:
+    def _begin(self, head: bytes, first: AudioChunk) -> Segment:
         declared, tools, at = self._declared, self._tools, self._position_s
         samples = declared.samples if declared else None
         name = container_name(head) or ""
@@ -157,7 +163,7 @@ class StreamAnalysis:
         name = declared.encoding if declared and declared.samples else samples.kind
         return RawSegment(tools, samples, name, rate or _ASSUMED_RATE, channels, at)
 
-    def _begin_wav(self, head: bytes, first: Chunk) -> Segment:
+    def _begin_wav(self, head: bytes, first: AudioChunk) -> Segment:
         header = read_header(head)
         samples = encoding_in_wav(header.encoding) if header else None
         if header is None or samples is None or not header.rate or not header.channels:
@@ -212,21 +218,30 @@ class StreamAnalysis:
 class _Tools:
     """What all segments of a stream report to."""
 
-    def __init__(self) -> None:
+    def __init__(self, listener: SampleListener | None) -> None:
+        self._listener = listener
         self.locator = Locator()
         self.meter = SignalMeter(self.locator)
         self.pitch = VoicePitch()
         self.arrival = ArrivalRate(self.locator, self.pitch)
         self.notes = Notes()
 
+    def locate(self, starts_s: list[float], frames: list[int], times: list[int]) -> None:
+        """Add chunks; arguments as for `Locator.extend`."""
+        self.locator.extend(starts_s, frames, times)
+        if self._listener is not None:
+            self._listener.add_chunks(starts_s, frames, times)
+
     def measure(
         self, samples: Samples, channels: int, rate: int, start_s: float, scale: Scale
-    ) -> NDArray[np.float32]:
-        """Measure samples; returns them as floats."""
+    ) -> tuple[NDArray[np.float32], StepLevels | None]:
+        """Measure samples; returns them as floats, and the levels of their steps."""
+        if self._listener is not None:
+            self._listener.add_samples(samples, channels, rate)
         floats = samples.astype(np.float32, copy=False)
-        self.meter.feed(samples, floats, channels, rate, start_s, scale)
-        self.pitch.feed(floats[::channels], rate, start_s)
-        return floats
+        levels = self.meter.feed(samples, floats, channels, rate, start_s, scale)
+        self.pitch.feed(floats[::channels], rate, start_s, with_pitch=self.arrival.is_doubtful)
+        return floats, levels
 
 
 class UnknownSegment:
@@ -305,7 +320,7 @@ class RawSegment:
         seconds = sizes / (self._frame_bytes * self.rate)
         ends = self._position(self._arrived) + np.cumsum(seconds)
         starts = ends - seconds
-        self._tools.locator.extend(starts.tolist(), chunks.frames, chunks.times)
+        self._tools.locate(starts.tolist(), chunks.frames, chunks.times)
         self._tools.arrival.feed(np.array(chunks.times, np.int64), starts, seconds, self.rate)
         self._note_odd(sizes, ends)
         self._arrived += int(sizes.sum())
@@ -326,10 +341,12 @@ class RawSegment:
         start_s = self._position(self._measured)
         self._measured += len(data)
         samples = decode_pcm(data, self._encoding)
-        floats = self._tools.measure(samples, self.channels, self.rate, start_s, self._scale)
-        if windows:
+        floats, levels = self._tools.measure(
+            samples, self.channels, self.rate, start_s, self._scale
+        )
+        if windows and levels is not None:
             window_s = step_samples(self.rate) * _STEPS / self.rate
-            self._guess.feed(data, floats, windows, start_s, window_s)
+            self._guess.feed(data, floats, windows, start_s, window_s, levels)
 
     def _note_odd(self, sizes: NDArray[np.int64], ends: NDArray[np.float64]) -> None:
         known, size = self._tools.notes.odd_ends, self._encoding.sample_bytes
@@ -355,7 +372,7 @@ class RawSegment:
             out.add(data, chunk.frame, chunk.t_ns)
         return out
 
-    def _cut_headers(self, data: bytes, chunk: Chunk, offset: int) -> bytes:
+    def _cut_headers(self, data: bytes, chunk: AudioChunk, offset: int) -> bytes:
         at = data.find(b"RIFF")
         while at >= 0:
             if data[at + 8 : at + 12] == b"WAVE":
@@ -364,7 +381,7 @@ class RawSegment:
             at = data.find(b"RIFF", at + 1)
         return data
 
-    def _note_header(self, name: str, chunk: Chunk, offset: int) -> None:
+    def _note_header(self, name: str, chunk: AudioChunk, offset: int) -> None:
         if name not in CONTAINERS:
             return
         at = self._position(self._arrived + offset)
@@ -399,7 +416,7 @@ class ContainerSegment:
         """Analyze chunks."""
         for chunk in chunks:
             begun = self.position_s
-            self._tools.locator.extend([begun], [chunk.frame], [chunk.t_ns])
+            self._tools.locate([begun], [chunk.frame], [chunk.t_ns])
             for item in self._decoder.feed(chunk.data):
                 self._take(item, chunk)
         self._measure()
@@ -410,7 +427,7 @@ class ContainerSegment:
             self._take(item, None)
         self._measure()
 
-    def _take(self, item: Decoded | Restart, chunk: Chunk | None) -> None:
+    def _take(self, item: Decoded | Restart, chunk: AudioChunk | None) -> None:
         if isinstance(item, Decoded):
             if (item.rate, item.channels) != (self.rate, self.channels):
                 self._measure()
@@ -440,7 +457,7 @@ class ContainerSegment:
 
 def _may_have_header(joined: bytes, chunks: Sequence[bytes]) -> bool:
     """Whether a header of a container may be in joined chunks."""
-    if any(data.startswith(_MAGIC_STARTS) for data in chunks):
+    if not _FIRST_FOUR.isdisjoint(data[:4] for data in chunks):
         return True
     # Pairs of bytes, the first or the second of which is one of "RIFF": six times as fast as
     # looking for all four.

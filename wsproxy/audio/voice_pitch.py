@@ -14,7 +14,8 @@ _MIN_HZ, _MAX_HZ = 25.0, 600.0
 _MIN_RMS = 330.0  # -40 dBFS
 _PERIODIC = 0.5  # autocorrelation at the period of a voice
 _DETAILED_S = 120.0  # from the start of a stream, in which more pieces are examined
-_PIECES, _FEWER_PIECES = 32, 8  # of a block
+# Of a block: for the pitch in that time and later, and for the spectrum alone.
+_PIECES, _FEWER_PIECES, _SPECTRUM_PIECES = 32, 8, 8
 _MIN_PITCHES = 8
 _MAX_PITCHES = 4000
 _BANDS = 256  # of the spectrum from 0 to half of the sample rate
@@ -29,13 +30,16 @@ class VoicePitch:
         self._spectrum = np.zeros(_BANDS)
         self._rate = 0
 
-    def feed(self, samples: NDArray[np.float32], rate: int, start_s: float) -> None:
+    def feed(
+        self, samples: NDArray[np.float32], rate: int, start_s: float, *, with_pitch: bool
+    ) -> None:
         """Examine a block of one channel.
 
         Args:
             samples: in units of 16-bit samples.
             rate: samples a second.
             start_s: position of the first one.
+            with_pitch: whether the pitch of this block may be asked for.
         """
         size = round(_PIECE_S * rate)
         count = len(samples) // size
@@ -43,7 +47,9 @@ class VoicePitch:
             return
         pieces = samples[: count * size].reshape(count, size)
         power = np.einsum("ij,ij->i", pieces, pieces) / size
-        wanted = _PIECES if start_s < _DETAILED_S else _FEWER_PIECES
+        wanted = _SPECTRUM_PIECES
+        if with_pitch:
+            wanted = _PIECES if start_s < _DETAILED_S else _FEWER_PIECES
         loudest = np.argsort(power)[-wanted:]
         loudest = loudest[power[loudest] > _MIN_RMS**2]
         if not len(loudest):
@@ -57,6 +63,8 @@ class VoicePitch:
         length = max(2 * _BANDS, 1 << (size + _longest_lag(size, rate) - 1).bit_length())
         spectra = np.abs(np.fft.rfft(chosen, length, axis=1)) ** 2
         self._add_spectrum(spectra.sum(axis=0))
+        if not with_pitch:
+            return
         correlation = np.fft.irfft(spectra, axis=1)[:, :size]
         for at, row in zip(loudest.tolist(), correlation, strict=True):
             pitch = _pitch(row, rate)

@@ -106,6 +106,8 @@ def field(message: Mapping[str, Any], path: str) -> object:
     """
     if path in message:
         return message[path]
+    if "." not in path and type(message) is dict:
+        return None  # nearly always
     value: object = message
     for name in path.split("."):
         if isinstance(value, dict):

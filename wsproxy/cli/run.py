@@ -18,6 +18,7 @@ from wsproxy.intercept import environment, past_connections
 from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.recorder import SessionWriter, file_descriptors
 from wsproxy.report.text import safe
+from wsproxy.wording import plural
 
 from . import app_process
 from .app_process import Catch
@@ -46,7 +47,9 @@ _HINTS = (
     "  Deepgram Node:     new DeepgramClient({apiKey, baseUrl: 'ws://127.0.0.1:8080'})",
     "  AssemblyAI Python: StreamingClientOptions(api_host='ws://127.0.0.1:8080')",
     "  ws (Node):         new WebSocket('ws://127.0.0.1:8080/v1/listen')",
-    "A browser or a container has its own proxy settings: point them at `wsproxy record`.",
+    "Chromium and Electron need flags, which are in a variable of the command:",
+    "  wsproxy run -- sh -c 'chromium $WSPROXY_CHROMIUM_FLAGS URL'",
+    "A container has its own proxy settings: point them at `wsproxy record`.",
 )
 _LINGER = 2.0  # seconds that connections may stay open after the command has ended
 
@@ -84,8 +87,8 @@ def command(
     """Run CMD, record its sessions, and exit with its exit status.
 
     CMD gets environment variables that send it through the recorder and make it trust the
-    recorder's CA: proxy variables in upper and lower case, certificate variables for Python,
-    curl and Node, and a preload for Node's ws package and old versions of Python's websockets.
+    recorder's CA: proxy variables in upper and lower case, certificate variables, and preloads
+    for Python, Node, Bun and Java, many of whose libraries read neither.
     Recorded sessions are reported on stderr; CMD's stdout is left alone.
 
     \b
@@ -159,17 +162,15 @@ def _report(
         click.echo(f"wsproxy: {text}" if text else "", err=True)
 
     if recorded.count:
-        many = "" if recorded.count == 1 else "s"
-        say(f"{recorded.count} session{many} recorded in {out}")
+        say(f"{plural(recorded.count, 'session')} recorded in {out}")
         for line in recorded.lines:
             click.echo(f"  {line}", err=True)
         if recorded.failed is not None:
             say(f"to see why: wsproxy explain {recorded.failed}")
     elif running.connections:
-        many = "" if running.connections == 1 else "s"
         say(
-            f"nothing recorded: the command opened {running.connections} connection{many} through "
-            "the recorder, but no WebSocket, and no failed request to a known speech API"
+            f"nothing recorded: the command opened {plural(running.connections, 'connection')} "
+            "through the recorder, but no WebSocket, and no failed request to a known speech API"
         )
     else:
         say("nothing recorded: the command opened no connection through the recorder")

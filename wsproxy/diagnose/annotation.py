@@ -43,7 +43,14 @@ def annotate(
 def _read(
     session: Session, path: Path, rest: Callable[[], None], catalog: Catalog
 ) -> Session | None:
-    """Read the session of a trace; None if it cannot be read."""
+    """Read all of a session: from memory if it is short, else from its trace.
+
+    Returns:
+        None if it cannot be read.
+    """
+    complete = session.analyzed(catalog)
+    if complete is not None:
+        return complete
     try:
         complete = Session.read(path, catalog=catalog, rest=rest)
     except WsproxyError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -10,9 +9,7 @@ from typing import Protocol
 from wsproxy.system.address import authority, reachable
 from wsproxy.system.python_path import app_environment
 
-from . import trust
-
-_PRELOAD = Path(__file__).parent / "preload"
+from . import preloads, trust
 
 # Libraries differ in which of them they read, and in upper or lower case.
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy")
@@ -73,7 +70,7 @@ def for_command(
     if kind in _PROXY_MODES:
         _use_proxy(env, f"{_PROXY_MODES[kind]}://{where}")
     if kind in ("regular", "upstream"):
-        _use_preloads(env)
+        preloads.set_variables(env, url, running.ca, folder)
     if proxy is not None:
         _use_proxy(env, f"http://{authority(*proxy)}")
         env["no_proxy"] = env["NO_PROXY"] = ",".join(_THIS_MACHINE)
@@ -86,13 +83,3 @@ def _use_proxy(env: dict[str, str], url: str) -> None:
     # Sessions with servers on this machine are recorded as well.
     for name in ("no_proxy", "NO_PROXY"):
         env.pop(name, None)
-    env["NODE_USE_ENV_PROXY"] = "1"
-
-
-def _use_preloads(env: dict[str, str]) -> None:
-    """Make Python and Node load code that adds proxy support to libraries without it."""
-    preload = _PRELOAD / "node" / "proxy.cjs"
-    env["NODE_OPTIONS"] = f'{env.get("NODE_OPTIONS", "")} --require "{preload}"'.strip()
-    env["PYTHONPATH"] = os.pathsep.join(
-        part for part in (str(_PRELOAD / "python"), env.get("PYTHONPATH")) if part
-    )

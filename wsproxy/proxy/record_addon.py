@@ -326,6 +326,16 @@ class RecordAddon:
 
     # -- records
 
+    def records_failure(self, client: Client, host: str) -> bool:
+        """Whether to record a connection that has failed before any request.
+
+        An app has other connections, which fail without harm: the user or the catalog has to
+        name the host.
+        """
+        if isinstance(client.proxy_mode, ReverseMode):
+            return self.hosts.includes(host)
+        return self.hosts.is_wanted(host)
+
     def _is_known_api(self, flow: http.HTTPFlow) -> bool:
         host = flow.request.pretty_host
         provider, _ = self._catalog.recognize(host, flow.request.path.partition("?")[0])
@@ -384,17 +394,8 @@ class RecordAddon:
         cause: FailureCause,
         scheme: str = "wss",
     ) -> None:
-        """Record a session that has no flow, from a connection event.
-
-        An app has other connections, which fail without harm: such a session is recorded only
-        if the user or the catalog names the host.
-        """
-        is_wanted = (
-            self.hosts.includes(host)
-            if isinstance(client.proxy_mode, ReverseMode)
-            else self.hosts.is_wanted(host)
-        )
-        if self._recorder is None or not is_wanted:
+        """Record a session that has no flow, from a connection event."""
+        if self._recorder is None or not self.records_failure(client, host):
             return
         session = self._new_session(client, host, "/", synthetic=True)
         session.add(Request(session.now(), "GET", scheme, host, port, "/"))

@@ -12,7 +12,6 @@ from itertools import accumulate
 
 from wsproxy.audio.encodings import MULAW, PCM16, AudioFormat
 from wsproxy.catalog import Api
-from wsproxy.trace import FrameRecord
 
 from .audio_carrier import CarriedAudio
 from .format_timeline import AudioSession, format_timeline
@@ -69,12 +68,19 @@ class AudioMeter:
         if self.speech is not None:
             self._judge((t_ns,), (carried.data(),))
 
-    def add_binaries(self, frames: Sequence[FrameRecord]) -> None:
-        """Add complete binary messages that are audio, between which nothing was declared."""
-        times = [frame.t_ns for frame in frames]
-        self._count(times, [len(frame.payload) + frame.cut for frame in frames])
+    def add_binaries(
+        self, times: Sequence[int], payloads: Sequence[bytes], lengths: Sequence[int]
+    ) -> None:
+        """Add complete binary messages that are audio, between which nothing was declared.
+
+        Args:
+            times: of their frames, ns.
+            payloads: as much as was recorded of them.
+            lengths: bytes of all of each.
+        """
+        self._count(times, lengths)
         if self.speech is not None:
-            self._judge(times, [frame.payload for frame in frames])
+            self._judge(times, payloads)
 
     def _count(self, times: Sequence[int], sizes: Sequence[int]) -> None:
         size = sum(sizes)

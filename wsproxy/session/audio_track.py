@@ -16,11 +16,12 @@ from statistics import median
 from typing import Protocol
 
 from wsproxy.audio.analyzer import AudioAnalyzer
+from wsproxy.audio.containers import ContainerHeader, read_header
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.report import AudioReport
 from wsproxy.audio.sniff import sniff
-from wsproxy.trace import FrameRecord
 
+from .binary_block import BinaryBlock
 from .size_histogram import KEPT_PLACES, Place, SizeHistogram
 
 KEPT_HEAD = 64 << 10  # bytes of audio kept from the beginning of a track
@@ -41,7 +42,7 @@ class Analyzer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class AudioGap:
     """A time without chunks.
 
     Attributes:
@@ -170,6 +171,15 @@ class AudioCursor:
         return self._sizes[at - 1] + int(done * (self._sizes[at] - self._sizes[at - 1]))
 
 
+@dataclass(frozen=True, slots=True)
+class _ExaminedHead:
+    """What the first bytes of a track are, `length` of them."""
+
+    length: int
+    kind: str
+    header: ContainerHeader | None
+
+
 @dataclass(slots=True)
 class AudioTrack:
     """The audio of one direction in one carrier.
@@ -200,7 +210,7 @@ class AudioTrack:
     messages: int = 0
     size: int = 0
     last_size: int = 0
-    longest_gap: Gap = Gap()
+    longest_gap: AudioGap = AudioGap()
     sizes: SizeHistogram = field(default_factory=SizeHistogram)
     fastest: FastestWindow = field(default_factory=FastestWindow)
     cursor: AudioCursor = field(default_factory=AudioCursor)
@@ -213,6 +223,7 @@ class AudioTrack:
     _last_frame: int = 0
     _last_ns: int = 0
     _head: bytearray = field(default_factory=bytearray, repr=False)
+    _examined_head: _ExaminedHead | None = field(default=None, repr=False)
 
     def add(self, frame: int, t_ns: int, size: int, *, fragmented: bool = False) -> None:
         """Count a message.
@@ -225,7 +236,7 @@ class AudioTrack:
         if self.messages:
             gap = t_ns - self._last_ns
             if gap > self.longest_gap.length_ns:
-                self.longest_gap = Gap(gap, self._last_ns, self._last_frame)
+                self.longest_gap = AudioGap(gap, self._last_ns, self._last_frame)
         self._last_frame = frame
         self._last_ns = t_ns
         self.last_size = size
@@ -240,34 +251,31 @@ class AudioTrack:
         self.fastest.add(frame, t_ns, size)
         self.cursor.add(t_ns, self.size)
 
-    def add_all(self, numbers: Sequence[int], frames: Sequence[FrameRecord]) -> None:
-        """Add complete binary messages of this direction, not empty, that are the audio.
+    def add_all(self, block: BinaryBlock) -> None:
+        """Add complete binary messages of this direction that are the audio.
 
         As `add` and `add_data` of each would do, at a fraction of the time.
         """
-        times = [frame.t_ns for frame in frames]
-        lengths = [len(frame.payload) + frame.cut for frame in frames]
+        numbers, times, lengths = block.numbers, block.times, block.lengths
         self.add(numbers[0], times[0], lengths[0])
         gaps = list(map(sub, times[1:], times))
         if gaps and (gap := max(gaps)) > self.longest_gap.length_ns:
             at = gaps.index(gap)
-            self.longest_gap = Gap(gap, times[at], numbers[at])
+            self.longest_gap = AudioGap(gap, times[at], numbers[at])
         for number, t_ns in zip(numbers[1:KEPT_PLACES], times[1:], strict=False):
             if len(self.first_places) < KEPT_PLACES:
                 self.first_places.append(Place(number, t_ns))
         self.cursor.add_all(times[1:], list(accumulate(lengths[1:], initial=self.size))[1:])
         self.sizes.add_all(lengths[1:], numbers[1:], times[1:])
         self.fastest.add_all(numbers[1:], times[1:], lengths[1:])
-        self.messages += len(frames) - 1
+        self.messages += len(numbers) - 1
         self.size += sum(lengths) - lengths[0]
         self.last_size = lengths[-1]
         self._last_frame, self._last_ns = numbers[-1], times[-1]
-        if self.wants_data:
-            data = [frame.payload for frame in frames]
-            if not self._head_is_full:
-                self._add_head(b"".join(data))
-            if self.analyzer is not None:
-                self.analyzer.add_all(data, numbers, times)
+        if not self._head_is_full:
+            self._add_head(b"".join(block.payloads))
+        if self.analyzer is not None:
+            self.analyzer.add_all(block.payloads, numbers, times)
 
     @property
     def wants_data(self) -> bool:
@@ -325,7 +333,19 @@ class AudioTrack:
     @property
     def kind(self) -> str:
         """What the audio is by its first bytes, see `audio.sniff.sniff`."""
-        return sniff(self.head)
+        return self._examined().kind
+
+    @property
+    def header(self) -> ContainerHeader | None:
+        """The header of a container at its start, None if there is none."""
+        return self._examined().header
+
+    def _examined(self) -> _ExaminedHead:
+        """What the head is, found once for each length of it."""
+        if self._examined_head is None or self._examined_head.length != len(self._head):
+            head = self.head
+            self._examined_head = _ExaminedHead(len(head), sniff(head), read_header(head))
+        return self._examined_head
 
     @property
     def span_ns(self) -> int:

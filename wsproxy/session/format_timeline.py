@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from wsproxy.audio.containers import read_header
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import Json, read
@@ -307,7 +306,7 @@ def _next_to_audio(track: AudioTrack) -> Iterator[_Found]:
         # Only its header says what a WAV stream is, and Azure's clients name it with raw samples.
         if values and not values.encoding.endswith("wav"):
             yield place.frame, place.t_ns, MEDIA_TYPE, values
-    header = read_header(track.head)
+    header = track.header
     if header is not None and header.name == "WAV" and track.first is not None:
         values = _Values(header.encoding, header.rate, header.channels)
         yield track.first.frame, track.first.t_ns, HEADER, values

@@ -6,14 +6,16 @@ of audio: these wait, and many are added at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
+from operator import itemgetter
 from typing import Protocol
 
-from wsproxy.trace import FrameRecord
+from wsproxy.trace import FrameRecord, FrameRun
 from wsproxy.wire import MessageAssembler, Opcode
 
 from .audio_carrier import CarriedAudio
+from .binary_block import BinaryBlock
 from .head_tail_buffer import (
     KEPT_BINARIES,
     KEPT_BINARY,
@@ -29,10 +31,13 @@ from .traffic import KEPT_FRAMES, Traffic
 
 KEPT_MESSAGE = 1 << 20  # bytes kept of a message in several frames until it is complete
 _BRACE = ord("{")
-_BLOCK = 64  # messages with audio that are added at once
+_BLOCK = 256  # messages with audio that are added at once
+# Bytes of them that are held until then. A recorder has many sessions, what reads has few.
+_HELD_READING, _HELD_RECORDING = 512 << 10, 64 << 10
+_SHORT = 64 << 10  # bytes of one of them at most
 # Frames after which nothing waits: the traffic keeps KEPT_FRAMES of the last ones, in a ring.
 _MAX_WAIT = KEPT_FRAMES // 2
-_SHORT = 4096  # bytes of one of them at most: they are held until then
+_first_byte = itemgetter(0)
 _CLOSE = int(Opcode.CLOSE)
 _BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
 
@@ -40,7 +45,7 @@ _BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
 class MessageListener(Protocol):
     """What reads every message, see `Timeline`."""
 
-    def add_audio(self, numbers: Sequence[int], frames: Sequence[FrameRecord]) -> None: ...
+    def add_audio(self, block: BinaryBlock, start: int) -> None: ...
 
     def add_message(
         self,
@@ -80,9 +85,11 @@ class FrameFold:
             MessageAssembler(keep_text=KEPT_MESSAGE, keep_binary=KEPT_MESSAGE) for _ in range(2)
         )
         self._message_begun_ns = [0, 0]
-        self._untold: tuple[list[int], list[FrameRecord]] = ([], [])  # to the listener
-        self._recent: list[list[tuple[int, FrameRecord]]] = [[], []]  # may still be kept
-        self._waiting: list[tuple[list[int], list[FrameRecord]]] = [([], []), ([], [])]
+        self._max_held = _HELD_READING if with_audio else _HELD_RECORDING
+        self._waiting = [BinaryBlock(False), BinaryBlock(True)]
+        # Of the direction whose messages the listener has not read, and how many it has.
+        self._untold_side, self._told = False, 0
+        self._recent: list[list[KeptMessage]] = [[], []]  # may still be kept
 
     def add(self, frame: FrameRecord) -> int:
         """Add the next frame; returns its number."""
@@ -100,13 +107,15 @@ class FrameFold:
         ):
             # Audio and nothing else: nearly all frames of most sessions.
             self._assemblers[from_client].open = None
-            numbers, frames = self._waiting[from_client]
-            numbers.append(number)
-            frames.append(frame)
-            if self.listener is not None:
-                self._untold[0].append(number)
-                self._untold[1].append(frame)
-            if len(numbers) >= _BLOCK or number - numbers[0] >= _BLOCK:
+            if from_client is not self._untold_side:
+                self._tell_other(from_client)
+            block = self._waiting[from_client]
+            block.add(number, frame)
+            if (
+                len(block.numbers) >= _BLOCK
+                or number - block.numbers[0] >= _BLOCK
+                or block.size >= self._max_held
+            ):
                 self._add_waiting(from_client)
             return number
         if opcode <= _BINARY or opcode == _CLOSE:
@@ -119,29 +128,68 @@ class FrameFold:
             self._add_data(frame, number)
         return number
 
+    def add_run(self, run: FrameRun) -> None:
+        """Add the next frames, which are messages of one direction."""
+        side, lengths = run.from_client, list(map(len, run.payloads))
+        if (
+            not self._in_blocks[side]
+            or max(lengths) > _SHORT
+            or _BRACE in map(_first_byte, run.payloads)
+        ):
+            for frame in run.frames():
+                self.add(frame)
+            return
+        first, before = self.frame_count + 1, self.frame_count // _MAX_WAIT
+        self.frame_count += len(lengths)
+        if self.frame_count // _MAX_WAIT != before:
+            self._add_all_waiting()
+        self._assemblers[side].open = None
+        if side is not self._untold_side:
+            self._tell_other(side)
+        block = self._waiting[side]
+        block.extend(first, run, lengths)
+        if self.frame_count - block.numbers[0] >= _BLOCK or block.size >= self._max_held:
+            self._add_waiting(side)
+
     def _add_waiting(self, from_client: bool) -> None:
         """Add the messages of a direction that wait."""
-        numbers, frames = self._waiting[from_client]
-        if not numbers:
+        block = self._waiting[from_client]
+        if not block.numbers:
             return
-        self._waiting[from_client] = ([], [])
-        if len(self._untold[0]) >= _BLOCK:
+        if from_client is self._untold_side:
             self.tell_listener()
-        self._traffic.add_binaries(numbers, frames)
+            self._told = 0
+        self._waiting[from_client] = BinaryBlock(from_client)
+        self._traffic.add_binaries(block)
         track = self._audio.plain[from_client]
         if track is not None and not self._audio.ended:
-            track.add_all(numbers, frames)
-        self._recent[from_client] += zip(numbers, frames, strict=True)
-        if not self._binaries[from_client].has_first:
-            self._keep_recent(from_client)
-        del self._recent[from_client][:-KEPT_BINARIES]
+            track.add_all(block)
+        self._hold_recent(block)
+
+    def _hold_recent(self, block: BinaryBlock) -> None:
+        """Hold the latest of the messages that waited: they may be among those that are kept."""
+        side, count = block.from_client, 0
+        if self._binaries[side].has_first:
+            count = max(0, len(block) - KEPT_BINARIES)
+        self._recent[side] += [
+            (number, t_ns, side, payload[:KEPT_BINARY], length)
+            for number, t_ns, payload, length in zip(
+                block.numbers[count:],
+                block.times[count:],
+                block.payloads[count:],
+                block.lengths[count:],
+                strict=True,
+            )
+        ]
+        if not self._binaries[side].has_first:
+            self._keep_recent(side)
+        del self._recent[side][:-KEPT_BINARIES]
 
     def _keep_recent(self, from_client: bool) -> None:
         """Add the latest of the messages that waited to those that are kept; JSON is none."""
         recent, self._recent[from_client] = self._recent[from_client], []
-        for number, frame in recent:
-            payload, length = frame.payload[:KEPT_BINARY], len(frame.payload) + frame.cut
-            self._binaries[from_client].add((number, frame.t_ns, from_client, payload, length))
+        for message in recent:
+            self._binaries[from_client].add(message)
 
     def _add_all_waiting(self) -> None:
         self._add_waiting(True)
@@ -153,10 +201,15 @@ class FrameFold:
 
     def tell_listener(self) -> None:
         """Let the listener read the messages that it has not read yet."""
-        numbers, frames = self._untold
-        if numbers and self.listener is not None:
-            self._untold = ([], [])
-            self.listener.add_audio(numbers, frames)
+        block, told = self._waiting[self._untold_side], self._told
+        if self.listener is not None and len(block) > told:
+            self._told = len(block)
+            self.listener.add_audio(block, told)
+
+    def _tell_other(self, from_client: bool) -> None:
+        """Let the listener read the other direction's messages, before those of this one."""
+        self.tell_listener()
+        self._untold_side, self._told = from_client, len(self._waiting[from_client])
 
     @property
     def traffic(self) -> Traffic:

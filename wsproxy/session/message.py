@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import Json, read
@@ -15,8 +15,7 @@ _SHORT = 40  # characters of a text that is a kind by itself, such as EOS
 _KIND_FIELDS = ("type", "message_type", "event", "action")
 
 
-@dataclass(frozen=True, slots=True)
-class SessionMessage:
+class SessionMessage(NamedTuple):
     """A complete message.
 
     Attributes:
@@ -78,5 +77,7 @@ class MessageReader:
         value = field_of(content, self._kind_path)
         if isinstance(value, str):
             return value
-        found = (content.get(name) for name in _KIND_FIELDS)
-        return next((value for value in found if isinstance(value, str)), "")
+        for name in _KIND_FIELDS:
+            if isinstance(value := content.get(name), str):
+                return value
+        return ""

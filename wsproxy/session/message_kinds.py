@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from wsproxy.catalog.envelope import field
@@ -31,20 +32,31 @@ def kind_of(text: bytes) -> str:
     return kind_of_json(message) if isinstance(message, dict) else "text"
 
 
+_few_kinds = lru_cache(maxsize=512)  # a session has few kinds of messages, again and again
+
+
 def kind_of_json(message: Mapping[str, Any], path: str = "") -> str:
     """The kind of a JSON object.
 
     Args:
         path: dotted path of the field that names the kind in this API, "" if unknown.
     """
-    code = next((c for name in _CODE_FIELDS if isinstance(c := message.get(name), str | int)), "")
-    api_kind = field(message, path) if path else None
-    for value in (api_kind, *(message.get(name) for name in _KIND_FIELDS)):
+    code: str | int = ""
+    for name in _CODE_FIELDS:
+        if isinstance(found := message.get(name), str | int):
+            code = found
+            break
+    value = field(message, path) if path else None
+    if isinstance(value, str) and value:
+        return f"{value[:80]} {code}"[:120].rstrip()
+    for name in _KIND_FIELDS:
+        value = message.get(name)
         if isinstance(value, str) and value:
             return f"{value[:80]} {code}"[:120].rstrip()
     return "{" + ", ".join(sorted(message)[:8])[:80] + "}"
 
 
+@_few_kinds
 def is_error(kind: str) -> bool:
     """Whether the name of a kind says that its messages report an error or a warning."""
     return _ERROR.search(kind) is not None
@@ -55,6 +67,7 @@ def is_ping(kind: str) -> bool:
     return _PING.search(kind) is not None
 
 
+@_few_kinds
 def is_interim(kind: str) -> bool:
     """Whether the name of a kind says that later messages replace its messages."""
     return _INTERIM.search(kind) is not None

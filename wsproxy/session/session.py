@@ -23,6 +23,7 @@ from wsproxy.trace import (
     Failure,
     FindingRecord,
     FrameRecord,
+    FrameRun,
     Gap,
     Loss,
     Record,
@@ -30,7 +31,7 @@ from wsproxy.trace import (
     Response,
     Start,
     TraceReader,
-    bounded,
+    bounded_runs,
 )
 from wsproxy.trace.read_limits import Allowance
 from wsproxy.wire import Close, Opcode, header, is_upgrade
@@ -43,6 +44,7 @@ from .session_audio import SessionAudio
 from .timeline import Timeline
 from .track_signal import TrackSignal
 from .traffic import FrameInfo, Traffic
+from .transcript import KEPT_RESULTS
 
 _T = TypeVar("_T")
 _CLOSE = int(Opcode.CLOSE)
@@ -58,6 +60,8 @@ FIRST_FRAMES = 16  # that a summary reads: the messages that set the session up 
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
 KEPT_RULE = 200  # characters kept of a broken rule
+# A session with at most so many records is kept complete, if the payloads are small.
+_ALL_RECORDS, _ALL_BYTES = 64, 16 << 10
 
 
 @dataclass(slots=True)
@@ -116,12 +120,18 @@ class Session:
         self._broken_ns: dict[int, int] = {}
         self.before_close: FrameInfo | None = None
         self._heuristic_redactions: dict[str, None] = {}
+        self._records: list[Record] | None = None if with_audio else []
+        self._record_bytes = 0
 
     @classmethod
-    def analyzing(cls, catalog: Catalog) -> Session:
-        """A session that reads all messages and analyzes all audio, see `timeline`."""
+    def analyzing(cls, catalog: Catalog, keep_results: int = KEPT_RESULTS) -> Session:
+        """A session that reads all messages and analyzes all audio, see `timeline`.
+
+        Args:
+            keep_results: of its transcript, see `SessionTranscript`.
+        """
         session = cls()
-        session.timeline = Timeline(session, catalog)
+        session.timeline = Timeline(session, catalog, keep_results)
         session.audio.analyzer_of = partial(TrackSignal, session, catalog)
         return session
 
@@ -146,18 +156,35 @@ class Session:
             LimitExceeded: nothing of it can be read within the limits.
         """
         session = cls() if catalog is None else cls.analyzing(catalog)
+        for number, _ in enumerate(session.reading(path, allowance)):
+            if rest is not None and number % RECORDS_PER_REST == 0:
+                rest()
+        return session
+
+    def reading(
+        self, path: str | os.PathLike[str], allowance: Allowance | None = None
+    ) -> Iterator[Record | FrameRun]:
+        """Add the records of a trace, and yield each, or a run of frames, once it is added.
+
+        Args:
+            allowance: as for `read`.
+
+        Raises:
+            TraceError: as `read` does.
+        """
         with TraceReader(path, allowance) as reader:
             try:
-                for number, record in enumerate(bounded(reader)):
-                    session.add(record)
-                    if rest is not None and number % RECORDS_PER_REST == 0:
-                        rest()
+                for record in bounded_runs(reader):
+                    if isinstance(record, FrameRun):
+                        self.add_run(record)
+                    else:
+                        self.add(record)
+                    yield record
             except LimitExceeded as error:
                 if reader.session is None:
                     raise  # nothing was found in it so far
-                session.unread = str(error)
-            session.losses = reader.losses
-        return session
+                self.unread = str(error)
+            self.losses = reader.losses
 
     @classmethod
     def summary(
@@ -196,6 +223,8 @@ class Session:
         """Add the next record."""
         if record.t_ns > self.last_ns:  # noqa: PLR1730  # a call costs as much as all else here
             self.last_ns = record.t_ns
+        if self._records is not None:
+            self._keep_all(record)
         if type(record) is FrameRecord:
             self._add_frame(record)
             return
@@ -227,6 +256,39 @@ class Session:
             case End():
                 self.end = record
                 self._frames.end()
+
+    def _keep_all(self, record: Record) -> None:
+        """Keep one of few records, or none of many."""
+        assert self._records is not None
+        self._records.append(record)
+        match record:
+            case FrameRecord(payload=data) | Bytes(data=data):
+                self._record_bytes += len(data)
+            case Response(body=body):
+                self._record_bytes += len(body or b"")
+        if len(self._records) > _ALL_RECORDS or self._record_bytes > _ALL_BYTES:
+            self._records = None
+
+    def analyzed(self, catalog: Catalog) -> Session | None:
+        """The same session with all messages and all audio read, see `analyzing`.
+
+        Returns:
+            None where the records are no longer in memory: `read` them from the trace.
+        """
+        if self._records is None:
+            return None
+        session = Session.analyzing(catalog)
+        for record in self._records:
+            session.add(record)
+        return session
+
+    def add_run(self, run: FrameRun) -> None:
+        """Add the next frames, as `add` of each would do."""
+        self.last_ns = max(self.last_ns, *run.times)
+        direction = self.sent if run.from_client else self.received
+        direction.frames += len(run)
+        direction.size += sum(run.wire_lengths)
+        self._frames.add_run(run)
 
     def _add_redacted(self, entries: Iterable[Mapping[str, Any]]) -> None:
         for entry in entries:

@@ -6,28 +6,25 @@ finished traces. Its memory is bounded however long the session is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import Protocol
 
 from wsproxy.catalog import Catalog
 from wsproxy.catalog.envelope import field as field_of
-from wsproxy.trace import FrameRecord, Response
+from wsproxy.trace import Response
 
 from .audio_carrier import BINARY, FRAMED, CarriedAudio
 from .audio_meter import AudioMeter
+from .binary_block import BinaryBlock
 from .control_events import ControlEvents
 from .format_timeline import AudioSession
 from .latency import Latency
 from .message import MessageReader, SessionMessage
 from .message_kinds import is_error
 from .success_tracker import SuccessTracker
-from .transcript import UNKNOWN_API, SessionTranscript
+from .transcript import KEPT_RESULTS, UNKNOWN_API, SessionTranscript
 
 _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
 _STRICT = ("azure", "event-stream")  # envelopes without which a binary message means nothing
-_sender = attrgetter("from_client")
 KEPT_ERRORS = 20  # frames of error messages
 
 
@@ -46,6 +43,7 @@ class Timeline:
     Args:
         session: which folds its messages into the timeline.
         catalog: describes the messages of the known APIs.
+        keep_results: of the transcript, see `SessionTranscript`.
 
     Attributes:
         api: whose messages these are; None if unknown.
@@ -63,9 +61,12 @@ class Timeline:
         unwrapped_count: how many there are.
     """
 
-    def __init__(self, session: TimedSession, catalog: Catalog) -> None:
+    def __init__(
+        self, session: TimedSession, catalog: Catalog, keep_results: int = KEPT_RESULTS
+    ) -> None:
         self._session = session
         self._catalog = catalog
+        self._keep_results = keep_results
         self._opened_ns: int | None = None
         self.latency = Latency()
         self.characters = 0
@@ -89,7 +90,7 @@ class Timeline:
         self._messages = MessageReader(api)
         self.sent = AudioMeter(session, api, from_client=True)
         self.received = AudioMeter(session, api, from_client=False)
-        self.transcript = SessionTranscript(api)
+        self.transcript = SessionTranscript(api, self._keep_results)
         self.events = ControlEvents((api or UNKNOWN_API).vocabulary)
         self.success = SuccessTracker(api)
 
@@ -145,43 +146,30 @@ class Timeline:
             self._add_received(message, has_audio=carried is not None)
         self.success.add(message)
 
-    def add_audio(self, numbers: Sequence[int], frames: Sequence[FrameRecord]) -> None:
+    def add_audio(self, block: BinaryBlock, start: int) -> None:
         """Add binary messages that are audio, in short for `add_message`.
 
         Args:
-            numbers: of the frames.
-            frames: complete messages of either direction, in their order, between which nothing
-                was declared.
+            block: messages between which nothing was declared, and the other side sent nothing.
+            start: index of the first one that is new.
         """
+        from_client, times, lengths = block.from_client, block.times[start:], block.lengths[start:]
         if self._has_json_in_binary:
-            for number, frame in zip(numbers, frames, strict=True):
-                payload, length = frame.payload, len(frame.payload) + frame.cut
-                self.add_message(
-                    number, frame.t_ns, frame.from_client, False, payload, length, None
-                )
-            return
-        start = 0
-        for from_client, run in groupby(frames, key=_sender):
-            messages = list(run)
-            end = start + len(messages)
-            self._add_audio_of(from_client, numbers[start:end], messages)
-            start = end
-
-    def _add_audio_of(
-        self, from_client: bool, numbers: Sequence[int], frames: Sequence[FrameRecord]
-    ) -> None:
-        """Add binary messages of one direction between which the other one sent nothing."""
-        if from_client:
+            for at in range(start, len(block)):
+                number, t_ns = block.numbers[at], block.times[at]
+                payload, length = block.payloads[at], block.lengths[at]
+                self.add_message(number, t_ns, from_client, False, payload, length, None)
+        elif from_client:
             if self.api is not None and self.api.envelope in _STRICT:
-                for number, frame in zip(numbers, frames, strict=True):
-                    self._check_envelope(number, len(frame.payload) + frame.cut, BINARY)
-            self.sent.add_binaries(frames)
-            return
-        self._add_server_message(numbers[0], frames[0].t_ns)
-        self.latency.add_server_audio(frames[0].t_ns, self.sent)
-        self.server_messages += len(frames) - 1
-        self.last_server_ns, self.last_server_frame = frames[-1].t_ns, numbers[-1]
-        self.received.add_binaries(frames)
+                for number, length in zip(block.numbers[start:], lengths, strict=True):
+                    self._check_envelope(number, length, BINARY)
+            self.sent.add_binaries(times, block.payloads[start:], lengths)
+        else:
+            self._add_server_message(block.numbers[start], times[0])
+            self.latency.add_server_audio(times[0], self.sent)
+            self.server_messages += len(times) - 1
+            self.last_server_ns, self.last_server_frame = times[-1], block.numbers[-1]
+            self.received.add_binaries(times, block.payloads[start:], lengths)
 
     # -- the client
 

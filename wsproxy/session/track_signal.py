@@ -7,6 +7,7 @@ from typing import Protocol
 
 from wsproxy.audio.analyzer import AudioAnalyzer
 from wsproxy.audio.report import AudioReport
+from wsproxy.audio.sample_listener import SampleListener
 from wsproxy.catalog import Catalog
 
 from .audio_track import AudioTrack
@@ -29,14 +30,21 @@ class TrackSignal:
         session: for the formats that it declares.
         catalog: knows the formats of APIs.
         track: whose audio it is.
+        listener: receives the decoded samples as well.
     """
 
-    def __init__(self, session: ApiSession, catalog: Catalog, track: AudioTrack) -> None:
+    def __init__(
+        self,
+        session: ApiSession,
+        catalog: Catalog,
+        track: AudioTrack,
+        listener: SampleListener | None = None,
+    ) -> None:
         self._session = session
         self._api = catalog.api(session.provider, session.api)
         self._track = track
         self._declarations = (-1, -1)
-        self._analyzer = AudioAnalyzer()
+        self._analyzer = AudioAnalyzer(listener=listener)
 
     def add(self, data: bytes, frame: int, t_ns: int) -> None:
         """Add the audio of the next message."""

@@ -6,14 +6,15 @@ Memory does not grow with the session: what is kept is counted in hundreds.
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import sub
 
-from wsproxy.trace import FrameRecord
 from wsproxy.wire import Opcode
 
+from .binary_block import BinaryBlock
 from .size_histogram import KEPT_PLACES, Place, SizeHistogram, SizeSelection
 
 KEPT_FRAMES = 1024  # frames kept from the beginning, and as many from the end
@@ -60,14 +61,14 @@ class FrameTotals:
     last_ns: int = 0
     empty: SizeHistogram = field(default_factory=SizeHistogram)
 
-    def add_all(self, numbers: Sequence[int], frames: Sequence[FrameRecord]) -> None:
+    def add_all(self, numbers: Sequence[int], times: Sequence[int]) -> None:
         """Add frames that are not empty."""
-        ends = max(KEPT_NUMBERS, len(frames) - KEPT_NUMBERS)
-        for number, frame in zip(numbers[:KEPT_NUMBERS], frames, strict=False):
-            self.add(number, frame.t_ns, 1)
+        ends = max(KEPT_NUMBERS, len(numbers) - KEPT_NUMBERS)
+        for number, t_ns in zip(numbers[:KEPT_NUMBERS], times, strict=False):
+            self.add(number, t_ns, 1)
         self.count += max(0, ends - KEPT_NUMBERS)
-        for number, frame in zip(numbers[ends:], frames[ends:], strict=True):
-            self.add(number, frame.t_ns, 1)
+        for number, t_ns in zip(numbers[ends:], times[ends:], strict=True):
+            self.add(number, t_ns, 1)
 
     def add(self, number: int, t_ns: int, length: int) -> None:
         self.count += 1
@@ -139,6 +140,17 @@ class OpenPings:
     frames: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _StoredBlock:
+    """Frames of one kind, in columns."""
+
+    bits: int
+    numbers: array[int]
+    times: array[int]
+    lengths: array[int]
+    wire_lengths: array[int]
+
+
 class Traffic:
     """The frames of a session.
 
@@ -164,6 +176,7 @@ class Traffic:
         self._lengths = array("Q")
         self._wire_lengths = array("Q")
         self._bits = array("B")
+        self._blocks: deque[_StoredBlock] = deque()  # of the last ones, not in the ring yet
 
     def add(  # of many frames of every session: without an object for each
         self,
@@ -201,24 +214,28 @@ class Traffic:
         elif opcode == _PONG:
             self.open_pings[not from_client].count = 0
 
-    def add_binaries(self, numbers: Sequence[int], frames: Sequence[FrameRecord]) -> None:
-        """Add complete binary messages of one direction, not empty, as `add` would.
-
-        Everything is done for all of them at once: they are nearly all frames of most sessions.
-        """
-        from_client = frames[0].from_client
+    def add_binaries(self, block: BinaryBlock) -> None:
+        """Add complete binary messages of one direction, as `add` would."""
+        from_client = block.from_client
         bits = _BINARY | 0x10 | from_client << 5
         if len(self._times) < 2 * KEPT_FRAMES:
-            for number, frame in zip(numbers, frames, strict=True):
-                self._store(number, frame.t_ns, bits, _length(frame), frame.wire_length)
+            for number, t_ns, length, wire_length in zip(
+                block.numbers, block.times, block.lengths, block.wire_lengths, strict=True
+            ):
+                self._store(number, t_ns, bits, length, wire_length)
         else:
-            self._store_all(numbers, frames, bits)
-        last = frames[-1]
-        self._last[from_client] = (numbers[-1], last.t_ns, bits, _length(last), last.wire_length)
+            self._store_all(block, bits)
+        self._last[from_client] = (
+            block.numbers[-1],
+            block.times[-1],
+            bits,
+            block.lengths[-1],
+            block.wire_lengths[-1],
+        )
         if self.ended:
             return
-        self._totals_of(bits & 0x2F).add_all(numbers, frames)
-        self._add_all_data(numbers, frames)
+        self._totals_of(bits & 0x2F).add_all(block.numbers, block.times)
+        self._add_all_data(block, bits)
 
     def _totals_of(self, kind: int) -> FrameTotals:
         totals = self._totals.get(kind)
@@ -241,39 +258,54 @@ class Traffic:
         self._bits[at] = bits
         self.frame_count = max(self.frame_count, number)
 
-    def _store_all(self, numbers: Sequence[int], frames: Sequence[FrameRecord], bits: int) -> None:
-        """Keep frames as the last ones, as `_store` does."""
-        times, lengths, wire_lengths = self._times, self._lengths, self._wire_lengths
-        kinds = self._bits
-        for number, frame in zip(numbers, frames, strict=True):
-            at = KEPT_FRAMES + (number - 1) % KEPT_FRAMES
-            times[at] = frame.t_ns
-            lengths[at] = len(frame.payload) + frame.cut
-            wire_lengths[at] = frame.wire_length
-            kinds[at] = bits
-        self.frame_count = max(self.frame_count, numbers[-1])
+    def _store_all(self, block: BinaryBlock, bits: int) -> None:
+        """Keep frames as the last ones, as `_store` does: once they are asked for."""
+        stored = _StoredBlock(
+            bits,
+            array("Q", block.numbers),
+            array("q", block.times),
+            array("Q", block.lengths),
+            array("Q", block.wire_lengths),
+        )
+        self._blocks.append(stored)
+        self.frame_count = max(self.frame_count, block.numbers[-1])
+        oldest = self.frame_count - KEPT_FRAMES
+        while self._blocks[0].numbers[-1] <= oldest:
+            self._blocks.popleft()
 
-    def _add_all_data(self, numbers: Sequence[int], frames: Sequence[FrameRecord]) -> None:
+    def _store_blocks(self) -> None:
+        """Keep the frames of blocks that are still among the last ones."""
+        oldest = self.frame_count - KEPT_FRAMES
+        for block in self._blocks:
+            for number, t_ns, length, wire_length in zip(
+                block.numbers, block.times, block.lengths, block.wire_lengths, strict=True
+            ):
+                if number > oldest:
+                    self._store(number, t_ns, block.bits, length, wire_length)
+        self._blocks.clear()
+
+    def _add_all_data(self, block: BinaryBlock, bits: int) -> None:
         """Add messages to the totals of data frames."""
-        data = self.data[frames[0].from_client]
-        self._add_data(numbers[0], frames[0].t_ns, frames[0].from_client, _length(frames[0]))
-        times = [frame.t_ns for frame in frames]
+        data, numbers, times, lengths = (
+            self.data[block.from_client],
+            block.numbers,
+            block.times,
+            block.lengths,
+        )
+        self._add_data(numbers[0], times[0], block.from_client, lengths[0])
         gaps = list(map(sub, times[1:], times))
         if gaps and (gap := max(gaps)) > data.longest_gap_ns:
             at = gaps.index(gap)
             data.longest_gap_ns, data.gap_after = gap, Place(numbers[at], times[at])
-        lengths = list(map(_length, frames))
         if (longest := max(lengths)) > data.largest_length:
             at = lengths.index(longest)
-            frame = frames[at]
-            bits = _BINARY | 0x10 | frame.from_client << 5
             data.largest_length = longest
-            data.largest = _info(numbers[at], frame.t_ns, bits, longest, frame.wire_length)
+            data.largest = _info(numbers[at], times[at], bits, longest, block.wire_lengths[at])
         if longest >= LARGE:
-            for number, t_ns, length in zip(numbers, times, lengths, strict=True):
-                if length >= LARGE and number != numbers[0]:
+            for number, t_ns, length in zip(numbers[1:], times[1:], lengths[1:], strict=True):
+                if length >= LARGE:
                     data.large.add(length, number, t_ns)
-        data.count += len(frames) - 1
+        data.count += len(numbers) - 1
         data.last_frame, data.last_ns = numbers[-1], times[-1]
 
     def _add_data(self, number: int, t_ns: int, from_client: bool, length: int) -> None:
@@ -317,6 +349,8 @@ class Traffic:
         """
         if not self.is_kept(number):
             raise IndexError(f"frame {number} is not kept")
+        if self._blocks:
+            self._store_blocks()
         at = number - 1
         if at >= KEPT_FRAMES:
             at = KEPT_FRAMES + at % KEPT_FRAMES
@@ -354,10 +388,6 @@ class Traffic:
         kept = [place for place in kept if place.frame <= self.data[from_client].last_frame]
         missing = max(0, self.frame_count - KEPT_FRAMES - max(frame, KEPT_FRAMES))
         return SizeSelection(len(kept) + missing, places=tuple(kept[:KEPT_PLACES]))
-
-
-def _length(frame: FrameRecord) -> int:
-    return len(frame.payload) + frame.cut
 
 
 def _info(number: int, t_ns: int, bits: int, length: int, wire_length: int) -> FrameInfo:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import field as field_of
@@ -46,8 +47,7 @@ class Word:
     end_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """A transcript result.
 
     Attributes:
@@ -66,7 +66,7 @@ class Result:
     final: bool
     start_s: float | None
     end_s: float | None
-    words: tuple[Word, ...] = field(repr=False)
+    words: tuple[Word, ...]
     channel: str
     turn: int | None
     by_agent: bool
@@ -87,6 +87,7 @@ class SessionTranscript:
 
     Args:
         api: whose messages these are; None if unknown.
+        keep: how many results are kept from the beginning, and how many from the end.
 
     Attributes:
         final_words, agent_words: words of final results, and of an agent.
@@ -97,7 +98,7 @@ class SessionTranscript:
         last_frame: of the last result with words.
     """
 
-    def __init__(self, api: Api | None) -> None:
+    def __init__(self, api: Api | None, keep: int = KEPT_RESULTS) -> None:
         self.final_words = 0
         self.agent_words = 0
         self.finals = 0
@@ -110,8 +111,9 @@ class SessionTranscript:
         self.last_frame: int | None = None
         self._api = api or UNKNOWN_API
         self._known = api is not None
+        self._keep_first = keep
         self._first: list[Result] = []
-        self._last: deque[Result] = deque(maxlen=KEPT_RESULTS)
+        self._last: deque[Result] = deque(maxlen=keep)
         self._channels: dict[str, _Channel] = {}
 
     @property
@@ -130,6 +132,8 @@ class SessionTranscript:
             return None
         kind = kind_of_json(message.content, self._api.vocabulary.kind)
         if is_error(kind) or (not self._known and not self._may_be_result(message)):
+            return None
+        if kind in self._api.vocabulary.summary and self.words:
             return None
         found = transcript_result(self._api, kind, message.content)
         if found is not None:
@@ -189,7 +193,7 @@ class SessionTranscript:
             by_agent,
         )
         self.results += 1
-        (self._first if len(self._first) < KEPT_RESULTS else self._last).append(result)
+        (self._first if len(self._first) < self._keep_first else self._last).append(result)
         return result
 
 
@@ -197,25 +201,19 @@ def _times(
     paths: ResultPaths, message: SessionMessage
 ) -> tuple[float | None, float | None, tuple[Word, ...]]:
     """The place of a result in the audio, and its words."""
-    content = message.content
+    content, unit = message.content, paths.unit
     assert content is not None
-
-    def seconds(value: object) -> float | None:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
-        return round(value * paths.unit, 6) if abs(value) < _MAX_SECONDS / paths.unit else None
-
-    def at(path: str) -> float | None:
-        return seconds(field_of(content, path)) if path else None
-
     listed = field_of(content, paths.words) if paths.words else None
     words = []
     for item in listed[:KEPT_WORDS] if isinstance(listed, list) else ():
         text = field_of(item, paths.word) if isinstance(item, dict) else None
         if isinstance(text, str):
             begin, finish = item.get(paths.word_start), item.get(paths.word_end)
-            words.append(Word(text[:200], seconds(begin), seconds(finish)))
-    start, end, duration = at(paths.start), at(paths.end), at(paths.duration)
+            words.append(Word(text[:200], _seconds(begin, unit), _seconds(finish, unit)))
+    start, end, duration = (
+        _seconds(field_of(content, path), unit) if path else None
+        for path in (paths.start, paths.end, paths.duration)
+    )
     if start is None:
         start = next((word.start_s for word in words if word.start_s is not None), None)
     if end is None and start is not None and duration is not None:
@@ -223,3 +221,10 @@ def _times(
     if end is None:
         end = next((word.end_s for word in reversed(words) if word.end_s is not None), None)
     return start, end, tuple(words)
+
+
+def _seconds(value: object, unit: float) -> float | None:
+    """A time in a message; None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return round(value * unit, 6) if abs(value) < _MAX_SECONDS / unit else None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import Json
@@ -22,11 +21,18 @@ _AGENT = re.compile(r"agent|assistant|^response\.|outputTranscription", re.IGNOR
 _AGENT_ROLES = frozenset({"assistant", "agent"})
 _CHANNELS = ("channel_index", "channel", "ChannelId")
 _TURNS = ("turn_order", "turn_index")
+# Fields that say whether a part is final, and with which value.
+_FINAL_MARKS = (
+    ("is_final", True),
+    ("isFinal", True),
+    ("end_of_turn", True),
+    ("IsPartial", False),
+    ("interim", False),
+)
 _MarkedText = tuple[str, bool | None]  # a text, and whether it is marked as final
 
 
-@dataclass(frozen=True, slots=True)
-class TranscriptResult:
+class TranscriptResult(NamedTuple):
     """A transcript result of one message.
 
     Attributes:
@@ -113,11 +119,19 @@ def _build_result(
 
 def is_agent_message(kind: str, content: Json) -> bool:
     """Whether a message is an agent's speech, or belongs to it."""
+    if _names_agent(kind):
+        return True
     inner = content.get("message")
-    roles = (content.get("role"), inner.get("role") if isinstance(inner, dict) else None)
-    return _AGENT.search(kind) is not None or any(
-        isinstance(role, str) and role in _AGENT_ROLES for role in roles
-    )
+    for each in (content, inner) if isinstance(inner, dict) else (content,):
+        role = each.get("role")
+        if isinstance(role, str) and role in _AGENT_ROLES:
+            return True
+    return False
+
+
+@lru_cache(maxsize=512)
+def _names_agent(kind: str) -> bool:
+    return _AGENT.search(kind) is not None
 
 
 def _collect_texts(
@@ -154,12 +168,13 @@ def _collect_texts(
 
 def _final_marker(part: dict[str, Any]) -> bool | None:
     """Whether an object is marked as final; None without a mark."""
-    for name in ("is_final", "isFinal", "end_of_turn"):
-        if isinstance(value := part.get(name), bool):
-            return value
-    for name in ("IsPartial", "interim"):
-        if isinstance(value := part.get(name), bool):
-            return not value
+    for name, is_final in _FINAL_MARKS:
+        if name in part and isinstance(value := part[name], bool):
+            return value is is_final
+    words = part.get("words")
+    last = words[-1] if isinstance(words, list) and words else None
+    if isinstance(last, dict) and isinstance(value := last.get("is_final"), bool):
+        return value
     event = part.get("event")
     if "turn_index" in part and isinstance(event, str):
         return event == "EndOfTurn"

@@ -3,8 +3,9 @@
 `docs/trace-format.md` is the specification.
 """
 
+from .packed_frame import FrameRun
 from .parts import SUFFIX
-from .reader import Loss, TraceReader, bounded, find_traces
+from .reader import Loss, TraceReader, bounded, bounded_runs, find_traces
 from .records import (
     DERIVED,
     ENDINGS,
@@ -38,6 +39,7 @@ __all__ = [
     "Failure",
     "FindingRecord",
     "FrameRecord",
+    "FrameRun",
     "Gap",
     "Loss",
     "More",
@@ -48,6 +50,7 @@ __all__ = [
     "TraceReader",
     "TraceWriter",
     "bounded",
+    "bounded_runs",
     "find_recordings",
     "find_traces",
 ]

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, cast
 
 from wsproxy.errors import LimitExceeded, NotATrace, TraceError
 from wsproxy.system.regular_file import open_regular
 
 from .blocks import PEEK, READ_AHEAD, BadBlock, find_blocks, last_block, peek, read_block
+from .packed_frame import MAX_RUN, FrameRun
 from .parts import SUFFIX, later_parts, one_a_session, part_of, part_path
 from .read_limits import BYTES_A_RECORD, SEARCHED_RATIO, VARIABLE, Allowance
 from .records import (
@@ -101,6 +102,7 @@ class TraceReader:
         self._part = self._from
         self._more = False  # whether the current part names a following one
         self._later: list[int] | None = None  # numbers of the parts in the folder, once asked for
+        self._longest_run = 0  # frames that come together
         self._seen: set[type[Record]] = set()  # of what the head of each part repeats
         try:
             self._file = _open(self.path)
@@ -132,6 +134,18 @@ class TraceReader:
         return self._allowance
 
     def __iter__(self) -> Iterator[Record]:
+        return cast("Iterator[Record]", self._read(longest_run=0))
+
+    def with_runs(self) -> Iterator[Record | FrameRun]:
+        """The records, with runs of binary messages in place of their frames.
+
+        Raises:
+            NotATrace, LimitExceeded: as while iterating.
+        """
+        return self._read(longest_run=MAX_RUN)
+
+    def _read(self, *, longest_run: int) -> Iterator[Record | FrameRun]:
+        self._longest_run = longest_run
         self.losses, self.ended, self._session = [], False, None
         self._seen.clear()
         self._allowance = self._shared or Allowance()
@@ -148,7 +162,7 @@ class TraceReader:
             yield from records
         if not found and self._id_begin:
             named, self._id_begin = self._id_begin, ""
-            yield from self
+            yield from self._read(longest_run=longest_run)
             self._lose(
                 Loss(0, 0, f"nothing is of session {named}..., which the file is named after")
             )
@@ -173,7 +187,7 @@ class TraceReader:
 
     # -- parts
 
-    def _parts(self) -> Iterator[Record]:
+    def _parts(self) -> Iterator[Record | FrameRun]:
         """The records of all parts, those left out that a part repeats in its head."""
         while True:
             records = self._part_records()
@@ -219,7 +233,7 @@ class TraceReader:
             self._file.close()
             self._file, self._part = file, number
 
-    def _part_records(self) -> Iterator[Record]:
+    def _part_records(self) -> Iterator[Record | FrameRun]:
         """The records of the current part."""
         self._next_block, self._more = 0, False
         # Bytes that may be unpacked to find the next block after damage: a file of false
@@ -262,16 +276,16 @@ class TraceReader:
 
     # -- blocks
 
-    def _records(self, block: bytes, offset: int, end: int) -> Iterator[Record]:
+    def _records(self, block: bytes, offset: int, end: int) -> Iterator[Record | FrameRun]:
         """The records of a block; none if the block does not belong here."""
         if not block:
             return
         records = Unpacker(block, self._allowance.records)
-        iterator = iter(records)
+        iterator = records.with_runs(self._longest_run)
         if not self._check_sync(next(iterator, None), offset, end):
             return
         for record in iterator:
-            if type(record) is FrameRecord or type(record) is Bytes:
+            if type(record) is FrameRun or type(record) is FrameRecord or type(record) is Bytes:
                 yield record
                 continue
             if not self._allowance.take_note(records.size):
@@ -289,7 +303,7 @@ class TraceReader:
         if records.over:
             self.stop(f"it has records of less than {BYTES_A_RECORD} bytes in the mean", end)
 
-    def _check_sync(self, sync: AnyRecord | None, offset: int, end: int) -> bool:
+    def _check_sync(self, sync: AnyRecord | FrameRun | None, offset: int, end: int) -> bool:
         if not isinstance(sync, Sync):
             self._lose(Loss(offset, end - offset, "a block without a sync record"))
             return False
@@ -365,7 +379,21 @@ def bounded(reader: TraceReader) -> Iterator[Record]:
     iterator = iter(reader)
     yield from islice(iterator, MAX_RECORDS)
     if next(iterator, None) is not None:
-        reader.stop(f"it has over {MAX_RECORDS:,} records")
+        _stop_over_limit(reader)
+
+
+def bounded_runs(reader: TraceReader) -> Iterator[Record | FrameRun]:
+    """As `bounded`, with runs of binary messages in place of their frames."""
+    room = MAX_RECORDS
+    for each in reader.with_runs():
+        room -= len(each) if type(each) is FrameRun else 1
+        if room < 0:
+            _stop_over_limit(reader)
+        yield each
+
+
+def _stop_over_limit(reader: TraceReader) -> NoReturn:
+    reader.stop(f"it has over {MAX_RECORDS:,} records")
 
 
 def _open(path: Path) -> BinaryIO:

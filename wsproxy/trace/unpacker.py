@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 
 from .blocks import MAX_BLOCK
-from .packed_frame import unpack_frame
+from .packed_frame import MAX_RUN, FrameRun, unpack_frame, unpack_run
 from .records import MAX_RECORD, AnyRecord, BadRecord, from_map, max_size
 
 MAX_LIST = 10_000  # items of one list, or keys of one map
@@ -71,12 +71,26 @@ class Unpacker:
         return True
 
     def __iter__(self) -> Generator[AnyRecord, None, None]:
+        # Without a generator around it, which would cost time for each record.
+        return cast("Generator[AnyRecord, None, None]", self.with_runs(longest=0))
+
+    def with_runs(self, longest: int = MAX_RUN) -> Generator[AnyRecord | FrameRun, None, None]:
+        """The records, with runs of binary messages in place of their frames.
+
+        Args:
+            longest: frames of a run; 0: each frame is a record.
+        """
         block, size, offset, left = self._block, len(self._block), 0, self._limit
         try:
             while offset < size:
                 if not left:
                     self.over = True
                     break
+                if longest and (run := unpack_run(block, offset, min(longest, left))) is not None:
+                    left -= len(run[0])
+                    offset = run[1]
+                    yield run[0]
+                    continue
                 left -= 1
                 record, offset = unpack_frame(block, offset) or self._unpack(offset)
                 if record is not None:

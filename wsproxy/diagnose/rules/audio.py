@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wsproxy.audio.containers import CONTAINERS, HEADLESS, ContainerHeader, read_header
+from wsproxy.audio.containers import CONTAINERS, HEADLESS, ContainerHeader
 from wsproxy.audio.encodings import ALAW, COMPANDED, MULAW, SAMPLE_KINDS, bare_name, containers_for
 from wsproxy.audio.report import BYTE_ORDER, CLIPPING, AudioFault, AudioReport
 from wsproxy.audio.sniff import SNIFFED_BYTES, TEXT_KINDS, sniff
 from wsproxy.catalog.envelope import field, json_object
-from wsproxy.diagnose.evidence import Evidence, frame_list, plural, quoted
+from wsproxy.diagnose.evidence import Evidence, frame_list, quoted
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.diagnose.signal_faults import OTHER_SAMPLES, faults_of, found_samples, holds_for_most
 from wsproxy.session.audio_track import KEPT_HEAD
 from wsproxy.session.declared_audio import DeclaredFormat
 from wsproxy.session.size_histogram import SizeSelection
+from wsproxy.wording import plural
 
 CLIPPED = 0.01  # share of samples at full scale above which clipping is audible
 _SILENT_SECONDS = 3.0  # of digital silence, from which on it is reported
@@ -205,7 +206,7 @@ def _is_aligned(facts: SessionFacts) -> bool:
 def rate_mismatch(facts: SessionFacts) -> list[Evidence]:
     """A header in the stream contradicts the declared rate, channels or encoding."""
     declared = _sent_format(facts)
-    header = read_header(facts.client_audio_head) if declared else None
+    header = facts.audio.header if declared and facts.audio.from_client else None
     if declared is None or header is None:
         return []
     # The defaults of an API are for raw audio: they do not apply to a container.
