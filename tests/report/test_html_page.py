@@ -15,6 +15,7 @@ from html_page import (
     MARKUP,
     MARKUP_PARTS,
     RATE,
+    Element,
     Page,
     assert_shows_what_commands_say,
     listening,
@@ -95,14 +96,18 @@ def test_page_nothing_in_a_trace_is_markup(tmp_path: Path, make: Any) -> None:
     for found, allowed in zip(names(page), (tags, attributes), strict=True):
         assert found - allowed <= {"blockquote", "h4", "pre", "ul", "strong", "open", "role"}
     assert page.unclosed == []
-    executable = [e for e in page.root.all("script") if e.attributes["type"] == "module"]
-    assert [e.text for e in executable] == [e.text for e in plain.root.all("script", type="module")]
+    assert [e.text for e in executable(page)] == [e.text for e in executable(plain)]
     assert "canary" in page.html
     assert "\x1b" not in page.html
     assert "\u202e" not in page.html
     for script in page.root.all("script"):
-        if script.attributes["type"] == "application/json":
+        if script.attributes.get("type") == "application/json":
             json.loads(script.text)
+
+
+def executable(page: Page) -> list[Element]:
+    """The scripts that run."""
+    return [e for e in page.root.all("script") if e.attributes.get("type") in {None, "module"}]
 
 
 def names(page: Page) -> tuple[set[str], set[str]]:
@@ -125,18 +130,17 @@ def test_page_policy_allows_what_is_in_it_and_nothing_else(tmp_path: Path) -> No
         if e.attributes.get("http-equiv") == "Content-Security-Policy"
     )
     assert policy.startswith("default-src 'none'; ")
-    for kind, elements in (
-        ("script-src", page.root.all("script", type="module")),
-        ("style-src", page.root.all("style")),
-    ):
-        hashes = {
-            f"'sha256-{base64.b64encode(hashlib.sha256(e.text.encode()).digest()).decode()}'"
-            for e in elements
-        }
-        (allowed,) = re.findall(rf"{kind} ([^;]*)", policy)
-        assert set(allowed.split()) == hashes
+    hashes = {
+        f"'sha256-{base64.b64encode(hashlib.sha256(e.text.encode()).digest()).decode()}'"
+        for e in executable(page)
+    }
+    (allowed,) = re.findall(r"script-src ([^;]*)", policy)
+    assert set(allowed.split()) == hashes
+    (nonce,) = re.findall(r"style-src 'nonce-([\w-]+)'", policy)
+    assert {e.attributes.get("nonce") for e in page.root.all("style")} == {nonce}
     assert "unsafe" not in policy
-    assert not re.search(r"(?:src|href)=\"(?!#)", page.html)
+    links = [e.attributes.get(name) for e in page.root.all() for name in ("src", "href")]
+    assert all(link is None or link.startswith("#") for link in links)
     assert not page.root.all(style="")
     assert not any("style" in e.attributes for e in page.root.all())
 

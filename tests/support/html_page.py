@@ -100,8 +100,13 @@ class Page(HTMLParser):
 
 def page_of(trace: Path, *, max_audio: int = 20_000_000) -> Page:
     """The page of a trace."""
+    return Page(html_of(trace, max_audio=max_audio))
+
+
+def html_of(trace: Path, *, max_audio: int = 20_000_000) -> str:
+    """The source of the page of a trace."""
     content = read_content(trace, load(), max_audio=max_audio)
-    return Page("".join(session_page(view_of(content))))
+    return "".join(session_page(view_of(content)))
 
 
 def assert_shows_what_commands_say(page: Page, trace: Path) -> None:

@@ -6,7 +6,7 @@ trust               CA certificates of the user's environment, and those for the
 ca_bundle           CA certificates and PEM bundles
 user_proxies        HTTPS_PROXY and NO_PROXY of the user's environment
 rejections          clients that do not trust the recorder's CA
-pass_through_report TLS that was passed through, and why
+pass_through_report  TLS that was passed through, and why
 java_options        JAVA_TOOL_OPTIONS of a recorded command
 java_trust_store    certificates as Java reads them
 preloads            what the programs of a recorded command load

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -29,9 +30,15 @@ from .reading import SessionContent
 from .static_frames import FrameRow, static_rows
 from .track_data import element_id
 
-# In their order.
-STYLES = ("report.css",)
-SCRIPTS = ("report.js",)
+# In their order. `vendor/` has libraries from npm, see its README.
+STYLES = ("vendor/uplot/uPlot.min.css", "report.css", "interactive.css")
+LIBRARIES = (
+    "vendor/wavesurfer/wavesurfer.min.js",
+    "vendor/wavesurfer/regions.min.js",
+    "vendor/uplot/uPlot.iife.min.js",
+)
+# One module in parts: a page without other files has nothing to import.
+_MODULE = ("session", "page", "axis", "players", "transcript", "latency", "frames", "pair", "main")
 _OPCODES = {"0": "continuation", "1": "text", "2": "binary", "8": "close", "9": "ping", "a": "pong"}
 
 
@@ -112,13 +119,16 @@ def render(template: str, views: Sequence[SessionView], **more: Any) -> Iterator
         for name, part in more.items()
         if name.startswith("data_")
     ]
+    nonce = secrets.token_urlsafe(16)
     return (
         _environment()
         .get_template(template)
         .generate(
-            policy=content_security_policy(),
+            policy=content_security_policy(nonce),
+            nonce=nonce,
             styles=[Markup(_static(name)) for name in STYLES],
-            scripts=[Markup(_static(name)) for name in SCRIPTS],
+            libraries=[Markup(_static(name)) for name in LIBRARIES],
+            module=Markup(_module()),
             sessions=views,
             blocks=blocks,
             audio=[
@@ -132,12 +142,15 @@ def render(template: str, views: Sequence[SessionView], **more: Any) -> Iterator
     )
 
 
-def content_security_policy() -> str:
-    """What the page may load: only what is in it."""
-    scripts = " ".join(_hash(_static(name)) for name in SCRIPTS)
-    styles = " ".join(_hash(_static(name)) for name in STYLES)
+def content_security_policy(nonce: str) -> str:
+    """What the page may load: only what is in it.
+
+    Args:
+        nonce: of its styles. The waveform's library adds one of its own.
+    """
+    scripts = " ".join(_hash(text) for text in (*map(_static, LIBRARIES), _module()))
     return (
-        f"default-src 'none'; script-src {scripts}; style-src {styles}; img-src data:; "
+        f"default-src 'none'; script-src {scripts}; style-src 'nonce-{nonce}'; img-src data:; "
         "media-src data: blob:; base-uri 'none'; form-action 'none'"
     )
 
@@ -146,9 +159,15 @@ def content_security_policy() -> str:
 def _static(name: str) -> str:
     """A file of `static/`."""
     text = files(__package__).joinpath("static", name).read_text(encoding="utf-8")
-    assert "</script" not in text.lower(), name
-    assert "</style" not in text.lower(), name
+    ending = "</script" if name.endswith(".js") else "</style"
+    assert ending not in text.lower(), name
     return text
+
+
+@cache
+def _module() -> str:
+    """The page's own script."""
+    return "".join(_static(f"app/{part}.js") for part in _MODULE)
 
 
 def _hash(text: str) -> str:
