@@ -67,6 +67,7 @@ class LiveContent:
         self._records = self._content.session.following(path)
         self._explained: Explanation | None = None
         self._explained_at = 0.0
+        self._is_stale = False  # whether it has grown since it was diagnosed
         self._sections_due = False
         self._grew_at = time.monotonic()
         self._parts: dict[str, Any] = {}
@@ -86,9 +87,9 @@ class LiveContent:
         grew = self._read()
         if self.ended or (not grew and self._recorder_has_gone()):
             self._conclude()
-        elif not grew and not now and self._explained is not None:
-            return
-        self._update(now=now or self.ended)
+        due = now or time.monotonic() - self._explained_at >= EXPLAIN_EVERY
+        if grew or self.ended or (due and self._is_stale) or self._explained is None:
+            self._update(now=due or self.ended)
 
     def _read(self) -> bool:
         """Add what was written; returns whether there was something."""
@@ -101,7 +102,7 @@ class LiveContent:
         else:
             self.ended = True
         if grew:
-            self._grew_at = time.monotonic()
+            self._grew_at, self._is_stale = time.monotonic(), True
         return grew
 
     def _recorder_has_gone(self) -> bool:
@@ -129,6 +130,7 @@ class LiveContent:
             del track["audio"], track["note"]
         sections = self._rendered(parts, explained)
         new = table.after(self._frames)
+        del parts["handshake"]  # it is in a section alone
         changed = growth(self._parts, parts)
         if changed is None and not new and sections == self._sections and not self.ended:
             return
@@ -145,14 +147,14 @@ class LiveContent:
             self._updates.append((self.version, json_block(update)))
 
     def _explain(self, *, now: bool) -> Explanation:
-        content, at = self._content, time.monotonic()
-        if self._explained is None or now or at - self._explained_at >= EXPLAIN_EVERY:
+        content = self._content
+        if self._explained is None or now:
             content.diagnose()
             self._explained = explain(
                 content.name, content.session, content.findings, content.catalog
             )
-            self._explained_at = at
-            self._sections_due = True
+            self._explained_at = time.monotonic()
+            self._is_stale, self._sections_due = False, True
         return self._explained
 
     def _rendered(self, parts: dict[str, Any], explained: Explanation) -> dict[str, str]:
