@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from sessions import SERVER, closed, opened, result, write
 from view_server import view_server
@@ -48,9 +49,7 @@ def ask(
     place = urlsplit(url)
     connection = http.client.HTTPConnection("127.0.0.1", place.port or 0, timeout=30)
     given = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.putrequest(
-        method, place.path if path is None else path, skip_host="Host" in given
-    )
+    connection.putrequest(method, place.path if path is None else path, skip_host="Host" in given)
     for name, value in given.items():
         connection.putheader(name, value)
     connection.putheader("Content-Length", str(len(body)))
@@ -61,12 +60,12 @@ def ask(
     return found
 
 
-def origin(url: str) -> str:
-    return f"http://{urlsplit(url).netloc}"
+def origin(url: str) -> Origin:
+    return Origin(f"http://{urlsplit(url).netloc}")
 
 
 def session_path(url: str) -> str:
-    with connect(f"{url.replace('http', 'ws', 1)}updates", origin=origin(url)) as page:  # type: ignore[arg-type]
+    with connect(f"{url.replace('http', 'ws', 1)}updates", origin=origin(url)) as page:
         page.send("0")
         sessions = json.loads(page.recv(30))["sessions"]
     return f"{urlsplit(url).path}session/{sessions[0]['id']}"
@@ -138,7 +137,7 @@ def test_replay_with_an_invalid_target_is_refused(url: str, given: str) -> None:
 @pytest.mark.parametrize("given", [None, "http://evil.example", "null"])
 def test_websocket_of_another_page_is_refused(url: str, given: str | None) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        connect(f"{url.replace('http', 'ws', 1)}updates", origin=given)  # type: ignore[arg-type]
+        connect(f"{url.replace('http', 'ws', 1)}updates", origin=Origin(given) if given else None)
     assert refused.value.response.status_code == 403
 
 

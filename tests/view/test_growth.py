@@ -45,13 +45,17 @@ def test_growth_applied_to_the_old_state_gives_the_new_one(old: Any, new: Any) -
         assert grown(copy.deepcopy(old), change) == new
 
 
+def inner(key: str, change: Growth) -> Growth:
+    return {"in": {key: change}, "drop": []}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
         ([1, 2], [1, 2, 3], {"keep": 2, "more": [3]}),
         ([1, 2, 9], [1, 2, 3, 4], {"keep": 2, "more": [3, 4]}),
-        ({"a": [1], "b": 1}, {"a": [1, 2], "b": 1}, {"in": {"a": {"keep": 1, "more": [2]}}, "drop": []}),
-        ([{"a": 1, "b": 2}], [{"a": 3, "b": 2}], {"in": {"0": {"in": {"a": {"set": 3}}, "drop": []}}, "drop": []}),
+        ({"a": [1], "b": 1}, {"a": [1, 2], "b": 1}, inner("a", {"keep": 1, "more": [2]})),
+        ([{"a": 1, "b": 2}], [{"a": 3, "b": 2}], inner("0", inner("a", {"set": 3}))),
         ("call", "call me", {"set": "call me"}),
         ({"a": 1}, {"a": 1}, None),
     ],

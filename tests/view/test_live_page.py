@@ -160,7 +160,8 @@ def test_frames_stay_where_the_reader_is_unless_that_is_the_end(
     session = begun(folder)
     session.grow(*speech(0, 6))
     open_session(page, url)
-    bottom = "(w => w.scrollHeight - w.clientHeight - w.scrollTop < 2)(document.querySelector('.window'))"
+    window = "document.querySelector('.window')"
+    bottom = f"(w => w.scrollHeight - w.clientHeight - w.scrollTop < 2)({window})"
     until(page, bottom)
     session.grow(*speech(6, 1))
     expect(page.locator("output.found")).to_have_text("70 of 70 frames")
@@ -185,9 +186,7 @@ def test_filter_applies_to_frames_that_arrive(folder: Path, url: str, page: Page
     expect(page.locator("output.found")).to_have_text("1 of 12 frames")
 
 
-def test_start_page_shows_sessions_as_they_are_recorded(
-    folder: Path, url: str, page: Page
-) -> None:
+def test_start_page_shows_sessions_as_they_are_recorded(folder: Path, url: str, page: Page) -> None:
     write(folder / "old.wstrace", [*opened("/v1/listen"), closed(50, SERVER, 1011, "NET-0001")])
     page.goto(url)
     expect(row_of(page, "old").locator("td").nth(4)).to_have_text("failed")

@@ -39,7 +39,10 @@ _COMMANDS = {
     "completion": ("wsproxy.cli.completion", "Print a script for shell completion."),
 }
 # For other processes of wsproxy, not for people.
-_HIDDEN = {"proxy-process": "wsproxy.cli.proxy_process"}
+_HIDDEN = {
+    "proxy-process": "wsproxy.cli.proxy_process",
+    "view-process": "wsproxy.cli.view_process",
+}
 _WITHOUT_DEFAULTS = ("addon", "completion")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -38,10 +40,7 @@ from .report import audio_size
     metavar="SIZE",
     help="Limit the audio in the page of a session; of more audio, the end is included.",
 )
-@click.option("--with-parent", is_flag=True, hidden=True, help="End when stdin is closed.")
-def command(
-    *, place: Path, port: int, open_browser: bool, max_audio: str, with_parent: bool
-) -> None:
+def command(*, place: Path, port: int, open_browser: bool, max_audio: str) -> None:
     """Show the sessions in FOLDER in the browser, as they are recorded, until Ctrl-C.
 
     The start page lists the sessions of the folder (searched recursively), and those that are
@@ -57,33 +56,38 @@ def command(
       wsproxy view recordings --open
       wsproxy view call.wstrace --port 8800
     """
+    room = audio_size(max_audio)
     requirements.check()
-    asyncio.run(
-        _serve(
-            place,
-            port,
-            audio_size(max_audio),
-            open_browser=open_browser,
-            with_parent=with_parent,
-        )
-    )
+
+    def started(url: str, _: asyncio.Event) -> None:
+        # Scripts read the first line.
+        click.echo(f"listening on {url}")
+        sys.stdout.flush()
+        if open_browser:
+            webbrowser.open(url)
+
+    asyncio.run(serve(place, port, room, started))
 
 
-async def _serve(
-    place: Path, port: int, max_audio: int, *, open_browser: bool, with_parent: bool
+async def serve(
+    place: Path, port: int, max_audio: int, started: Callable[[str, asyncio.Event], None]
 ) -> None:
+    """Serve a folder or a trace until a signal, or until an event is set.
+
+    Args:
+        started: called with the URL and the event.
+
+    Raises:
+        UsageError: the place does not exist, or the port is in use.
+    """
     from wsproxy.view.server import serving  # noqa: PLC0415  # it imports tornado
 
     async with serving(place, port=port, max_audio=max_audio) as server:
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stopped.set)
-        if with_parent:
-            loop.add_reader(sys.stdin.fileno(), stopped.set)
-        # Scripts read the first line.
-        click.echo(f"listening on {server.url}")
-        sys.stdout.flush()
-        if open_browser:
-            webbrowser.open(server.url)
+            # Windows has no signal handlers here; Ctrl-C ends `asyncio.run` there.
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, stopped.set)
+        started(server.url, stopped)
         await server.run(stopped)

@@ -175,9 +175,7 @@ def rendered(template: str, view: SessionView, **more: Any) -> str:
         view: the session that it shows.
         more: what else the template shows.
     """
-    return (
-        _environment().get_template(template).render(shown=view, sessions=[view], **more)
-    )
+    return _environment().get_template(template).render(shown=view, sessions=[view], **more)
 
 
 def content_security_policy(nonce: str, kind: PageKind = FILE) -> str:

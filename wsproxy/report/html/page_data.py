@@ -297,9 +297,7 @@ def _finding(found: dict[str, Any]) -> dict[str, Any]:
 # -- frames
 
 
-def frame_columns(
-    listed: Sequence[Frame], count: int, limits: tuple[int, int]
-) -> dict[str, Any]:
+def frame_columns(listed: Sequence[Frame], count: int, limits: tuple[int, int]) -> dict[str, Any]:
     """Frames in columns.
 
     Args:
