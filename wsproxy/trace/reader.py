@@ -259,7 +259,9 @@ class TraceReader:
             try:
                 block, end = read_block(self._file, offset)
             except (EOFError, BadBlock) as error:
-                if self._may_grow and isinstance(error, EOFError | CutBlock):
+                if self._following and isinstance(error, EOFError | CutBlock):
+                    if self.ended or self._more:
+                        return  # what follows is the seek table
                     yield None
                     continue
                 if isinstance(error, EOFError):
@@ -274,11 +276,6 @@ class TraceReader:
             yield from self._records(block, offset, end)
             del block  # the next one may be as large
             offset = end
-
-    @property
-    def _may_grow(self) -> bool:
-        """Whether more of the current part may be written."""
-        return self._following and not self.ended and not self._more
 
     def stop(self, reason: str, offset: int | None = None) -> NoReturn:
         """Stop reading the trace: the rest is a loss.
