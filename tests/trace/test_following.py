@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -20,6 +20,8 @@ from wsproxy.trace import (
     bounded_following,
 )
 from wsproxy.trace.records import More
+
+Follower = Iterator[Record | FrameRun | None]
 
 
 def unpacked(records: Iterable[Record | FrameRun | None]) -> list[Record]:
@@ -48,7 +50,7 @@ def test_following_returns_the_records_of_each_block_once_it_is_complete(tmp_pat
         for at in range(0, len(data), 7):  # blocks end anywhere in these pieces
             file.write(data[at : at + 7])
             if not reader.ended:
-                found += takewhile(lambda each: each is not None, follower)
+                found += so_far(follower)
                 counts.add(len(unpacked(found)))
         assert counts == {0, 3, 5, len(records)}
         assert unpacked(found) == unpacked(records)
@@ -63,14 +65,18 @@ def test_following_continues_with_the_next_part(tmp_path: Path) -> None:
         write(first, records[:5])
         with TraceReader(path) as reader:
             follower = reader.following()
-            found = list(iter(lambda: next(follower), None))
+            found = so_far(follower)
             first.hand_over(second, More(records[4].t_ns, 2))
             write(second, records[:3] + records[5:9])  # each part begins with the head
-            found += list(iter(lambda: next(follower), None))
+            found += so_far(follower)
             write(second, records[9:])
             found += list(follower)
             assert reader.losses == []
     assert unpacked(found) == unpacked(records)
+
+
+def so_far(follower: Follower) -> list[Record | FrameRun | None]:
+    return list(takewhile(lambda each: each is not None, follower))
 
 
 def write(writer: TraceWriter, records: list[Record]) -> None:
@@ -88,7 +94,7 @@ def test_following_a_trace_that_was_cut_waits_and_loses_nothing_before(
     path.write_bytes(data[:-cut])
     with TraceReader(path) as reader:
         follower = bounded_following(reader)
-        found = list(iter(lambda: next(follower), None))
+        found = so_far(follower)
         assert next(follower) is None
     records, _ = read_trace(path)
     assert unpacked(found) == unpacked(records)

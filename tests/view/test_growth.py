@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from page_growth import grown
 from wsproxy.view.growth import Growth, growth
 
 _values = st.recursive(
@@ -16,24 +17,6 @@ _values = st.recursive(
     lambda inner: st.lists(inner, max_size=12) | st.dictionaries(st.sampled_from("abc"), inner),
     max_leaves=30,
 )
-
-
-def grown(value: Any, change: Growth) -> Any:
-    """As `grown` in session.js does."""
-    if "set" in change:
-        return change["set"]
-    if "keep" in change:
-        return value[: change["keep"]] + change["more"]
-    for key, each in change["in"].items():
-        if isinstance(value, list):
-            at = int(key)
-            value += [None] * (at + 1 - len(value))
-            value[at] = grown(value[at], each)
-        else:
-            value[key] = grown(value.get(key), each)
-    for key in change["drop"]:
-        del value[key]
-    return value
 
 
 @given(_values, _values)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from html_page import RATE
+from page_growth import grown
 from sessions import APP, SERVER, audio, closed, opened, result
 from speech_sessions import spoken
-from test_growth import grown
 from traces import pack_trace
 from view_server import OpenSession
 from wsproxy.catalog import load
