@@ -28,6 +28,7 @@ NOT_RUN = {
     "sdks.md": 1,
     "simulate.md": 1,
     "testing.md": 2,
+    "view.md": 2,
 }
 
 
