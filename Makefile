@@ -15,6 +15,7 @@ BIN := $(VENV)/bin
 # What a user installs, and that with what the tests need.
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
+COLLECTED := $(VENV)/.collected
 MAKE_HERE := $(MAKE) --no-print-directory
 
 # The tests start hundreds of processes; without bytecode each compiles all that it imports.
@@ -52,20 +53,23 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# MARKED: which tests. Every unit is tested on both Pythons; what takes long and says the same on
-# each runs on one:
+# MARKED: which tests. Every unit is tested on both Pythons by its main tests; what takes long and
+# says the same on each runs on one:
 # - `cost`: that processor time is linear and memory bounded.
-# - `one_python`: many samples of what other tests run on both. These are what each SDK reports of
-#   each condition, the SDKs' replays of a refusal and of a reset (the stalled ones run on both),
-#   the SDKs beyond one of each kind (threads, asyncio, Node), hostile messages for every API, every
-#   sample scrubbed, compared and mutated to, commands on every place for a key, each condition of
-#   the catalog in one test (`catalog check` tests all examples on both), each of 256 constant bytes,
-#   planted faults of audio, reported sessions, the output in documents, and what only reads the
-#   source.
+# - `one_python`: many samples of what other tests run on both, where the code under test has no
+#   event loop, thread, process or part of mitmproxy of its own: the catalog's conditions and
+#   samples (simulated, explained, replayed from both ends and against each other, compared,
+#   mutated), hostile traces and messages, places for a credential, what scrub, explain and the
+#   audio analysis say of many sessions, planted faults, reported sessions, lost power, distill's
+#   strategies, each of 256 constant bytes, the output in documents, and what only reads the source.
+#   Of the SDKs, one of each kind (threads, asyncio, Node) runs on both, in stalled sessions. Of
+#   load, distill, the pytest plugin and shell completion the usual runs do, the refusals do not.
+# In whole on both: proxy/, recorder/, wire/, system/, intercept/, the readers and writers of
+# traces, the replayer's client and server, the Python API and the commands.
 # Run once more, and listed: a program of an SDK that hangs (tests/simulate/test_sdks.py), and a
 # recorder that was killed on a busy machine (tests/recorder/test_kill.py). Others are not.
 MARKED ?= not soak
-tests: $(READY)
+tests: $(COLLECTED)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -r R -m "$(MARKED)"
 
 fast-tests: $(READY)
@@ -131,3 +135,8 @@ $(INSTALLED): pyproject.toml .ci/set_up.py
 $(READY): pyproject.toml .ci/set_up.py
 	@$(PYTHON) .ci/set_up.py $(VENV) '.[$(EXTRAS)]'
 	@touch $(INSTALLED) $@
+
+# pytest compiles the test modules: once here, not once in each worker.
+$(COLLECTED): $(READY)
+	@$(BIN)/python -m pytest --collect-only -qq >/dev/null || true
+	@touch $@

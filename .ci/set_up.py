@@ -2,9 +2,11 @@
 
 Usage: set_up.py FOLDER EXTRAS, where EXTRAS is such as `.[test,docs]`. FOLDER may be there already:
 then what is missing is added to it. Runs in the Python that the environment is made of.
+uv installs if it is there, in a quarter of the time; where it fails, pip does.
 """
 
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,8 +17,10 @@ from pathlib import Path
 # An older Python has to come as far as to say that it is too old.
 OLDEST = (3, 11)
 SILENCE = 5.0  # seconds without a line, at most
-# What pip says of a step, and the part of it that is shown.
+# What uv and pip say of a step, and the part of it that is shown.
 STEPS = re.compile(r" *((?:Collecting|Building) [^ <>=!~;(]+)")
+UV = ["pip", "install", "--compile-bytecode", "--python"]
+PIP = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
 
 
 class Steps:
@@ -52,8 +56,18 @@ class Steps:
 
 
 def install(python: str, what: str, steps: Steps) -> int:
-    """Run pip; returns its exit status, and prints what it said if it failed."""
-    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    """Install into an environment; returns the exit status of what did it."""
+    uv = shutil.which("uv")
+    if uv is not None and run([uv, *UV, python], what, steps)[0] == 0:
+        return 0
+    status, said = run([python, *PIP], what, steps)
+    if status != 0:
+        print(said, end="", file=sys.stderr)
+    return status
+
+
+def run(command: list[str], what: str, steps: Steps) -> tuple[int, str]:
+    """Run an installer; returns its exit status and what it said."""
     said = []
     with subprocess.Popen(
         [*command, "--editable", what],
@@ -61,18 +75,18 @@ def install(python: str, what: str, steps: Steps) -> int:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-    ) as pip:
-        assert pip.stdout is not None
-        for line in pip.stdout:
+    ) as installer:
+        assert installer.stdout is not None
+        for line in installer.stdout:
             said.append(line)
             step = STEPS.match(line)
             if step:
                 steps.begin(step.group(1), quickly=True)
             elif line.startswith("Installing collected packages"):
                 steps.begin(f"Installing {line.count(',') + 1} packages")
-    if pip.returncode != 0:
-        print("".join(said), end="", file=sys.stderr)
-    return pip.returncode
+            elif line.startswith("Prepared"):
+                steps.begin("Installing packages")
+    return installer.returncode, "".join(said)
 
 
 def main(folder: str, what: str) -> int:

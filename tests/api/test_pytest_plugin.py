@@ -153,6 +153,7 @@ def test_it(wsproxy_server):
     assert sent.data == b"\x07" * 3200
 
 
+@pytest.mark.one_python
 def test_plugin_failures_are_one_line(project: pytest.Pytester) -> None:
     body = """
 @pytest.mark.wsproxy("call.wstrace")
@@ -209,6 +210,7 @@ def test_no_marker(wsproxy_server):
         assert re.search(rf"_ (ERROR at \w+ of )?{name} _+\n{re.escape(says)}", out), name
 
 
+@pytest.mark.one_python
 def test_plugin_failing_test_shows_difference(project: pytest.Pytester) -> None:
     body = """
 @pytest.mark.wsproxy("call.wstrace")
@@ -220,6 +222,7 @@ def test_it(wsproxy_server):
     result.stdout.fnmatch_lines(["*the app did not do what is recorded*", "*assert*nothing*"])
 
 
+@pytest.mark.one_python
 def test_plugin_command_through_proxy_is_reached(project: pytest.Pytester) -> None:
     project.makepyfile(
         command="""
@@ -265,6 +268,7 @@ def test_another_machine(wsproxy_recorder):
     run(project, body).assert_outcomes(passed=2)
 
 
+@pytest.mark.one_python
 def test_plugin_parallel_runs_pass(project: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     body = """
@@ -310,6 +314,7 @@ def reason(trace: Path) -> str:
     return close.reason
 
 
+@pytest.mark.one_python
 def test_plugin_record_missing_traces_are_recorded(project: pytest.Pytester) -> None:
     run(project, RECORDED, "--wsproxy-record").assert_outcomes(passed=3)
     assert reason(project.path / "new" / "one.wstrace") == "DATA-0000"
@@ -322,6 +327,7 @@ def test_plugin_record_missing_traces_are_recorded(project: pytest.Pytester) -> 
     assert b"0123456789" not in b"".join(before.values())
 
 
+@pytest.mark.one_python
 def test_plugin_record_all_replaces_traces(project: pytest.Pytester) -> None:
     folder = project.path / "new" / "folder"
     folder.mkdir(parents=True)
@@ -373,6 +379,7 @@ def test_plugin_unused_imports_nothing() -> None:
     assert out.stdout.strip() == "['wsproxy', 'wsproxy.pytest_plugin']"
 
 
+@pytest.mark.one_python
 def test_plugin_marker_and_option_are_listed(project: pytest.Pytester) -> None:
     result = run_there(project, "--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.wsproxy(trace, [*], check=True, *"])

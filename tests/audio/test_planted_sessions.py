@@ -21,6 +21,8 @@ from planted_sessions import (
 )
 from wsproxy.audio import report
 
+pytestmark = pytest.mark.one_python
+
 LEVELS = (report.DIGITAL_SILENCE, report.NEAR_SILENCE, report.CLIPPING, report.DC_OFFSET)
 OF_PCM = {
     "levels": (*LEVELS, report.SECOND_HEADER, TWO_SPEAKERS),
@@ -38,7 +40,6 @@ CASES = [
 ]
 
 
-@pytest.mark.one_python
 @pytest.mark.parametrize(
     ("name", "carrier", "group", "kinds"),
     CASES,
@@ -50,14 +51,12 @@ def test_explain_finds_faults_in_samples_at_their_places(
     SampleSession(carrier, len(name) + len(group), kinds).planted.check(tmp_path)
 
 
-@pytest.mark.one_python
 @pytest.mark.parametrize("name", [*SAMPLES, *COMPANDED])
 def test_explain_finds_no_fault_in_the_same_samples(name: str, tmp_path: Path) -> None:
     carrier = (SAMPLES | COMPANDED)[name]
     assert SampleSession(carrier, 1, ()).planted.findings(tmp_path) == []
 
 
-@pytest.mark.one_python
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_explain_finds_faults_in_containers_at_their_places(container: str, tmp_path: Path) -> None:
     samples, plants = base_speech(16_000).copy(), []
@@ -100,7 +99,6 @@ def test_explain_finds_wrong_fields_of_wav_header(offset: int, value: int, tmp_p
     container_session(bytes(data), [plant], 30).check(tmp_path)
 
 
-@pytest.mark.one_python
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_explain_finds_no_fault_in_the_same_containers(container: str, tmp_path: Path) -> None:
     session = container_session(contained(base_speech(16_000), container), ())

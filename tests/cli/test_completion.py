@@ -47,6 +47,7 @@ bash = pytest.mark.skipif(
 )
 
 
+@pytest.mark.one_python
 @bash
 @pytest.mark.parametrize(
     ("line", "words"),
@@ -73,6 +74,7 @@ def test_completion_bash_completes(line: str, words: list[str]) -> None:
     assert completed(line) == words
 
 
+@pytest.mark.one_python
 @bash
 def test_completion_bash_lists_all_commands() -> None:
     commands = completed("wsproxy ")
@@ -80,6 +82,7 @@ def test_completion_bash_lists_all_commands() -> None:
     assert "proxy-process" not in commands
 
 
+@pytest.mark.one_python
 @bash
 def test_completion_simulate_has_only_conditions_that_can_be_simulated() -> None:
     """`deepgram.listen.flux-on-v1` is a mistake of an app: no server causes it."""
@@ -89,6 +92,7 @@ def test_completion_simulate_has_only_conditions_that_can_be_simulated() -> None
     assert "deepgram.listen.flux-on-v1" not in simulated
 
 
+@pytest.mark.one_python
 @bash
 def test_completion_with_a_mistake_in_the_catalog_completes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -98,6 +102,7 @@ def test_completion_with_a_mistake_in_the_catalog_completes_nothing(
     assert completed("wsproxy simulate deepgram.listen.NET-0001") == []
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_script_is_valid(shell: str, tmp_path: Path) -> None:
     path = tmp_path / "script"

@@ -6,13 +6,17 @@ import gc
 import os
 import weakref
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from sessions import APP, SERVER, audio, closed, opened
 from trace_builder import TraceBuilder
-from wsproxy.cli.run import Recorded, _report, _run
-from wsproxy.proxy.embedding import RunningProxy
+from wsproxy.cli import app_process
+from wsproxy.cli.run import Recorded, _report
+from wsproxy.intercept.pass_through_report import IN_NO_PROXY, PassThroughReport
+from wsproxy.intercept.past_connections import PastConnection
+from wsproxy.proxy.embedding import RunningProxy, _ConnectionCounter
 from wsproxy.recorder import SessionWriter
 
 
@@ -22,6 +26,25 @@ def recording(path: Path, code: int) -> SessionWriter:
     builder.add(*opened("/v1/listen"), audio(50, APP, bytes(100)), closed(99, SERVER, code, "bye"))
     builder.done()
     return builder.recording
+
+
+def running(*passed: str) -> RunningProxy:
+    """A recorder that has passed one connection through to each of these hosts."""
+    report = PassThroughReport()
+    for host in passed:
+        report.add(host, 443, IN_NO_PROXY, is_speech_api=False, passed=True)
+    stop = cast("Any", None)
+    return RunningProxy(None, Path("ca.pem"), False, _ConnectionCounter(), stop, report)
+
+
+def test_run_report_has_what_was_passed_through(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _report(Recorded(), running("a.example", "b.example"), tmp_path, {})
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        f"wsproxy: passed through: 1 connection to {host}: NO_PROXY names it"
+        for host in ("a.example", "b.example")
+    ]
 
 
 def test_run_recorded_session_keeps_only_its_lines(tmp_path: Path) -> None:
@@ -43,7 +66,7 @@ def test_run_report_prints_sessions_on_stderr(
     paths = [tmp_path / f"{n}.wstrace" for n in range(3)]
     for path, code in zip(paths, (1000, 1011, 1008), strict=True):
         recorded.add(recording(path, code))
-    _report(recorded, RunningProxy.__new__(RunningProxy), tmp_path)
+    _report(recorded, running(), tmp_path, {})
     out, err = capsys.readouterr()
     assert out == ""
     lines = err.splitlines()
@@ -51,6 +74,40 @@ def test_run_report_prints_sessions_on_stderr(
     assert lines[-1] == f"wsproxy: to see why: wsproxy explain {paths[1]}"
     assert [line.strip() for line in lines if line.startswith("      ")] == list(map(str, paths))
     assert len([line for line in lines if line.startswith("  deepgram")]) == 3
+
+
+def test_run_report_names_connections_that_went_past_also_beside_sessions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each kind on one line, the most frequent first; then how they can be recorded."""
+    recorded = Recorded()
+    recorded.add(recording(tmp_path / "a.wstrace", 1000))
+    past = {
+        PastConnection(("192.0.2.1", 443), "node"): 2,
+        PastConnection(None, "", "its process cannot be inspected"): 1,
+        PastConnection(("2001:db8::1", 443), "a\x1bb", "it uses another network namespace"): 3,
+    }
+    _report(recorded, running(), tmp_path, past)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "past" in line]
+    begin = "wsproxy: went past the recorder: "
+    assert lines == [
+        f"{begin}3 connections to [2001:db8::1]:443 by a\\x1bb: it uses another network namespace",
+        f"{begin}2 connections to 192.0.2.1:443 by node",
+        f"{begin}1 connection to an unknown address: its process cannot be inspected",
+    ]
+
+
+@pytest.mark.parametrize("connections", [0, 1])
+def test_run_report_without_sessions_prints_hints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], connections: int
+) -> None:
+    """Also if something came through the recorder, such as a call before the WebSocket."""
+    proxy = running()
+    proxy._watch.connections = connections
+    _report(Recorded(), proxy, tmp_path, {})
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("wsproxy: nothing recorded: ")
+    assert "Setting the app's base URL always works" in lines[1]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +124,7 @@ def test_run_program_that_the_system_refuses_exits_as_a_shell_would(
     program.write_text(text)
     program.chmod(0o755)
     with pytest.raises(SystemExit) as ended:
-        _run((str(program),), dict(os.environ), [])
+        app_process.run((str(program),), dict(os.environ), [])
     assert ended.value.code == status
     line = capsys.readouterr().err
     assert line.startswith(f"error: {program}: ")

@@ -16,6 +16,8 @@ from commands import wsproxy
 from replay_sessions import build, close_1011
 from wsproxy.cli.width import cut, wrapped
 
+pytestmark = pytest.mark.one_python
+
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1" / "closed.wstrace"
 WIDTHS = [60, 80, 120, 200]
 

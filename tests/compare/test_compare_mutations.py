@@ -54,6 +54,8 @@ from wsproxy.compare import STANDARD, Comparison, Tolerances, compare
 from wsproxy.trace import Eof, Failure, FrameRecord, Request
 from wsproxy.wire import Opcode
 
+pytestmark = pytest.mark.one_python
+
 _API = {id(SPEAK): "speak"}
 
 

@@ -15,6 +15,8 @@ from wsproxy.diagnose.error_classes import classify
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, Request, Response, Start
 
+pytestmark = pytest.mark.one_python
+
 CATALOG = load()
 ACCEPT = [["Sec-WebSocket-Accept", "JVxkmtKFjDcIUNMNKGDyMHcGvEQ="]]
 S = 10**9

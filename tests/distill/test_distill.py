@@ -74,6 +74,7 @@ def test_distill_one_bad_chunk_leaves_it_alone(tmp_path: Path, bad: int) -> None
     assert not failure_differences(compare(trace, report.trace or trace))
 
 
+@pytest.mark.one_python
 def test_distill_slow_server_tries_end_first(tmp_path: Path) -> None:
     trace = a_minute(tmp_path / "call.wstrace", 2995)
 
@@ -89,6 +90,7 @@ def test_distill_slow_server_tries_end_first(tmp_path: Path) -> None:
     assert report.checked
 
 
+@pytest.mark.one_python
 def test_distill_joint_messages_stay_together(tmp_path: Path) -> None:
     builder = recorded(tmp_path / "call.wstrace")
     for n in range(200):
@@ -101,6 +103,7 @@ def test_distill_joint_messages_stay_together(tmp_path: Path) -> None:
     assert [a.number for a in attempts] == list(range(1, len(attempts) + 1))
 
 
+@pytest.mark.one_python
 def test_distill_silence_failure_keeps_wait(tmp_path: Path) -> None:
     target = "/v1/listen?encoding=linear16&sample_rate=16000"
     builder = recorded(tmp_path / "call.wstrace", "deepgram", "listen", target=target)
@@ -129,6 +132,7 @@ async def _hates_pauses(connection: ServerConnection) -> None:
         last = now()
 
 
+@pytest.mark.one_python
 def test_distill_required_pause_stays(tmp_path: Path) -> None:
     builder = recorded(tmp_path / "call.wstrace")
     for n, ms in enumerate([0, 20, 170, 190, 890]):
@@ -156,6 +160,7 @@ async def _ends_after_a_while(connection: ServerConnection) -> None:
     await ending
 
 
+@pytest.mark.one_python
 def test_distill_time_failure_replaces_messages_by_pause(tmp_path: Path) -> None:
     builder = recorded(tmp_path / "call.wstrace")
     for n in range(7):
@@ -182,6 +187,7 @@ def test_distill_refusal_leaves_handshake_only(tmp_path: Path) -> None:
     assert (len(attempts), report.frames, report.minimal, report.checked) == (1, 0, True, True)
 
 
+@pytest.mark.one_python
 def test_distill_fragments_stay_together(tmp_path: Path) -> None:
     async def fails_at_hello(connection: ServerConnection) -> None:
         async for message in connection:
@@ -199,6 +205,7 @@ def test_distill_fragments_stay_together(tmp_path: Path) -> None:
     assert sent(report.trace) == [b"he", b"llo"]
 
 
+@pytest.mark.one_python
 def test_distill_client_end_uses_server_error(tmp_path: Path) -> None:
     async def complains(connection: ServerConnection) -> None:
         async for message in connection:
@@ -213,6 +220,7 @@ def test_distill_client_end_uses_server_error(tmp_path: Path) -> None:
     assert (sent(report.trace), report.checked) == ([b"bad"], True)
 
 
+@pytest.mark.one_python
 def test_distill_client_end_uses_server_violation(tmp_path: Path) -> None:
     async def breaks_a_rule(connection: ServerConnection) -> None:
         async for message in connection:
@@ -229,6 +237,7 @@ def test_distill_client_end_uses_server_violation(tmp_path: Path) -> None:
     assert (sent(report.trace), report.checked) == ([b"bad"], True)
 
 
+@pytest.mark.one_python
 def test_distill_client_only_failure_is_refused(tmp_path: Path) -> None:
     builder = recorded(tmp_path / "call.wstrace").client("hello", at=1).server({"type": "Hi"}, at=2)
     trace = builder.closed(4000, "gave up", by_client=True, at=10)
@@ -245,6 +254,7 @@ async def _behaves(connection: ServerConnection) -> None:
             return
 
 
+@pytest.mark.one_python
 def test_distill_unreproduced_failure_writes_nothing(tmp_path: Path) -> None:
     trace = recorded(tmp_path / "call.wstrace").client("end", at=5).closed(1008, "bad", at=10)
     report, attempts = against(_behaves, trace)
@@ -254,6 +264,7 @@ def test_distill_unreproduced_failure_writes_nothing(tmp_path: Path) -> None:
     assert {str(attempt.pace) for attempt in attempts} == {"fast", "x4", "recorded"}
 
 
+@pytest.mark.one_python
 def test_distill_attempt_limit_keeps_best(tmp_path: Path) -> None:
     trace = recorded(tmp_path / "call.wstrace")
     for n in range(50):
@@ -267,6 +278,7 @@ def test_distill_attempt_limit_keeps_best(tmp_path: Path) -> None:
     assert {b"a", b"b", b"end"} <= set(sent(report.trace))
 
 
+@pytest.mark.one_python
 def test_distill_limit_before_first_result_writes_nothing(tmp_path: Path) -> None:
     trace = recorded(tmp_path / "call.wstrace").client("x", at=5).closed(1008, "bad", at=10)
     report, _ = against(_behaves, trace, limits=SearchLimits(attempts=1))
@@ -275,6 +287,7 @@ def test_distill_limit_before_first_result_writes_nothing(tmp_path: Path) -> Non
     assert (report.trace, report.stopped, attempts) == (None, "time", [])
 
 
+@pytest.mark.one_python
 def test_distill_flaky_failure_is_retried(tmp_path: Path) -> None:
     counter = itertools.count(1)
 
@@ -293,6 +306,7 @@ def test_distill_flaky_failure_is_retried(tmp_path: Path) -> None:
     assert report.checked
 
 
+@pytest.mark.one_python
 def test_distill_dead_server_keeps_best(tmp_path: Path) -> None:
     builder = recorded(tmp_path / "call.wstrace")
     for n in range(20):

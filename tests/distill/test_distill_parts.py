@@ -24,7 +24,7 @@ from distill_harness import (
 )
 from trace_builder import TraceBuilder, close
 from wsproxy.compare import compare, failure_differences
-from wsproxy.compare.outcome import OUTCOME_FIELDS, Outcome
+from wsproxy.compare.outcome import OUTCOME_FIELDS, ComparedOutcome
 from wsproxy.distill import Distillation, DistillReport
 from wsproxy.distill.script_parts import Parts
 from wsproxy.distill.search import minimal_subset
@@ -225,7 +225,7 @@ def test_minimal_subset_single_item_needs_few_tests() -> None:
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.rglob("*.wstrace"))[::5], ids=lambda p: p.stem)
 def test_outcome_fields_are_all_known(path: Path) -> None:
-    assert set(Outcome.read(path, CATALOG).fields()) <= OUTCOME_FIELDS
+    assert set(ComparedOutcome.read(path, CATALOG).fields()) <= OUTCOME_FIELDS
 
 
 def test_failure_differences_ignore_shorter_session(tmp_path: Path) -> None:

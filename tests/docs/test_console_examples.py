@@ -9,6 +9,8 @@ import pytest
 
 from console_examples import ROOT, Command, blocks, documents, failures, matches
 
+pytestmark = pytest.mark.one_python
+
 # How many examples of a document are only to be read: real APIs, installations, long runs.
 NOT_RUN = {
     "CONTRIBUTING.md": 2,
@@ -29,7 +31,6 @@ NOT_RUN = {
 }
 
 
-@pytest.mark.one_python
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
 def test_examples_of_document_print_documented_output(path: Path, tmp_path: Path) -> None:
     assert failures(path, tmp_path / "examples") == []

@@ -59,6 +59,7 @@ def test_bundle_contains_traces_explanations_and_environment(packed: Path) -> No
     assert b"deepgram.listen.NET-0001" in explanation
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("planted", PLANTED)
 def test_bundle_planted_data_is_in_no_file(planted: str, packed: Path, tmp_path: Path) -> None:
     for name, data in files(packed).items():
@@ -112,6 +113,7 @@ def test_bundle_has_mode_0600_and_overwrites_nothing(trace: Path, tmp_path: Path
     assert out.read_bytes() != before
 
 
+@pytest.mark.one_python
 def test_bundle_private_data_left_writes_nothing(
     trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +123,7 @@ def test_bundle_private_data_left_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.one_python
 @pytest.mark.cost
 def test_bundle_many_traces_need_memory_for_one(tmp_path: Path) -> None:
     def peak(count: int) -> int:

@@ -410,7 +410,11 @@ def recorder(certificates: Certificates, folder: Path) -> Iterator[Recorder]:
             options.append(f"tcp_timeout={IDLE_TIMEOUT}")
         _connect_impatiently(patch)
         settings = ProxySettings(
-            port=0, out=folder / "traces", confdir=folder / "ca", options=tuple(options)
+            port=0,
+            out=folder / "traces",
+            hosts=(".",),
+            confdir=folder / "ca",
+            options=tuple(options),
         )
         with background(
             settings,

@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import pytest
 
+from tls_certificates import Certificate
+from wsproxy.intercept import ca_bundle
 from wsproxy.intercept.environment import for_command
 from wsproxy.proxy.embedding import RunningProxy, _ConnectionCounter
 
@@ -18,8 +20,7 @@ URL = "http://127.0.0.1:4711"
 
 @pytest.fixture
 def running(tmp_path: Path) -> RunningProxy:
-    ca = tmp_path / "ca.pem"
-    ca.write_text("our CA\n")
+    ca = Certificate.make(tmp_path / "ca.pem").path
     return RunningProxy(("127.0.0.1", 4711), ca, False, _ConnectionCounter(), cast("Any", None))
 
 
@@ -36,13 +37,12 @@ def test_for_command_proxy_variables_are_set_in_both_cases(
 def test_for_command_bundle_has_usual_own_and_recorder_certificates(
     running: RunningProxy, tmp_path: Path
 ) -> None:
-    own = tmp_path / "own.pem"
-    own.write_text("own CA\n")
+    own = Certificate.make(tmp_path / "own.pem").path
     env = for_command(running, "regular", tmp_path, {"SSL_CERT_FILE": str(own)})
-    bundle = Path(env["SSL_CERT_FILE"]).read_text()
-    assert "own CA" in bundle
-    assert "our CA" in bundle
-    assert bundle.count("BEGIN CERTIFICATE") > 50
+    bundle = ca_bundle.read(Path(env["SSL_CERT_FILE"]))
+    assert ca_bundle.read(own).keys() <= bundle.keys()
+    assert ca_bundle.read(running.ca).keys() <= bundle.keys()
+    assert len(bundle) > 50
     assert env["NODE_EXTRA_CA_CERTS"] == str(running.ca)
 
 
@@ -55,6 +55,17 @@ def test_for_command_reverse_mode_sets_no_proxy_variables(
     assert "NODE_OPTIONS" not in env
     assert env["WSPROXY_URL"] == URL
     assert env["NODE_EXTRA_CA_CERTS"] == str(running.ca)
+
+
+def test_for_command_proxy_beside_a_reverse_proxy_is_for_other_machines(
+    running: RunningProxy, tmp_path: Path
+) -> None:
+    """An API may answer with an absolute URL of a session; the base URL is on this machine."""
+    mode = "reverse:http://127.0.0.1:1"
+    env = for_command(running, mode, tmp_path, {"NO_PROXY": "x"}, proxy=("127.0.0.1", 4712))
+    assert env["https_proxy"] == env["HTTP_PROXY"] == "http://127.0.0.1:4712"
+    assert env["NO_PROXY"] == env["no_proxy"] == "localhost,127.0.0.1,::1"
+    assert env["WSPROXY_URL"] == URL
 
 
 def test_for_command_socks5_mode_sets_the_scheme_and_no_preloads(

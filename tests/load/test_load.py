@@ -96,6 +96,7 @@ def test_stats_many_messages_are_bounded() -> None:
     assert stats.failed == 1000
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize(
     "load",
     [
@@ -197,6 +198,7 @@ def test_load_every_session_has_verdict(tmp_path: Path) -> None:
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize(("keep", "kept"), [("failed", 6), ("all", 6), ("none", 0)])
 def test_load_keep_option_decides_traces(keep: str, kept: int, tmp_path: Path) -> None:
     trace = build(close_1011, tmp_path)
@@ -212,6 +214,7 @@ def test_load_keep_option_decides_traces(keep: str, kept: int, tmp_path: Path) -
     assert len(traces) == kept
 
 
+@pytest.mark.one_python
 def test_load_unreachable_server_is_reported(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -223,6 +226,7 @@ def test_load_unreachable_server_is_reported(tmp_path: Path) -> None:
     assert stats.open == 0
 
 
+@pytest.mark.one_python
 def test_load_missing_credential_raises_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +242,7 @@ def fails_elsewhere(folder: Path, pid: int) -> ReplayRecording:
     return records(folder)
 
 
+@pytest.mark.one_python
 def test_load_worker_start_error_is_noted(tmp_path: Path) -> None:
     make = partial(fails_elsewhere, tmp_path / "out", os.getpid())
     options = ClientOptions("ws://127.0.0.1:1")
@@ -288,6 +293,7 @@ def test_load_dead_worker_is_noted_and_ends(tmp_path: Path) -> None:
     assert stats.open == 0
 
 
+@pytest.mark.one_python
 def test_load_dead_judges_are_reported_and_end(tmp_path: Path) -> None:
     trace = lasting(tmp_path, 1500)
     with (
@@ -326,6 +332,7 @@ def test_load_command_prints_statistics(tmp_path: Path) -> None:
     assert {Path(result["trace"]) for result in found["results"]} == set(out.glob("*.wstrace"))
 
 
+@pytest.mark.one_python
 def test_load_catalog_option_applies_to_all_processes(tmp_path: Path) -> None:
     trace, out, mine = build(close_1011, tmp_path), tmp_path / "out", tmp_path / "mine.toml"
     mine.write_text(MINE)
@@ -343,6 +350,7 @@ def test_load_catalog_option_applies_to_all_processes(tmp_path: Path) -> None:
     assert Session.read(kept).findings[0].title == "The headset fell asleep again"
 
 
+@pytest.mark.one_python
 def test_load_no_record_writes_nothing(tmp_path: Path) -> None:
     trace, work = build(close_1011, tmp_path), tmp_path / "work"
     work.mkdir()
@@ -362,6 +370,7 @@ def test_load_no_record_writes_nothing(tmp_path: Path) -> None:
     assert list(work.iterdir()) == []
 
 
+@pytest.mark.one_python
 def test_load_command_unreproduced_session_fails(tmp_path: Path) -> None:
     trace = build(close_1011, tmp_path)
     with Serving(build(close_utf8, tmp_path), tmp_path / "server") as serving:
@@ -376,6 +385,7 @@ def test_load_command_unreproduced_session_fails(tmp_path: Path) -> None:
     assert "close_code" in ran.stdout
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -465,6 +475,7 @@ def test_load_progress_line_has_statistics() -> None:
     assert line.startswith(begin)
 
 
+@pytest.mark.one_python
 def test_load_hostile_server_output_is_escaped() -> None:
     from rich.console import Console
 

@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from replay_sessions import build, close_1011, close_utf8, records
 from wsproxy.replayer import ReplayServer, ServerOptions, Verdict
 
@@ -107,6 +109,7 @@ def test_locust_two_workers_replay_200_sessions(tmp_path: Path) -> None:
     assert ran.kept == []
 
 
+@pytest.mark.one_python
 def test_locust_unreproduced_sessions_are_failures(tmp_path: Path) -> None:
     client, server = build(close_1011, tmp_path / "trace"), build(close_utf8, tmp_path / "trace")
     ran = asyncio.run(locust(client, server, tmp_path, 20))
@@ -118,6 +121,7 @@ def test_locust_unreproduced_sessions_are_failures(tmp_path: Path) -> None:
     assert len(ran.kept) == 20
 
 
+@pytest.mark.one_python
 def test_locust_user_without_trace_fails(tmp_path: Path) -> None:
     ran = asyncio.run(locust(None, build(close_1011, tmp_path / "trace"), tmp_path, 2))
     assert ran.status == 1, ran.output

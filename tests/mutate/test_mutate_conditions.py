@@ -32,6 +32,8 @@ from wsproxy.session import Session
 from wsproxy.trace import End, Eof, Request, Response
 from wsproxy.wire import Close, Opcode
 
+pytestmark = pytest.mark.one_python
+
 
 def good_session(condition: Known, folder: Path) -> Path:
     """A good session of the condition's API."""
@@ -76,7 +78,6 @@ ASKED_FOR = {
 SIMULATED = [c for c in CATALOG.conditions if c.simulated and c.id not in ASKED_FOR]
 
 
-@pytest.mark.one_python
 @pytest.mark.parametrize("condition", SIMULATED, ids=lambda c: c.id)
 def test_condition_good_session_fails_with_it(condition: Known, tmp_path: Path) -> None:
     path = good_session(condition, tmp_path)

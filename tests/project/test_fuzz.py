@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from fuzz import TARGETS
 from fuzz.__main__ import CORPUS
 
+pytestmark = pytest.mark.one_python
+
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 SAVED = sorted(path for path in CORPUS.rglob("*") if path.is_file())
 

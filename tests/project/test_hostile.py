@@ -119,6 +119,7 @@ def test_commands_hostile_trace_text_is_escaped(path: Path, text: str) -> None:
     every_command(write(path, laced(text.encode("utf-8", "replace").decode())))
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("provider", ["deepgram", "assemblyai"])
 @pytest.mark.parametrize("status", [101, 401, 503])
 def test_commands_hostile_text_of_known_provider_is_escaped(
@@ -161,6 +162,7 @@ def test_commands_hostile_file_names_are_escaped(tmp_path: Path) -> None:
     assert done.err.startswith("error: ") and done.err.count("\n") == 1
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("name", ["../../x", "/etc/x", "a\0b", "x" * 300, ".", "\x1b[31m", "A"])
 def test_commands_hostile_trace_ids_are_no_paths(tmp_path: Path, name: str) -> None:
     start = new_start(Clock(0, 0), provider=name, api=name)
@@ -169,6 +171,7 @@ def test_commands_hostile_trace_ids_are_no_paths(tmp_path: Path, name: str) -> N
     )
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("count", [15, 16])
 def test_commands_on_folder_only_list_writes_index(tmp_path: Path, count: int) -> None:
     for number in range(count):
@@ -185,6 +188,7 @@ def test_commands_on_folder_only_list_writes_index(tmp_path: Path, count: int) -
     assert [path.stat().st_mode & 0o777 for path in index] == [0o600] * len(index)
 
 
+@pytest.mark.one_python
 def test_commands_on_terminal_print_colors_only(path: Path) -> None:
     """With a terminal rich writes escapes of its own: colours, and nothing else."""
     write(
@@ -253,6 +257,7 @@ def wrong_maps(record: Record) -> Iterable[dict[str, Any]]:
         yield {key: value for key, value in good.items() if key != name}
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("kind", KINDS)
 def test_reader_wrong_type_in_any_field_loses_one_record(path: Path, kind: str) -> None:
     maps = list(wrong_maps(GOOD[kind]))
@@ -278,6 +283,7 @@ ODD_MAPS: tuple[dict[str, object], ...] = (
 )
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("odd", ODD_MAPS)
 @pytest.mark.parametrize("kind", ["request", "response", "frame"])
 def test_reader_redaction_with_invalid_json_value_loses_record(
@@ -297,6 +303,7 @@ def test_reader_redaction_with_invalid_json_value_loses_record(
 # -- records in no order
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("t_ns", [0, MAX_INT])
 def test_commands_times_backwards_or_out_of_range_are_read(path: Path, t_ns: int) -> None:
     last = itertools.count()
@@ -327,6 +334,7 @@ ORDERS = {
 }
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("order", ORDERS)
 def test_commands_records_in_invalid_order_are_read(path: Path, order: str) -> None:
     records = laced("x")

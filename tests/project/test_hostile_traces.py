@@ -22,6 +22,8 @@ from wsproxy.trace.read_limits import Allowance
 from wsproxy.trace.reader import MAX_LAST
 from wsproxy.trace.unpacker import Unpacker
 
+pytestmark = pytest.mark.one_python
+
 MAX_CPU = 10.0  # seconds
 MAX_RSS = 300 << 20  # bytes
 FIGURES = os.environ.get("HOSTILE_FIGURES")  # a file that gets what each command took

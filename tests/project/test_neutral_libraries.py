@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.one_python
+
 PACKAGE = Path(__file__).parents[2] / "wsproxy"
 LIBRARIES = sorted(
     path
@@ -37,7 +39,6 @@ def texts(path: Path) -> Iterator[str]:
                 yield node.value.decode("latin-1")
 
 
-@pytest.mark.one_python
 @pytest.mark.parametrize("path", LIBRARIES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_libraries_do_not_name_options(path: Path) -> None:
     found = [text for text in texts(path) if OPTION.search(OTHERS.sub("", text))]
@@ -50,7 +51,6 @@ def test_texts_of_libraries_are_found(tmp_path: Path) -> None:
     assert [text for text in texts(module) if OPTION.search(text)] == [" --out"]
 
 
-@pytest.mark.one_python
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
 def test_environment_is_not_written(path: Path) -> None:
     """Except for the app's Python path, which wsproxy's own processes must not have."""

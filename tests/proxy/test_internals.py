@@ -69,18 +69,22 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     ),
     "mitmproxy.http.HTTPFlow": ("record_addon failure_cause relay_layer", None),
     "mitmproxy.connection.Client": (
-        "record_addon embedding failure_cause connection_control",
+        "record_addon embedding failure_cause connection_control pass_through_addon "
+        "proxy_chain_addon redirect_addon relay_layer",
         None,
     ),
-    "mitmproxy.connection.Server": ("record_addon failure_cause connection_control", None),
-    "mitmproxy.connection.Connection": ("relay_layer connection_control", None),
+    "mitmproxy.connection.Server": (
+        "record_addon failure_cause connection_control pass_through_layer relay_layer",
+        None,
+    ),
+    "mitmproxy.connection.Connection": ("relay_layer connection_control pass_through_layer", None),
     "mitmproxy.connection.ConnectionState.CAN_READ": ("record_addon relay_layer", None),
     "mitmproxy.proxy.mode_specs.UpstreamMode": ("embedding", None),
     "mitmproxy.options.CONF_DIR": ("embedding", None),
     "mitmproxy.proxy.mode_specs.ProxyMode.parse": ("embedding", ["spec"]),
     "mitmproxy.proxy.mode_specs.ReverseMode.transport_protocol": ("embedding", None),
     "mitmproxy.proxy.server_hooks.ServerConnectionHookData": (
-        "access_addon record_addon redirect_addon",
+        "access_addon record_addon redirect_addon proxy_chain_addon",
         None,
     ),
     "mitmproxy.tls.TlsData": ("record_addon", None),
@@ -94,7 +98,10 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
         ["authority", "check"],
     ),
     "mitmproxy.proxy.layer.CommandGenerator": ("head_limits", None),
-    "mitmproxy.proxy.layer.NextLayer": ("record_addon http1_patches", ["context"]),
+    "mitmproxy.proxy.layer.NextLayer": (
+        "record_addon http1_patches pass_through_addon",
+        ["context"],
+    ),
     "mitmproxy.proxy.layer.NextLayer.data_client": ("http1_patches", []),
     "mitmproxy.proxy.layer.NextLayer.data_server": ("http1_patches", []),
     "mitmproxy.proxy.layers.http.validate_request": (
@@ -139,14 +146,14 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
         "head_limits",
         ["data"],
     ),
-    "mitmproxy.proxy.layers.tcp.TCPLayer": ("http1_patches", ["context"]),
+    "mitmproxy.proxy.layers.tcp.TCPLayer": ("http1_patches pass_through_layer", ["context"]),
     # mitmproxy: what the relay takes the place of
     "mitmproxy.addons.proxyserver.Proxyserver": ("access_addon embedding connection_control", None),
     "mitmproxy.addons.proxyserver.Proxyserver.inject_event": ("relay_layer", ["event"]),
     "mitmproxy.addons.proxyserver.Proxyserver.listen_addrs": ("embedding", []),
     "mitmproxy.proxy.commands.CloseConnection": ("head_limits relay_layer", ["connection"]),
     "mitmproxy.proxy.commands.SendData": ("head_limits http1_patches", ["connection", "data"]),
-    "mitmproxy.proxy.context.Context": ("relay_layer", None),
+    "mitmproxy.proxy.context.Context": ("relay_layer pass_through_addon pass_through_layer", None),
     "mitmproxy.proxy.events.ConnectionClosed": ("relay_layer connection_control", ["connection"]),
     "mitmproxy.proxy.events.DataReceived": (
         "head_limits http1_patches relay_layer",
@@ -165,6 +172,21 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     "mitmproxy.proxy.server.ConnectionHandler": ("relay_layer connection_control", None),
     "mitmproxy.proxy.server.ConnectionHandler.server_event": ("connection_control", ["event"]),
     "mitmproxy.proxy.tunnel.TunnelLayer": ("relay_layer", ["context", "tunnel_connection", "conn"]),
+    # mitmproxy: what is passed through, or goes through another proxy
+    "mitmproxy.proxy.layers.http._upstream_proxy.HttpUpstreamProxy": ("pass_through_layer", None),
+    "mitmproxy.proxy.layers.tls.ClientTLSLayer": ("pass_through_addon", None),
+    "mitmproxy.proxy.layers.tls.ServerTLSLayer": ("pass_through_addon", None),
+    "mitmproxy.proxy.mode_specs.RegularMode": ("proxy_chain_addon", None),
+    "mitmproxy.proxy.mode_specs.ReverseMode": (
+        "pass_through_addon proxy_chain_addon record_addon",
+        None,
+    ),
+    "mitmproxy.proxy.mode_specs.Socks5Mode": ("proxy_chain_addon", None),
+    "mitmproxy.proxy.tunnel.LayerStack": ("pass_through_layer", None),
+    "mitmproxy.tls.ClientHello": ("client_fingerprint pass_through_addon pass_through_layer", None),
+    "mitmproxy.proxy.server.asyncio": ("proxy_chain_addon", None),
+    "OpenSSL.SSL._lib.SSL_set_cert_cb": ("client_certificate", None),
+    "mitmproxy.proxy.layers.tls.TLSLayer.tls": ("pass_through_layer", None),
     # OpenSSL: the TLS connections that mitmproxy has made
     "OpenSSL.SSL.Connection.bio_read": ("tls_stream", ["bufsiz"]),
     "OpenSSL.SSL.Connection.bio_write": ("tls_stream", ["buf"]),

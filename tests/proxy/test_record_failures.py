@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from session_recorder import HELLO, Recorded, ask, recorder, refuse
+from session_recorder import HELLO, Recorded, ask, recorder, refuse, traces
 from tls_certificates import Certificate
 from wire_bytes import MASK, accepted, close, upgrade
 from wire_servers import serving, unused_port
@@ -19,6 +19,9 @@ from wire_witness import PATIENCE, Peer, direct, through_connect
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
 from wsproxy.session import Session
+
+# A connection that fails before any request is recorded if its host was asked for.
+NAMED = (".",)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,8 @@ def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def recorded(confdir: Path, tmp_path: Path) -> Iterator[Recorded]:
-    with recorder(confdir, tmp_path / "traces", "regular", "ssl_insecure=true") as it:
+    options = ("regular", "ssl_insecure=true")
+    with recorder(confdir, tmp_path / "traces", *options, hosts=NAMED) as it:
         yield it
 
 
@@ -106,6 +110,45 @@ def test_record_connect_mode_refused_upstream_is_a_connect_failure(recorded: Rec
     assert (session.request.host, session.request.port) == ("127.0.0.1", port)
 
 
+@pytest.mark.parametrize("fails", ["connect", "client", "request"])
+def test_record_failed_connection_to_an_unrelated_host_is_no_session(
+    fails: str, confdir: Path, tmp_path: Path
+) -> None:
+    """Telemetry, updates: an app has them, and lives on if they fail."""
+
+    def silent(peer: Peer) -> None:
+        peer.until_end()
+
+    with recorder(confdir, tmp_path / "traces") as recorded:
+        if fails == "connect":
+            with pytest.raises(AssertionError, match="502"):
+                through_connect(recorded.port, unused_port(), tls=False)
+        with serving(silent) as port:
+            peer = through_connect(recorded.port, port, tls=False)
+            if fails == "request":
+                peer.send_head(b"GET /telemetry HTT")
+            elif fails == "client":
+                peer.send_head(b"\x16\x03\x01\x00\x05hello")
+            peer.close()
+        recorded.running.drain(PATIENCE)
+    assert not traces(tmp_path / "traces")
+
+
+def test_record_client_of_a_speech_api_without_the_ca_is_recorded(
+    confdir: Path, tmp_path: Path, certificate: Certificate
+) -> None:
+    """Nobody has to name the host of a known speech API."""
+    with (
+        recorder(confdir, tmp_path / "traces", "regular", "ssl_insecure=true") as recorded,
+        serving(refuse, certificate) as port,
+    ):
+        peer = through_connect(recorded.port, port, tls=False)
+        context = ssl.create_default_context()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            context.wrap_socket(peer.sock, server_hostname="api.deepgram.com")
+        check_failed(recorded.next(), "tls-client", "client")
+
+
 def test_record_absolute_form_refused_upstream_is_a_connect_failure(recorded: Recorded) -> None:
     port = unused_port()
     peer = direct(recorded.port, tls=False)
@@ -138,7 +181,7 @@ def test_record_socks5_mode_refused_upstream_is_a_connect_failure(
     confdir: Path, tmp_path: Path
 ) -> None:
     port = unused_port()
-    with recorder(confdir, tmp_path / "traces", "socks5") as recorded:
+    with recorder(confdir, tmp_path / "traces", "socks5", hosts=NAMED) as recorded:
         with socket.create_connection(("127.0.0.1", recorded.port), PATIENCE) as sock:
             sock.sendall(b"\x05\x01\x00")
             sock.recv(2)
@@ -162,7 +205,10 @@ def test_record_unresolvable_name_is_a_dns_failure(recorded: Recorded) -> None:
 def test_record_untrusted_upstream_is_a_tls_failure_of_the_server(
     confdir: Path, tmp_path: Path, certificate: Certificate
 ) -> None:
-    with recorder(confdir, tmp_path / "traces") as recorded, serving(refuse, certificate) as port:
+    with (
+        recorder(confdir, tmp_path / "traces", hosts=NAMED) as recorded,
+        serving(refuse, certificate) as port,
+    ):
         with contextlib.suppress(OSError):
             ask(through_connect(recorded.port, port, tls=True))
         session = recorded.next()
@@ -176,7 +222,7 @@ def test_record_upstream_certificate_for_another_name_is_a_tls_failure(
     other = Certificate.make(tmp_path / "other.pem", ("other.example",))
     trusted = f"ssl_verify_upstream_trusted_ca={other.path}"
     with (
-        recorder(confdir, tmp_path / "traces", "regular", trusted) as recorded,
+        recorder(confdir, tmp_path / "traces", "regular", trusted, hosts=NAMED) as recorded,
         serving(refuse, other) as port,
     ):
         with contextlib.suppress(OSError):

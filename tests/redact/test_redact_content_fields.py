@@ -12,6 +12,8 @@ from wsproxy.catalog.envelope import wrap
 from wsproxy.redact import HeadRedactor, SessionRedactor
 from wsproxy.trace import FrameRecord, Record, Request
 
+pytestmark = pytest.mark.one_python
+
 CATALOG = load()
 REDACT = HeadRedactor(CATALOG.credentials, b"key" * 11, CATALOG.key_shapes)
 KEY = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"

@@ -79,6 +79,7 @@ def written(records: list[Record]) -> bytes:
     return reader.read()
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 def test_session_redactor_credential_in_place_is_not_written(place: Place) -> None:
     for key in place.keys:
@@ -88,6 +89,7 @@ def test_session_redactor_credential_in_place_is_not_written(place: Place) -> No
         assert (left != "") == (place.name in LIMITS), (key, left)
 
 
+@pytest.mark.one_python
 def test_places_are_at_least_200_and_unique() -> None:
     assert len({place.name for place in PLACES}) == len(PLACES) >= 200
     assert len(LIMITS) <= 10

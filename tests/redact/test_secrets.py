@@ -291,6 +291,7 @@ KEY = b'{"api_key": "s3cr3t-in-a-message-01", "model": "nova"}'
 DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate"
 
 
+@pytest.mark.one_python
 def test_recording_without_redaction_contains_planted_credentials(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,6 +317,7 @@ def test_recording_compressed_message_is_redacted(proxy: Proxy) -> None:
     assert record.redacted[0]["length"] == len("s3cr3t-in-a-message-01")
 
 
+@pytest.mark.one_python
 def test_recording_unreadable_compressed_message_is_replaced_by_its_length(proxy: Proxy) -> None:
     damaged = Deflater().message(KEY)[:-9] + b"\xff" * 9
     path = one_session(proxy, taker(DEFLATE), frame(TEXT, damaged, rsv=4, mask=MASK), head=DEFLATE)
@@ -327,6 +329,7 @@ def test_recording_unreadable_compressed_message_is_replaced_by_its_length(proxy
     ]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize(
     "sent",
     [
@@ -387,6 +390,7 @@ def test_replay_key_is_not_in_its_trace(
     assert str(Close(closed.code, closed.reason)) == f"1008 bad {PLACEHOLDER}"
 
 
+@pytest.mark.one_python
 def test_recording_heuristic_redactions_are_reported(proxy: Proxy) -> None:
     path = one_session(
         proxy,

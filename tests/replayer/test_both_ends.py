@@ -27,7 +27,7 @@ from wsproxy.session import Session
 from wsproxy.trace import Bytes, Eof, FrameRecord, TraceReader
 from wsproxy.wire import Opcode, is_upgrade
 
-pytestmark = pytest.mark.xdist_group("both_ends")
+pytestmark = [pytest.mark.one_python, pytest.mark.xdist_group("both_ends")]
 
 SAMPLES = Path(__file__).parents[2] / "recordings" / "samples"
 TRACES = {str(path.relative_to(SAMPLES)): path for path in sorted(SAMPLES.rglob("*.wstrace"))}

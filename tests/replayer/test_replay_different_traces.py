@@ -17,7 +17,7 @@ from wsproxy.catalog import candidates, load
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.session import Session
 
-pytestmark = pytest.mark.xdist_group("unlike_ends")
+pytestmark = [pytest.mark.one_python, pytest.mark.xdist_group("unlike_ends")]
 
 SESSIONS = {name: Session.read(path) for name, path in TRACES.items()}
 GOOD = {

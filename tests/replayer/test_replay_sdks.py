@@ -1,8 +1,9 @@
 """The real SDKs against a replay of their session: they meet the recorded failure again.
 
 Each is recorded while it fails, then it runs twice against the recording: by base URL, and
-unchanged through the proxy at the API's real host name over TLS, where no API is. All of that
-is in this process but the SDKs; the last test does the same with the commands.
+unchanged through the proxy at the API's real host name over TLS, where no API is (of refusals
+and resets, one SDK of each kind). All of that is in this process but the SDKs and the proxy; the
+last test does the same with the commands.
 """
 
 # ruff: noqa: F811 (fixtures are imported)
@@ -115,12 +116,12 @@ def may_differ(client: Client, args: Sequence[str]) -> set[str]:
     return WHO_CLOSED if client.api == "streaming" and "stall" in args else set()
 
 
-def goes_by_base_url(client: Client, args: Sequence[str]) -> bool:
-    """Whether a client is given the replay's URL as well, besides the proxy.
+def goes_both_ways(client: Client, args: Sequence[str]) -> bool:
+    """Whether a client is given the replay's URL, and goes through its proxy as well.
 
     The server that it meets is the same one: of refusals and resets, one client of each kind.
     """
-    return not client.wss_only and ("stall" in args or str(client) in ON_EACH_PYTHON)
+    return "stall" in args or str(client) in ON_EACH_PYTHON
 
 
 def same_failure(trace: Path, replayed: Path) -> bool:
@@ -147,10 +148,11 @@ def test_sdk_against_replay_server_gets_recorded_failure(
         assert same_failure(trace, verdict.trace)
 
     with wsproxy.serve(trace, timeout=5, out=tmp_path / "again", confdir=confdir) as served:
-        if goes_by_base_url(client, args):
+        if not client.wss_only:
             check(run(client, served.url, *args))
-        # Unchanged, at the real host name over TLS: no API is there.
-        check(run(client, f"wss://{HOSTS[client.api]}", *args, **dict[str, Any](served.env)))
+        if client.wss_only or goes_both_ways(client, args):
+            # Unchanged, at the real host name over TLS: no API is there.
+            check(run(client, f"wss://{HOSTS[client.api]}", *args, **dict[str, Any](served.env)))
 
 
 def test_sdk_with_other_chunk_size_gets_recorded_failure(

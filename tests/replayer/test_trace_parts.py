@@ -72,6 +72,7 @@ def recovered(out: Path, paths: list[Path]) -> list[Any]:
 TAKE = [listed, explained, scrubbed, bundled, recovered]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("take", TAKE)
 @pytest.mark.parametrize("by_folder", [True, False])
 def test_commands_trace_in_parts_is_one_trace(
@@ -83,6 +84,7 @@ def test_commands_trace_in_parts_is_one_trace(
     assert len(take(tmp_path, [parts[0].parent] if by_folder else parts)) == 1
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("take", [scrubbed, bundled])
 def test_commands_output_of_parts_has_all_frames(
     take: Callable[[Path, list[Path]], list[Any]], parts: list[Path], tmp_path: Path
@@ -92,6 +94,7 @@ def test_commands_output_of_parts_has_all_frames(
     assert sum(isinstance(record, FrameRecord) for record in records) == 47
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("take", [scrubbed, bundled])
 def test_commands_output_of_later_part_has_no_part_number(
     take: Callable[[Path, list[Path]], list[Any]], parts: list[Path], tmp_path: Path
@@ -107,6 +110,7 @@ def test_library_folder_with_parts_serves_sessions(parts: list[Path]) -> None:
     assert [trace.path for trace in TraceLibrary.open(parts[0].parent).traces] == [parts[0]]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("command", ["list", "explain", "scrub", "recover"])
 def test_commands_missing_trace_is_reported_and_others_continue(
     command: str, tmp_path: Path

@@ -40,6 +40,8 @@ from wsproxy.report.text import safe, short
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, End, Eof, Failure, FrameRecord, Gap, Record, Request
 
+pytestmark = pytest.mark.one_python
+
 # -- Markdown
 
 

@@ -33,13 +33,16 @@ HOUR = 3600
 
 
 def record(folder: Path, number: int, *, max_size: int | None = None, end: bool = True) -> Path:
+    """A session of 20 messages; of 16 KiB each where parts of a size are wanted."""
     start = new_start(Clock(1_790_000_000_000_000_000 + number * 10**9, 0), provider="deepgram")
     path = trace_path(folder, start)
     recording = SessionWriter(path, start, max_size=max_size)
     recording.add(Request(0, "GET", "wss", "api.deepgram.com", 443, "/v1/listen", headers=HEADERS))
     recording.response(Response(1, 101, headers=HEADERS))
+    length = 1 << (14 if max_size else 8)
     for at in range(20):
-        recording.data(at, True, b"\x82\xfe\x40\x00abcd" + os.urandom(1 << 14))
+        head = b"\x82\xfe" + length.to_bytes(2, "big") + b"abcd"
+        recording.data(at, True, head + os.urandom(length))
         recording.flush()
     recording.data(50, False, b"\x88\x0a" + (1011).to_bytes(2, "big") + b"NET-0001")
     recording.flush()
@@ -231,6 +234,7 @@ def with_a_map(at: int) -> Callable[[dict[str, Any]], bytes]:
 HOSTILE |= {f"value {at} a map": with_a_map(at) for at in range(4, len(list_index._ROW))}
 
 
+@pytest.mark.one_python
 def test_index_hostile_content_is_ignored(folder: Path) -> None:
     expected = without_index(folder)
     rows = rows_of(folder)
@@ -242,6 +246,7 @@ def test_index_hostile_content_is_ignored(folder: Path) -> None:
         assert rows_of(folder) == rows, what  # and a sound one is in its place
 
 
+@pytest.mark.one_python
 def test_index_hostile_text_is_escaped(folder: Path) -> None:
     out_of(folder)
     rows = rows_of(folder)
@@ -262,12 +267,14 @@ def test_index_hostile_text_is_escaped(folder: Path) -> None:
     assert not set(out_of(folder, "--json")) & set("\x1b\x07\u202e")
 
 
+@pytest.mark.one_python
 @given(st.binary(max_size=300))
 def test_index_rows_of_any_block_never_raise(data: bytes) -> None:
     assert isinstance(list_index._rows(data), dict)
     assert isinstance(list_index._rows(msgpack.packb(list_index._HEAD) + data), dict)
 
 
+@pytest.mark.one_python
 @given(st.recursive(st.none() | st.integers() | st.text() | st.floats(), st.lists))
 def test_index_listed_of_any_row_never_raises(value: object) -> None:
     try:

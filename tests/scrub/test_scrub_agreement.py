@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from sessions import APP, SERVER, closed, opened, text_message, write
 from wsproxy.catalog import load
 from wsproxy.scrub import scrub
 from wsproxy.trace import Failure, Response
+
+pytestmark = pytest.mark.one_python
 
 CATALOG = load()
 _PIECES = """

@@ -29,6 +29,8 @@ from wsproxy.scrub.texts import SpokenText, TextScrubber
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, Record, Request, Response
 
+pytestmark = pytest.mark.one_python
+
 CATALOG = load()
 PROVIDERS = sorted({c.provider for c in CATALOG.conditions if c.examples})
 DIALOGUES = {

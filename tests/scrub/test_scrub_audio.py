@@ -24,6 +24,8 @@ from wsproxy.scrub import scrub
 from wsproxy.scrub.text_encodings import decode_base64, replace_encoded, replace_numbers
 from wsproxy.trace import FrameRecord
 
+pytestmark = pytest.mark.one_python
+
 CHUNK = 800  # samples of a message
 CHANCE = random.Random(5)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conditions import good
+from conditions import good, wire_message
 from dialogue_client import APIS, ID, Client
 from sessions import APP, SERVER, audio, closed, opened, text_message, write
 from traces import read_trace
@@ -26,7 +26,6 @@ from wsproxy.scrub.aliases import Aliases
 from wsproxy.scrub.allowlist import allowlist_for
 from wsproxy.scrub.texts import SpokenText, TextScrubber
 from wsproxy.session import Session
-from wsproxy.simulate.dialogue_api import wire_message
 from wsproxy.trace import FrameRecord
 
 pytestmark = pytest.mark.one_python

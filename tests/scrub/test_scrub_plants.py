@@ -19,6 +19,8 @@ from wsproxy.scrub import scrub
 from wsproxy.trace import Bytes, Failure, FrameRecord, Gap, Record, Request, Response
 from wsproxy.wire import Opcode
 
+pytestmark = pytest.mark.one_python
+
 # Documented in docs/scrub.md, "Limits".
 KNOWN_TO_STAY = {
     "limit: a figure's field",

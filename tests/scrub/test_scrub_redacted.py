@@ -25,6 +25,8 @@ from wsproxy.scrub.texts import TextScrubber
 from wsproxy.trace import Bytes, Failure, FrameRecord, Gap, Record, Request, Response
 from wsproxy.wire import Opcode, parser
 
+pytestmark = pytest.mark.one_python
+
 PLANTED = ["acmeclinic", "quokka", "zanzibar", "c0ffee"]
 HOST = "hooks.acmeclinic.quokka"
 TEXTS = [

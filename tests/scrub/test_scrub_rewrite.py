@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from wsproxy.scrub.aliases import Aliases
 from wsproxy.scrub.json_rewrite import rewrite
 
+pytestmark = pytest.mark.one_python
+
 # -- words
 
 

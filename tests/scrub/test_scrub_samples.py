@@ -62,6 +62,7 @@ def left_of(trace: Path, public: Path) -> list[object]:
     return [each for each in found if each != SYNTHETIC]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize(
     "names",
     [

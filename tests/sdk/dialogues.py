@@ -1,24 +1,37 @@
-"""A good session of one SDK with a simulated API: dialogues.py SDK URL AUDIO.
+"""Good sessions of SDKs with a simulated API, all at once: dialogues.py URL AUDIO NAME...
 
-AUDIO is a WAV file with 16-bit samples at 16 kHz, one channel. The last line of the output is a
-JSON object with what the SDK reported.
+URL is ws://host:port. AUDIO is a WAV file with 16-bit samples at 16 kHz, one channel. Each session
+gives one line of the output: a JSON object with its name, and what the SDK reported.
 """
 
 import asyncio
 import base64
+import importlib
 import json
 import sys
 import threading
 import time
+import traceback
 import wave
+from array import array
 
 CHUNK = 3200  # bytes: 100 ms
+PACE = 0.1  # seconds for a chunk
+PATIENCE = 40  # seconds
+printing = threading.Lock()
 
 
 def chunks(path):
     with wave.open(path, "rb") as file:
         data = file.readframes(file.getnframes())
     return [data[at : at + CHUNK] for at in range(0, len(data), CHUNK)]
+
+
+def at_24_khz(chunk):
+    """Every second sample twice: this is heard as speech all the same."""
+    samples = array("h", chunk)
+    return b"".join(samples[at : at + 2].tobytes() + samples[at + 1 : at + 2].tobytes()
+                    for at in range(0, len(samples), 2))  # fmt: skip
 
 
 async def openai_realtime(url, path):
@@ -34,8 +47,10 @@ async def openai_realtime(url, path):
 
         async def send():
             for chunk in chunks(path):
-                await session.input_audio_buffer.append(audio=base64.b64encode(chunk).decode())
-                await asyncio.sleep(0.05)
+                await session.input_audio_buffer.append(
+                    audio=base64.b64encode(at_24_khz(chunk)).decode()
+                )
+                await asyncio.sleep(PACE)
 
         sending = asyncio.create_task(send())
         async for event in session:
@@ -62,7 +77,7 @@ async def elevenlabs_agent(url, path):
             def send():
                 for chunk in chunks(path):
                     input_callback(chunk)
-                    time.sleep(0.05)
+                    time.sleep(PACE)
 
             threading.Thread(target=send, daemon=True).start()
 
@@ -165,7 +180,7 @@ async def hume_evi(url, path):
                 await session._send(
                     {"type": "audio_input", "data": base64.b64encode(chunk).decode()}
                 )
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(PACE)
 
         sending = asyncio.create_task(send())
         async for event in session:
@@ -212,7 +227,7 @@ async def gladia_live(url, path):
 
     for chunk in chunks(path):
         session.send_audio(chunk)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(PACE)
     session.stop_recording()
     await asyncio.wait_for(ended.wait(), 15)
     return {"transcript": " ".join(text for text, _ in found), "errors": errors}
@@ -235,6 +250,7 @@ async def speechmatics_rt(url, path):
             found.append(message["metadata"]["transcript"])
 
         with open(path, "rb") as file:
+            file.seek(44)  # the header
             await client.transcribe(
                 file,
                 transcription_config=TranscriptionConfig(language="en"),
@@ -258,7 +274,7 @@ async def soniox_stt(url, path):
         async def send():
             for chunk in chunks(path):
                 await session.send_byte_chunk(chunk)
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(PACE)
             await session.finish()
 
         sending = asyncio.create_task(send())
@@ -285,7 +301,7 @@ async def gemini_live(url, path):
                 await session.send_realtime_input(
                     audio=types.Blob(data=chunk, mime_type="audio/pcm;rate=16000")
                 )
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(PACE)
 
         sending = asyncio.create_task(send())
         async for message in session.receive():
@@ -331,6 +347,141 @@ async def azure_tts(url, path):
     return {"spoken": len(result.audio_data), "reason": str(result.reason), "error": details}
 
 
+async def mistral_realtime(url, path):
+    from mistralai.client import Mistral
+    from mistralai.client.models import AudioFormat
+
+    client = Mistral(api_key="key", server_url=url.replace("ws", "http", 1))
+
+    async def audio():
+        for chunk in chunks(path):
+            yield chunk
+            await asyncio.sleep(PACE)
+
+    events, transcript = [], ""
+    async for event in client.audio.realtime.transcribe_stream(
+        audio(),
+        model="voxtral-mini-transcribe-realtime-2602",
+        audio_format=AudioFormat(encoding="pcm_s16le", sample_rate=16000),
+    ):
+        assert event.type != "error", event
+        assert not hasattr(event, "content"), event  # unknown to the SDK
+        events.append(event.type)
+        if event.type == "transcription.done":
+            transcript = event.text
+    return {"events": events, "transcript": transcript}
+
+
+async def revai_stream(url, path):
+    from rev_ai.models import MediaConfig
+    from rev_ai.streamingclient import RevAiStreamingClient
+
+    config = MediaConfig("audio/x-raw", "interleaved", 16000, "S16LE", 1)
+    client = RevAiStreamingClient("key", config, url=url)
+
+    def audio():
+        for chunk in chunks(path):
+            yield chunk
+            time.sleep(PACE)
+
+    def run():
+        results = [json.loads(text) for text in client.start(audio())]
+        finals = [result["elements"] for result in results if result["type"] == "final"]
+        return " ".join("".join(word["value"] for word in elements) for elements in finals)
+
+    return {"transcript": await asyncio.to_thread(run)}
+
+
+def sarvam_client(url):
+    from sarvamai import AsyncSarvamAI
+    from sarvamai.environment import SarvamAIEnvironment
+
+    http = url.replace("ws", "http", 1)
+    environment = SarvamAIEnvironment(base=http, creative=http, production=url)
+    return AsyncSarvamAI(api_subscription_key="key", environment=environment)
+
+
+async def sarvam_stt(url, path):
+    texts, signals = [], []
+    client = sarvam_client(url)
+    async with client.speech_to_text_streaming.connect(
+        model="saarika:v2.5",
+        language_code="en-IN",
+        sample_rate="16000",
+        input_audio_codec="pcm_s16le",
+        vad_signals="true",
+        flush_signal="true",
+    ) as session:
+
+        async def send():
+            for chunk in chunks(path):
+                await session.transcribe(audio=base64.b64encode(chunk).decode())
+                await asyncio.sleep(PACE)
+            await session.flush()
+
+        sending = asyncio.create_task(send())
+        while len(texts) < 2:
+            message = await session.recv()
+            if message.type == "data":
+                texts.append(message.data.transcript)
+            else:
+                signals.append(message.data.signal_type)
+        await sending
+    return {"transcript": " ".join(texts), "events": signals}
+
+
+async def sarvam_tts(url, path):
+    spoken, client = 0, sarvam_client(url)
+    async with client.text_to_speech_streaming.connect(
+        model="bulbul:v2", send_completion_event="true"
+    ) as session:
+        await session.configure(target_language_code="en-IN", output_audio_codec="linear16")
+        await session.convert("Good morning. How are you today?")
+        await session.flush()
+        async for message in session:
+            if message.type == "event":
+                break
+            spoken += len(base64.b64decode(message.data.audio))
+    return {"spoken": spoken, "events": [message.data.event_type]}
+
+
+# Imported first: the import of some takes longer than a server may take to answer.
+MODULES = {
+    "openai_realtime": "openai",
+    "elevenlabs_agent": "elevenlabs.conversational_ai.conversation",
+    "elevenlabs_tts": "elevenlabs.client",
+    "cartesia_tts": "cartesia",
+    "hume_evi": "hume",
+    "gladia_live": "gladiaio_sdk",
+    "speechmatics_rt": "speechmatics.rt",
+    "soniox_stt": "soniox",
+    "gemini_live": "google.genai",
+    "azure_stt": "azure.cognitiveservices.speech",
+    "azure_tts": "azure.cognitiveservices.speech",
+    "mistral_realtime": "mistralai.client",
+    "revai_stream": "rev_ai.streamingclient",
+    "sarvam_stt": "sarvamai",
+    "sarvam_tts": "sarvamai",
+}
+
+
+def hold(name, url, path):
+    line = {"name": name}
+    try:
+        line |= asyncio.run(asyncio.wait_for(globals()[name](url, path), PATIENCE))
+    except Exception:
+        line["failed"] = traceback.format_exc()
+    with printing:
+        print(json.dumps(line), flush=True)
+
+
 if __name__ == "__main__":
-    name, address, file = sys.argv[1:]
-    print(json.dumps(asyncio.run(asyncio.wait_for(globals()[name](address, file), 25))))
+    address, file, *wanted = sys.argv[1:]
+    for each in wanted:
+        importlib.import_module(MODULES[each])
+    # Each has its own event loop: what blocks one of them, such as a late import, blocks no other.
+    threads = [threading.Thread(target=hold, args=(each, address, file)) for each in wanted]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

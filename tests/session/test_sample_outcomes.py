@@ -11,6 +11,8 @@ from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.outcome import outcome
 from wsproxy.session import Session
 
+pytestmark = pytest.mark.one_python
+
 SAMPLES = sorted((Path(__file__).parents[2] / "recordings" / "samples").rglob("*.wstrace"))
 UNPROVEN = {"close-without-code"}  # the client closes before the first result
 CATALOG = load()

@@ -18,8 +18,8 @@ from speech_sessions import (
     dg_result,
     spoken,
 )
+from wsproxy.audio.base64_text import decode_base64
 from wsproxy.session import Session
-from wsproxy.session.audio_carrier import decode_base64
 from wsproxy.session.timeline import Timeline
 
 
@@ -36,6 +36,23 @@ def turn(text: str, order: int, *, end: bool) -> dict[str, Any]:
 
 def tokens(*texts: str, final: bool) -> dict[str, Any]:
     return {"tokens": [{"text": text, "is_final": final} for text in texts]}
+
+
+def delta(text: str) -> dict[str, Any]:
+    return {"type": "transcription.text.delta", "text": text}
+
+
+def done(text: str) -> dict[str, Any]:
+    return {"type": "transcription.done", "text": text, "segments": []}
+
+
+def partial(text: str, *, kind: str = "partial") -> dict[str, Any]:
+    return {"type": f"transcript.{kind}", "text": text, "is_final": True, "duration": 1.0}
+
+
+def segment(text: str, *, final: bool = False) -> dict[str, Any]:
+    words = [{"word": word, "is_final": final} for word in text.split()]
+    return {"segments": [{"id": 0, "text": text, "words": words}]}
 
 
 # -- transcript
@@ -64,6 +81,12 @@ def tokens(*texts: str, final: bool) -> dict[str, Any]:
             2,
         ),
         ("gradium", "stt", [{"type": "text", "text": "hello there"}], 2),
+        ("mistral", "realtime", [delta("good "), delta("morning "), done("good morning")], 2),
+        # What was said is repeated in the end, or said only there.
+        ("xai", "stt", [partial("good"), partial("day"), partial("good day", kind="done")], 2),
+        ("xai", "stt", [partial("good day", kind="done")], 2),
+        # A segment is final as its last word is.
+        ("fireworks", "stt", [segment("good"), segment("good morning", final=True)], 2),
         (None, None, [{"results": [{"alternatives": [{"transcript": "hello"}]}]}], 1),
         (None, None, [{"error": "text of an error", "text": "not a transcript"}], 0),
     ],

@@ -28,7 +28,7 @@ from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.session import Session
 from wsproxy.simulate import Simulator
 
-pytestmark = pytest.mark.xdist_group("conditions")
+pytestmark = [pytest.mark.one_python, pytest.mark.xdist_group("conditions")]
 
 CATALOG = load()
 AT_ONCE = 24

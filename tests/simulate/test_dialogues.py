@@ -15,13 +15,13 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from conditions import audio, good
+from conditions import audio, good, wire_message
 from dialogue_client import APIS, ID, Client
 from wsproxy.catalog import Api, ClosePattern, load
 from wsproxy.catalog.envelope import field, read
 from wsproxy.simulate import Simulator
 from wsproxy.simulate.api import Action, ApiQuotas, ApiRequest
-from wsproxy.simulate.dialogue_api import DialogueApi, wire_message
+from wsproxy.simulate.dialogue_api import DialogueApi
 
 PLACEHOLDER = re.compile(r"\{=?[a-z][\w.]*\}")
 
@@ -64,6 +64,12 @@ def kinds(api: Api, actions: Sequence[Action]) -> list[str]:
         ("speechmatics.rt", []),
         ("azure_speech.stt", []),
         ("soniox.stt", []),
+        ("xai.realtime", ["session.created", "conversation.created"]),
+        ("xai.stt", ["transcript.created"]),
+        ("mistral.realtime", ["session.created"]),
+        ("sarvam.stt", []),
+        ("fireworks.stt", []),
+        ("rime.tts", []),
         ("cartesia.tts", []),
     ],
 )
@@ -83,6 +89,8 @@ def test_dialogue_after_the_upgrade_sends_what_the_api_sends_first(
         ("gemini.live", "setupComplete"),
         ("speechmatics.rt", "RecognitionStarted"),
         ("assemblyai.agent", "session.ready"),
+        ("xai.realtime", "session.updated"),
+        ("mistral.realtime", "session.updated"),
     ],
 )
 def test_dialogue_setup_is_answered(name: str, answer: str) -> None:
@@ -155,6 +163,21 @@ def test_dialogue_leaves_no_placeholder(name: str) -> None:
     assert [found for text in texts for found in PLACEHOLDER.findall(text)] == []
 
 
+def test_dialogue_hears_base64_of_either_alphabet() -> None:
+    usual, url_safe = Client("gemini.live"), Client("gemini.live")
+    for client, encode in ((usual, base64.b64encode), (url_safe, base64.urlsafe_b64encode)):
+        client.set_up()
+        for chunk in audio(2.3):
+            media = {"data": encode(chunk).decode(), "mimeType": "audio/pcm;rate=16000"}
+            client.send({"realtimeInput": {"audio": media}})
+    texts = [
+        [text for content in contents(client.api, client.received)
+         for text in said(client.api, content)]
+        for client in (usual, url_safe)
+    ]  # fmt: skip
+    assert texts[0] == texts[1] != []
+
+
 def test_dialogue_silence_has_no_reply() -> None:
     client = Client("speechmatics.rt")
     client.set_up()
@@ -210,7 +233,74 @@ def test_dialogue_openai_transcription_session_has_no_response() -> None:
     assert "response.created" not in found
 
 
+def test_dialogue_xai_sends_interim_results_only_if_asked() -> None:
+    asked, unasked = Client("xai.stt"), Client("xai.stt", "/v1/stt?sample_rate=16000")
+    finals = [
+        {content["is_final"] for content in contents(client.api, client.speak())}
+        for client in (asked, unasked)
+    ]
+    assert finals == [{False, True}, {True}]
+
+
+def test_dialogue_sarvam_reports_speech_only_if_asked() -> None:
+    asked, unasked = Client("sarvam.stt"), Client("sarvam.stt", "/speech-to-text/ws")
+    assert kinds(asked.api, asked.speak(2.3)) == ["events", "data"]
+    signals = [
+        content["data"].get("signal_type") for content in contents(asked.api, asked.received)
+    ]
+    assert signals == ["START_SPEECH", "END_SPEECH", None]
+    assert kinds(unasked.api, unasked.speak(2.3)) == ["data"]
+
+
+def test_dialogue_mistral_ends_with_all_that_was_said() -> None:
+    client = Client("mistral.realtime")
+    client.set_up()
+    client.speak(8.0)
+    done = contents(client.api, client.send({"type": "input_audio.end"}))[-1]
+    found = [c["text"] for c in contents(client.api, client.received) if "delta" in c["type"]]
+    assert len(found) > 1
+    assert done["text"] == "".join(found).strip()
+
+
+def test_dialogue_fireworks_segment_is_updated_until_its_words_are_final() -> None:
+    client = Client("fireworks.stt")
+    segments = [content["segments"][0] for content in contents(client.api, client.speak(8.0))]
+    states: dict[int, list[bool]] = {}
+    for segment in segments:
+        states.setdefault(segment["id"], []).append(segment["words"][-1]["is_final"])
+    assert len(states) > 1
+    assert all(state[-1] and not any(state[:-1]) for state in states.values())
+
+
 # -- ids that belong together
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "identifier"),
+    [("rime.tts", "text", "contextId"), ("resemble.tts", "data", "request_id")],
+)
+def test_dialogue_audio_has_the_clients_id(name: str, text: str, identifier: str) -> None:
+    client = Client(name)
+    for number in (7, 8):
+        client.send({text: f"This is text {number}.", identifier: number})
+        client.wait(0.2)
+        found = contents(client.api, client.send({text: f"And text {number}.", identifier: number}))
+        assert {content[identifier] for content in found} <= {number}
+    unnamed = Client(name)
+    unnamed.send({text: "Without an id."})
+    found = contents(unnamed.api, unnamed.wait(0.2))
+    assert {content[identifier] for content in found} == {None if name == "rime.tts" else 0}
+
+
+def test_dialogue_rime_times_the_words_of_the_text() -> None:
+    client = Client("rime.tts")
+    client.send({"text": "Good morning to you. "})
+    found = contents(client.api, client.send({"operation": "flush"}))
+    (times,) = [content["word_timestamps"] for content in found if content["type"] == "timestamps"]
+    assert times["words"] == ["Good", "morning", "to", "you."]
+    assert times["start"][1:] == times["end"][:-1] != []
+    actions = client.send({"operation": "eos"})
+    assert [action.code for action in actions if isinstance(action, ClosePattern)] == [1000]
 
 
 def test_dialogue_cartesia_contexts_are_the_clients() -> None:
@@ -322,6 +412,7 @@ def test_dialogue_hume_audio_is_wav() -> None:
         ("gladia.live", "end_session"),
         ("speechmatics.rt", "EndOfTranscript"),
         ("assemblyai.agent", "session.ended"),
+        ("xai.stt", "transcript.done"),
     ],
 )
 def test_dialogue_end_of_input_gets_the_rest_and_the_farewell(name: str, last: str) -> None:
@@ -342,11 +433,18 @@ def test_dialogue_end_of_input_gets_the_rest_and_the_farewell(name: str, last: s
 
 # -- APIs without a dialogue
 
-SARVAM = """
+BARE = """
 schema = 1
-provider = "sarvam"
+provider = "bare"
+name = "Bare"
+[recognize]
+hosts = ['^bare\\.example$']
+[[api]]
+name = "stt"
+title = "An API without a dialogue"
+paths = ['^/bare$']
 [[condition]]
-id = "sarvam.stt.busy"
+id = "bare.stt.busy"
 apis = ["stt"]
 severity = "error"
 title = "Too many requests"
@@ -373,10 +471,10 @@ refused = { status = 401 }
 
 @pytest.mark.asyncio
 async def test_simulator_condition_of_api_without_dialogue_is_not_404(tmp_path: Path) -> None:
-    file = tmp_path / "sarvam.toml"
-    file.write_text(SARVAM)
+    file = tmp_path / "bare.toml"
+    file.write_text(BARE)
     catalog = load(file)
-    async with Simulator(catalog.condition("sarvam.stt.busy"), catalog=catalog) as server:
+    async with Simulator(catalog.condition("bare.stt.busy"), catalog=catalog) as server:
         with pytest.raises(InvalidStatus) as refused:
-            await connect(f"{server.url}/speech-to-text/ws", proxy=None)
+            await connect(f"{server.url}/bare", proxy=None)
     assert refused.value.response.status_code == 429

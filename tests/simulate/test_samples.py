@@ -13,6 +13,8 @@ from wsproxy.diagnose import diagnose
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, End, FrameRecord, TraceReader
 
+pytestmark = pytest.mark.one_python
+
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))  # the program that makes them is in no package
 

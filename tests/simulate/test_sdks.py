@@ -5,14 +5,11 @@ outside of the tree: WSPROXY_TEST_CACHE, or the platform's own cache folder.
 """
 
 import contextlib
-import datetime
 import hashlib
-import ipaddress
 import json
 import os
 import shutil
 import signal
-import ssl
 import subprocess
 import sys
 import time
@@ -21,12 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from sdk_clients import EACH, Authority, Client, Record, RecordHere, Run, Seen, Serve
+from tls_authority import make_authority
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import candidates, load
 from wsproxy.intercept import environment
@@ -157,51 +151,7 @@ def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """A certificate authority: (its certificate's file, a server context for localhost)."""
-    folder = tmp_path_factory.mktemp("tls")
-    now = datetime.datetime.now(datetime.UTC)
-    day = datetime.timedelta(days=1)
-
-    def builder(
-        subject: str, key: ec.EllipticCurvePrivateKey, serial: int
-    ) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
-            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "wsproxy tests")]))
-            .public_key(key.public_key())
-            .serial_number(serial)
-            .not_valid_before(now - day)
-            .not_valid_after(now + day)
-        )
-
-    ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
-    ca_name = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
-    ca = (
-        builder("wsproxy tests", ca_key, 1)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(ca_name, critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    authority_name = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ca_name)
-    server = (
-        builder("localhost", key, 2)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(authority_name, critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    ca_file, server_file = folder / "ca.pem", folder / "server.pem"
-    ca_file.write_bytes(ca.public_bytes(pem))
-    server_file.write_bytes(
-        server.public_bytes(pem)
-        + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(server_file)
-    return ca_file, context
+    return make_authority(tmp_path_factory.mktemp("tls"), ["localhost", "127.0.0.1"])
 
 
 class Hung(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import functools
 import http.client
@@ -16,8 +17,10 @@ from websockets.exceptions import WebSocketException
 
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import Api, Condition, Provider, load
+from wsproxy.catalog.envelope import wrap
 from wsproxy.simulate import ApiQuotas
-from wsproxy.simulate.dialogue_api import wire_message
+from wsproxy.simulate.dialogue_api import is_audio
+from wsproxy.simulate.dialogue_template import AUDIO
 
 RATE = 16_000
 # Short, so that silence is soon long enough; the rules are the same.
@@ -106,6 +109,25 @@ def audio(seconds: float, chunk: float = CHUNK) -> list[bytes]:
 @functools.cache
 def _speech(seconds: float) -> bytes:
     return speech(seconds, RATE)
+
+
+def wire_message(
+    text: str, envelope: str, request_id: str, sound: bytes | None = None
+) -> str | bytes:
+    """Encode a client's message of a dialogue for the wire.
+
+    Args:
+        text: as in the catalog; "{audio}" and "{id}" in it are replaced.
+        sound: replaces "{audio}", and follows the headers of an audio message in an envelope;
+            None for a short piece of speech.
+    """
+    sound = _speech(0.4) if sound is None else sound
+    if text == AUDIO:
+        return sound
+    filled = text.replace("{id}", request_id)
+    if AUDIO in filled:
+        filled = filled.replace(AUDIO, base64.b64encode(sound).decode())
+    return wrap(envelope, filled, sound if is_audio(filled) else b"")
 
 
 def good(place: Home | None) -> Behaviour:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from conditions import Home, audio
+from conditions import Home, audio, wire_message
 from wsproxy.catalog import load
 from wsproxy.simulate import simulated_apis
 from wsproxy.simulate.api import Action, ApiQuotas, ApiRequest
-from wsproxy.simulate.dialogue_api import DialogueApi, wire_message
+from wsproxy.simulate.dialogue_api import DialogueApi
 
 CATALOG = load()
 APIS = {

@@ -244,13 +244,17 @@ def through_connect(proxy: int, port: int, *, tls: bool, host: str = "127.0.0.1"
     return peer
 
 
-def through_socks5(proxy: int, port: int, *, tls: bool) -> Peer:
-    """Through a SOCKS5 proxy without authentication (RFC 1928)."""
+def through_socks5(proxy: int, port: int, *, tls: bool, host: str | None = None) -> Peer:
+    """Through a SOCKS5 proxy without authentication (RFC 1928); a host has to be a name."""
+    name = (host or "").encode()
+    target = (
+        b"\x03" + bytes([len(name)]) + name if host else b"\x01" + socket.inet_aton("127.0.0.1")
+    )
     sock = socket.create_connection(("127.0.0.1", proxy))
     sock.settimeout(PATIENCE)
     sock.sendall(b"\x05\x01\x00")
     assert _exactly(sock, 2) == b"\x05\x00"
-    sock.sendall(b"\x05\x01\x00\x01" + socket.inet_aton("127.0.0.1") + struct.pack("!H", port))
+    sock.sendall(b"\x05\x01\x00" + target + struct.pack("!H", port))
     assert _exactly(sock, 10)[1] == 0
     peer = Peer(sock)
     if tls:

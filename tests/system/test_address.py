@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tls_certificates import Certificate
 from wsproxy.api.proxy import Proxy
 from wsproxy.cli.record import _greeting
 from wsproxy.errors import UsageError
@@ -61,8 +62,7 @@ def check_urls(text: str, port: int) -> None:
 
 @pytest.mark.parametrize("mode", ["regular", "socks5", "reverse:wss://api.deepgram.com"])
 def test_urls_of_ipv6_address_have_brackets(mode: str, tmp_path: Path) -> None:
-    ca = tmp_path / "ca.pem"
-    ca.write_text("our CA\n")
+    ca = Certificate.make(tmp_path / "ca.pem").path
     running = RunningProxy(("::1", 4711), ca, False, _ConnectionCounter(), cast("Any", None))
     check_urls("\n".join(_greeting(ProxySettings(mode=mode), running)), 4711)
     env = for_command(running, mode, tmp_path, {})

@@ -39,6 +39,8 @@ from wsproxy.trace import (
 from wsproxy.trace.blocks import read_block
 from wsproxy.trace.compaction import compact
 
+pytestmark = pytest.mark.one_python
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGE = 4096  # bytes that a file system writes at once
 MS = 1_000_000

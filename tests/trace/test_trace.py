@@ -440,6 +440,7 @@ HOSTILE = {
 }  # fmt: skip
 
 
+@pytest.mark.one_python
 @pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize("name", HOSTILE)

@@ -3,6 +3,7 @@
 encodings           the format of streams, and encodings under the names of providers
 pcm, g711           samples as arrays: 16-bit PCM, 32-bit floats, mu-law and A-law
 containers          containers and compressed streams, and the formats in their headers
+base64_text         audio as base64 text
 sniff               what a stream of bytes is: a container, text, samples or silence
 sample_statistics   the encoding of raw samples, inferred from the bytes, and their levels
 noise               noise that replaces samples
@@ -23,4 +24,8 @@ fault_list          the faults of a stream, in the order of positions
 pcm_decoding        raw samples of any encoding as numpy arrays
 container_decoding  compressed audio, decoded with PyAV
 demuxing            packets of Ogg, WebM, AMR and MP4
+sample_listener     what receives the decoded samples of a stream
+waveform            the lowest and the highest sample of each short interval
+kept_samples        the samples at the end of a stream, kept for listening
+wav_file            WAV files of 16-bit PCM or mu-law
 """

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .chunk import ChunkBlock
 from .encodings import AudioFormat
 from .report import AudioReport, SpeechSoFar
+from .sample_listener import SampleListener
 
 if TYPE_CHECKING:
     from .stream_analysis import StreamAnalysis
@@ -27,14 +28,18 @@ class AudioAnalyzer:
     Args:
         declared: the format that the session declares; None where nothing is declared. What the
             bytes contain counts for more: a container is decoded by its own header.
+        listener: receives the decoded samples as well.
 
     Attributes:
         blocks: how many blocks of chunks were analyzed.
     """
 
-    def __init__(self, declared: AudioFormat | None = None) -> None:
+    def __init__(
+        self, declared: AudioFormat | None = None, listener: SampleListener | None = None
+    ) -> None:
         self.blocks = 0
         self._declared = declared
+        self._listener = listener
         self._size = 0
         self._chunks = 0
         self._duration_s = 0.0  # by the declared format
@@ -137,5 +142,5 @@ class AudioAnalyzer:
             return
         from .stream_analysis import StreamAnalysis  # noqa: PLC0415  # needs numpy
 
-        self._analysis = StreamAnalysis()
+        self._analysis = StreamAnalysis(self._listener)
         self._analysis.change_format(self._declared)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class Chunk(NamedTuple):
+class AudioChunk(NamedTuple):
     """The audio of one message, or a part of it.
 
     Attributes:
@@ -26,7 +26,7 @@ class ChunkBlock:
     """Consecutive chunks, in columns: there are many, and numpy reads them.
 
     Attributes:
-        data, frames, times: what a `Chunk` has, of each.
+        data, frames, times: what a `AudioChunk` has, of each.
         size: bytes of all.
     """
 
@@ -50,12 +50,12 @@ class ChunkBlock:
         self.size += sum(map(len, data))
 
     @property
-    def first(self) -> Chunk:
+    def first(self) -> AudioChunk:
         """The first chunk."""
-        return Chunk(self.data[0], self.frames[0], self.times[0])
+        return AudioChunk(self.data[0], self.frames[0], self.times[0])
 
-    def __iter__(self) -> Iterator[Chunk]:
-        return map(Chunk, self.data, self.frames, self.times)
+    def __iter__(self) -> Iterator[AudioChunk]:
+        return map(AudioChunk, self.data, self.frames, self.times)
 
     def __len__(self) -> int:
         return len(self.data)

@@ -20,7 +20,6 @@ class Encoding:
     Attributes:
         sample_bytes: bytes of one sample of one channel.
         kind: one of SAMPLE_KINDS, "" where statistics cannot recognize these samples.
-        similar: other kinds that statistics may report for these samples.
         wav_name: its name in a `ContainerHeader`, "" where a header has none for it.
         law: of an encoding of ITU-T G.711.
         big_endian: the byte order of a sample of several bytes.
@@ -29,7 +28,6 @@ class Encoding:
 
     sample_bytes: int
     kind: str = ""
-    similar: frozenset[str] = frozenset()
     wav_name: str = ""
     law: g711.Law | None = None
     big_endian: bool = False
@@ -41,18 +39,13 @@ class Encoding:
         return ">" if self.big_endian else "<"
 
     @property
-    def accepted_kinds(self) -> frozenset[str]:
-        """The kinds of SAMPLE_KINDS that do not contradict this encoding."""
-        return self.similar | {self.kind} - {""}
-
-    @property
     def is_pcm16(self) -> bool:
         """Whether it is 16-bit PCM in either byte order."""
         return self.kind in (PCM16, PCM16_BE)
 
 
-_LINEAR16 = Encoding(2, PCM16, frozenset({PCM16_BE}), "linear16")
-_LINEAR16_BE = Encoding(2, PCM16_BE, frozenset({PCM16}), big_endian=True)
+_LINEAR16 = Encoding(2, PCM16, "linear16")
+_LINEAR16_BE = Encoding(2, PCM16_BE, big_endian=True)
 _LINEAR8 = Encoding(1, wav_name="8-bit PCM")
 _LINEAR24 = Encoding(3, wav_name="24-bit PCM")
 _LINEAR24_BE = Encoding(3, big_endian=True)
@@ -60,11 +53,10 @@ _FLOAT32 = Encoding(4, FLOAT32, wav_name="float32", is_float=True)
 _FLOAT32_BE = Encoding(4, is_float=True, big_endian=True)
 _FLOAT64 = Encoding(8, wav_name="float64", is_float=True)
 _FLOAT64_BE = Encoding(8, is_float=True, big_endian=True)
-# 32-bit samples converted from 16-bit ones look like those.
-_LINEAR32 = Encoding(4, FLOAT32, frozenset({PCM16, PCM16_BE}), "32-bit PCM")
-_LINEAR32_BE = Encoding(4, FLOAT32, frozenset({PCM16, PCM16_BE}), big_endian=True)
-_MULAW = Encoding(1, MULAW, frozenset({COMPANDED}), "mulaw", g711.MULAW)
-_ALAW = Encoding(1, ALAW, frozenset({COMPANDED}), "alaw", g711.ALAW)
+_LINEAR32 = Encoding(4, FLOAT32, "32-bit PCM")
+_LINEAR32_BE = Encoding(4, FLOAT32, big_endian=True)
+_MULAW = Encoding(1, MULAW, "mulaw", g711.MULAW)
+_ALAW = Encoding(1, ALAW, "alaw", g711.ALAW)
 
 _BY_NAME = {
     **dict.fromkeys(

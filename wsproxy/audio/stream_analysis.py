@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from .arrival import ArrivalRate
-from .chunk import Chunk, ChunkBlock
+from .chunk import AudioChunk, ChunkBlock
 from .container_decoding import ContainerDecoder, Decoded, DecoderMissing
 from .container_noise import wav_header
 from .containers import CONTAINERS, HEADLESS, container_name, read_header, wav_sizes
@@ -39,6 +39,7 @@ from .voice_pitch import VoicePitch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .sample_listener import SampleListener
     from .signal_meter import Samples, StepLevels
 
 _STEPS = 10  # of a window in which the format is examined: 0.25 s
@@ -94,10 +95,14 @@ class Segment(Protocol):
 
 
 class StreamAnalysis:
-    """Analyzes the blocks of a stream."""
+    """Analyzes the blocks of a stream.
 
-    def __init__(self) -> None:
-        self._tools = _Tools()
+    Args:
+        listener: receives the decoded samples as well.
+    """
+
+    def __init__(self, listener: SampleListener | None = None) -> None:
+        self._tools = _Tools(listener)
         self._segment: Segment | None = None
         self._declared: AudioFormat | None = None
         self._position_s = 0.0
@@ -136,7 +141,7 @@ class StreamAnalysis:
             self._position_s = self._segment.position_s
             self._segment = None
 
-    def _begin(self, head: bytes, first: Chunk) -> Segment:
+    def _begin(self, head: bytes, first: AudioChunk) -> Segment:
         declared, tools, at = self._declared, self._tools, self._position_s
         samples = declared.samples if declared else None
         name = container_name(head) or ""
@@ -171,7 +176,7 @@ class StreamAnalysis:
         name = declared.encoding if declared and declared.samples else samples.kind
         return RawSegment(tools, samples, name, rate or _ASSUMED_RATE, channels, at)
 
-    def _begin_wav(self, head: bytes, first: Chunk) -> Segment:
+    def _begin_wav(self, head: bytes, first: AudioChunk) -> Segment:
         header = read_header(head)
         samples = encoding_in_wav(header.encoding) if header else None
         if header is None or samples is None or not header.rate or not header.channels:
@@ -226,17 +231,26 @@ class StreamAnalysis:
 class _Tools:
     """What all segments of a stream report to."""
 
-    def __init__(self) -> None:
+    def __init__(self, listener: SampleListener | None) -> None:
+        self._listener = listener
         self.locator = Locator()
         self.meter = SignalMeter(self.locator)
         self.pitch = VoicePitch()
         self.arrival = ArrivalRate(self.locator, self.pitch)
         self.notes = Notes()
 
+    def locate(self, starts_s: list[float], frames: list[int], times: list[int]) -> None:
+        """Add chunks; arguments as for `Locator.extend`."""
+        self.locator.extend(starts_s, frames, times)
+        if self._listener is not None:
+            self._listener.add_chunks(starts_s, frames, times)
+
     def measure(
         self, samples: Samples, channels: int, rate: int, start_s: float, scale: Scale
     ) -> tuple[NDArray[np.float32], StepLevels | None]:
         """Measure samples; returns them as floats, and the levels of their steps."""
+        if self._listener is not None:
+            self._listener.add_samples(samples, channels, rate)
         floats = samples.astype(np.float32, copy=False)
         levels = self.meter.feed(samples, floats, channels, rate, start_s, scale)
         self.pitch.feed(floats[::channels], rate, start_s, with_pitch=self.arrival.is_doubtful)
@@ -319,7 +333,7 @@ class RawSegment:
         seconds = sizes / (self._frame_bytes * self.rate)
         ends = self._position(self._arrived) + np.cumsum(seconds)
         starts = ends - seconds
-        self._tools.locator.extend(starts.tolist(), chunks.frames, chunks.times)
+        self._tools.locate(starts.tolist(), chunks.frames, chunks.times)
         self._tools.arrival.feed(np.array(chunks.times, np.int64), starts, seconds, self.rate)
         self._note_odd(sizes, ends)
         self._arrived += int(sizes.sum())
@@ -371,7 +385,7 @@ class RawSegment:
             out.add(data, chunk.frame, chunk.t_ns)
         return out
 
-    def _cut_headers(self, data: bytes, chunk: Chunk, offset: int) -> bytes:
+    def _cut_headers(self, data: bytes, chunk: AudioChunk, offset: int) -> bytes:
         at = data.find(b"RIFF")
         while at >= 0:
             if data[at + 8 : at + 12] == b"WAVE":
@@ -380,7 +394,7 @@ class RawSegment:
             at = data.find(b"RIFF", at + 1)
         return data
 
-    def _note_header(self, name: str, chunk: Chunk, offset: int) -> None:
+    def _note_header(self, name: str, chunk: AudioChunk, offset: int) -> None:
         if name not in CONTAINERS:
             return
         at = self._position(self._arrived + offset)
@@ -415,7 +429,7 @@ class ContainerSegment:
         """Analyze chunks."""
         for chunk in chunks:
             begun = self.position_s
-            self._tools.locator.extend([begun], [chunk.frame], [chunk.t_ns])
+            self._tools.locate([begun], [chunk.frame], [chunk.t_ns])
             for item in self._decoder.feed(chunk.data):
                 self._take(item, chunk)
         self._measure()
@@ -426,7 +440,7 @@ class ContainerSegment:
             self._take(item, None)
         self._measure()
 
-    def _take(self, item: Decoded | Restart, chunk: Chunk | None) -> None:
+    def _take(self, item: Decoded | Restart, chunk: AudioChunk | None) -> None:
         if isinstance(item, Decoded):
             if (item.rate, item.channels) != (self.rate, self.channels):
                 self._measure()

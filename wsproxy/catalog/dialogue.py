@@ -38,6 +38,7 @@ class Dialogue:
         acknowledge: the server's messages after each message with audio.
         started: the server's messages when a turn of the client begins.
         interim: the server's messages while the client speaks.
+        stopped: the server's messages when a turn of the client ends, before `reply`.
         reply: the server's messages after a turn of the client: an utterance, or a text.
         response: the server's messages after that, with which it takes its own turn.
         word: the template of an item of "{=words}", a JSON object.
@@ -45,6 +46,8 @@ class Dialogue:
         context: name of the client's field whose values separate turns on one connection.
         manual: "path=JSON" of the client's fields; with one of them, pauses end no turn.
         container: of each piece of the server's audio: "wav", or empty for samples alone.
+        asked: (name of a group of messages, condition as in `mute`): the server sends `started`,
+            `interim`, `stopped` or `response` only if the client asked for it.
         mute: the same, or "query.NAME=JSON"; with one of them, there is no `response`.
         end: the client's messages that end its input.
         farewell: the server's messages after that.
@@ -60,6 +63,7 @@ class Dialogue:
     acknowledge: tuple[str, ...] = ()
     started: tuple[str, ...] = ()
     interim: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
     reply: tuple[str, ...] = ()
     response: tuple[str, ...] = ()
     word: str = ""
@@ -67,6 +71,7 @@ class Dialogue:
     context: str = ""
     manual: tuple[str, ...] = ()
     container: str = ""
+    asked: tuple[tuple[str, str], ...] = ()
     mute: tuple[str, ...] = ()
     end: tuple[str, ...] = ()
     farewell: tuple[str, ...] = ()

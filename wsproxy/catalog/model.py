@@ -68,6 +68,8 @@ class Audio:
             in a message.
         default_rate: samples a second, 0 if there is no default.
         fields: dotted paths of the JSON fields with base64.
+        declared_in: the request before the session that declares the format of the client's
+            audio; a trace does not have that request. Empty: the session declares it.
     """
 
     origin: str = "none"
@@ -81,6 +83,7 @@ class Audio:
     rate_field: str = ""
     channels_field: str = ""
     fields: tuple[str, ...] = ()
+    declared_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,7 @@ class Vocabulary:
         end: types with which the client ends its input.
         ready: types of the server that the client must wait for before it sends audio.
         results: types of the server with a transcript or a report about audio.
+        summary: types of the server that repeat the transcript of the whole session.
         text: dotted path of the text to synthesize in a client's message.
     """
 
@@ -132,6 +136,7 @@ class Vocabulary:
     end: tuple[str, ...] = ()
     ready: tuple[str, ...] = ()
     results: tuple[str, ...] = ()
+    summary: tuple[str, ...] = ()
     text: str = ""
 
 

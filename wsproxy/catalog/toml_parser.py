@@ -178,6 +178,7 @@ def _vocabulary(table: Table) -> Vocabulary:
         end=table.strings("end"),
         ready=table.strings("ready"),
         results=table.strings("results"),
+        summary=table.strings("summary"),
         text=table.take("text", str, ""),
     )
 
@@ -193,6 +194,7 @@ def _dialogue(table: Table) -> Dialogue:
         acknowledge=table.strings("acknowledge"),
         started=table.strings("started"),
         interim=table.strings("interim"),
+        stopped=table.strings("stopped"),
         reply=table.strings("reply"),
         response=table.strings("response"),
         word=table.take("word", str, ""),
@@ -200,11 +202,17 @@ def _dialogue(table: Table) -> Dialogue:
         context=table.take("context", str, ""),
         manual=table.strings("manual"),
         container=table.choice("container", ("wav",), ""),
+        asked=_optional(table.table("asked"), _asked) or (),
         mute=table.strings("mute"),
         end=table.strings("end"),
         farewell=table.strings("farewell"),
         close=table.choice("close", ("client", "server", ""), "server"),
     )
+
+
+def _asked(table: Table) -> tuple[tuple[str, str], ...]:
+    names = ("started", "interim", "stopped", "response")
+    return tuple((name, table.take(name, str)) for name in names if name in table)
 
 
 def _dialogue_answer(table: Table) -> Answer:
@@ -224,6 +232,7 @@ def _audio(table: Table) -> Audio:
         rate_field=table.take("rate_field", str, ""),
         channels_field=table.take("channels_field", str, ""),
         fields=table.strings("fields"),
+        declared_in=table.take("declared_in", str, ""),
     )
 
 

@@ -16,6 +16,7 @@ from wsproxy.report import catalog as report
 from wsproxy.report.json_output import dumps
 from wsproxy.report.text import safe
 from wsproxy.report.trimmed import Trimmed
+from wsproxy.wording import plural
 
 from .catalog_ids import ConditionId, ProviderId
 from .catalog_option import catalog_option
@@ -122,7 +123,6 @@ def check_command(files: tuple[Path, ...]) -> None:
             click.echo(f"{safe(str(path))}:{mistake.line}: {safe(str(mistake))}")
         wrong |= bool(found)
         if not found:
-            what = "1 condition" if count == 1 else f"{count} conditions"
-            click.echo(f"{safe(str(path))}: {what}, no mistakes")
+            click.echo(f"{safe(str(path))}: {plural(count, 'condition')}, no mistakes")
     if wrong:
         sys.exit(CatalogError.exit_status)

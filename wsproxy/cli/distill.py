@@ -20,6 +20,7 @@ from wsproxy.report.json_output import dumps
 from wsproxy.report.text import safe
 from wsproxy.report.trimmed import Trimmed
 from wsproxy.trace import SUFFIX
+from wsproxy.wording import plural
 
 from .catalog_option import catalog_option
 from .number import Number
@@ -123,7 +124,7 @@ def command(
     screen = Screen(as_json=as_json)
     screen.say(
         f"distilling {trace} against {shown(options.to)}: "
-        f"{_counted(work.recorded_parts, 'message')}"
+        f"{plural(work.recorded_parts, 'message', separator=',')}"
     )
     try:
         with progress:
@@ -159,11 +160,11 @@ class _Attempts:
     def show(self, attempt: Attempt) -> None:
         """Show an attempt, when it starts and when it has ended."""
         what = f"attempt {attempt.number} of {self._limit}: {attempt.phase}, "
-        what += f"{_counted(attempt.parts, 'message')} (pace: {attempt.pace})"
+        what += f"{plural(attempt.parts, 'message', separator=',')} (pace: {attempt.pace})"
         if attempt.reproduced is None:
             self._progress.step(what)
         elif attempt.reproduced:
-            frames = f"{_counted(attempt.frames, 'frame')}, {attempt.seconds:.1f} s"
+            frames = f"{plural(attempt.frames, 'frame', separator=',')}, {attempt.seconds:.1f} s"
             self._console.print(Text(f"{what}: reproduced, {frames}"))
         else:
             self._progress.step(f"{what}: not reproduced")
@@ -205,8 +206,4 @@ def _show_distilled(console: Console, report: DistillReport) -> None:
 
 
 def _tried(report: DistillReport) -> str:
-    return f"in {_counted(report.attempts, 'attempt')}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return f"in {plural(report.attempts, 'attempt', separator=',')}"

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from wsproxy.diagnose.evidence import plural
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.report.json_output import dumps
 from wsproxy.report.list_index import Listed, listed
@@ -17,6 +16,7 @@ from wsproxy.report.session_filter import SessionFilter
 from wsproxy.report.text import safe, size, when
 from wsproxy.session.outcome import FAILED, OUTCOMES
 from wsproxy.trace import find_traces
+from wsproxy.wording import plural
 
 from .catalog_ids import ConditionId, ProviderId
 from .point_in_time import PointInTime

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from wsproxy.recorder import SessionWriter, file_descriptors
 from wsproxy.system.address import authority, reachable
+from wsproxy.wording import plural
 
 from .catalog_option import catalog_option
 from .logs import info_on_stderr
@@ -84,7 +85,7 @@ async def _record(settings: embedding.ProxySettings) -> None:
         else:
             await asyncio.wait({task})
     with contextlib.suppress(OSError, SystemExit):  # the terminal may have gone
-        console.print(Text(board.total()))
+        console.print(Text("\n".join([board.total(), *running.passed_through])))
     if not running.stopped_in_order:
         sys.exit(1)
 
@@ -135,7 +136,7 @@ class _Board:
             self._console.print(Text("\n".join(ended_lines(recording))))
 
     def total(self) -> str:
-        return f"{self._ended} session{'' if self._ended == 1 else 's'} recorded"
+        return f"{plural(self._ended, 'session')} recorded"
 
     def __rich__(self) -> Group:
         with self._lock:

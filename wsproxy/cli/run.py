@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wsproxy.errors import WsproxyError
-from wsproxy.intercept import environment
+from wsproxy.intercept import environment, past_connections
+from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.recorder import SessionWriter, file_descriptors
+from wsproxy.report.text import safe
+from wsproxy.wording import plural
 
+from . import app_process
+from .app_process import Catch
 from .catalog_option import catalog_option
 from .hints import message
 from .logs import info_on_stderr
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 # For apps that ignore the environment.
 _HINTS = (
-    "Its library may ignore proxy settings. Setting the app's base URL always works:",
+    "A library may ignore proxy settings. Setting the app's base URL always works:",
     "  wsproxy run --listen 127.0.0.1:8080 --mode reverse:wss://api.deepgram.com -- CMD",
     "and in the app (docs/sdks.md lists all SDKs):",
     "  Deepgram Python:   DeepgramClient(environment=DeepgramClientEnvironment(",
@@ -45,7 +47,9 @@ _HINTS = (
     "  Deepgram Node:     new DeepgramClient({apiKey, baseUrl: 'ws://127.0.0.1:8080'})",
     "  AssemblyAI Python: StreamingClientOptions(api_host='ws://127.0.0.1:8080')",
     "  ws (Node):         new WebSocket('ws://127.0.0.1:8080/v1/listen')",
-    "A browser or a container has its own proxy settings: point them at `wsproxy record`.",
+    "Chromium and Electron need flags, which are in a variable of the command:",
+    "  wsproxy run -- sh -c 'chromium $WSPROXY_CHROMIUM_FLAGS URL'",
+    "A container has its own proxy settings: point them at `wsproxy record`.",
 )
 _LINGER = 2.0  # seconds that connections may stay open after the command has ended
 
@@ -59,23 +63,41 @@ _LINGER = 2.0  # seconds that connections may stay open after the command has en
     metavar="HOST:PORT",
     help="Address that the recorder listens on.",
 )
+@click.option(
+    "--catch",
+    type=click.Choice(["auto", "on", "off"]),
+    default="auto",
+    show_default=True,
+    help="On Linux, also record the connections of programs that ignore proxy settings. auto: "
+    "where the system allows it.",
+)
+@click.option(
+    "--catch-port",
+    "catch_ports",
+    type=click.IntRange(1, 65535),
+    multiple=True,
+    metavar="PORT",
+    help="Catch connections to this port, in addition to 443 and 80 (repeatable).",
+)
 @recording_options
 @click.argument("cmd", nargs=-1, required=True, metavar="-- CMD...")
-def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
+def command(
+    listen: str, catch: str, catch_ports: tuple[int, ...], cmd: tuple[str, ...], **options: Any
+) -> None:
     """Run CMD, record its sessions, and exit with its exit status.
 
     CMD gets environment variables that send it through the recorder and make it trust the
-    recorder's CA: proxy variables in upper and lower case, certificate variables for Python,
-    curl and Node, and a preload for Node's ws package and old versions of Python's websockets.
+    recorder's CA: proxy variables in upper and lower case, certificate variables, and preloads
+    for Python, Node, Bun and Java, many of whose libraries read neither.
     Recorded sessions are reported on stderr; CMD's stdout is left alone.
 
     \b
       wsproxy run -- python app.py
       wsproxy run --host deepgram -- npm start
     """
-    if shutil.which(cmd[0]) is None:
-        _cannot_run(cmd[0], *_problem_of(cmd[0]))
-    settings = settings_of(listen, **options)
+    app_process.check(cmd[0])
+    settings = replace(settings_of(listen, **options), with_proxy=True)
+    catching = Catch.choose(catch, catch_ports, cmd[0])
     from wsproxy.proxy import embedding  # noqa: PLC0415  # it imports mitmproxy
 
     file_descriptors.raise_limit()
@@ -89,12 +111,16 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
         ):
             for line in warnings(settings, running):
                 click.echo(f"wsproxy: warning: {line}", err=True)
-            env = environment.for_command(running, settings.mode, Path(folder))
-            ended = _run(cmd, env, embedding.stopping_signals())
+            env = environment.for_command(
+                running, settings.mode, Path(folder), proxy=running.proxy_address
+            )
+            ended, past = app_process.run(
+                cmd, env, embedding.stopping_signals(), catching, running.serve_caught
+            )
             with contextlib.suppress(KeyboardInterrupt):  # the user does not want to wait
                 # The command's last sessions end shortly after it.
                 running.drain(_LINGER)
-        _report(recorded, running, settings.out)
+        _report(recorded, running, settings.out, past + Counter(running.past))
     except Exception as error:
         if ended is None:
             raise
@@ -103,58 +129,6 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
             text = message(error) if isinstance(error, WsproxyError) else str(error)
             click.echo(f"wsproxy: error: {text}", err=True)
     sys.exit(ended)
-
-
-def _problem_of(program: str) -> tuple[str, int]:
-    """Why a program cannot be run, and the exit status that a shell uses for it."""
-    path = Path(program)
-    if path.name == program:
-        return "command not found; example: `wsproxy run -- python app.py`", 127
-    if path.is_dir():
-        return "this is a folder, not a program", 126
-    if path.exists():
-        return f"not executable; run chmod +x {program}, or name the program that runs it", 126
-    return "no such file", 127
-
-
-def _cannot_run(program: str, problem: str, status: int) -> NoReturn:
-    click.echo(f"error: {program}: {problem}", err=True)
-    sys.exit(status)
-
-
-def _run(cmd: tuple[str, ...], env: dict[str, str], stopping: Sequence[signal.Signals]) -> int:
-    """Run the command to its end; its exit status, or 128 plus the signal that ended it."""
-    try:
-        # The limit is part of what the command was started with.
-        restore = file_descriptors.restore_initial_limit()
-        process = subprocess.Popen(cmd, env=env, preexec_fn=restore)  # noqa: PLW1509
-    except FileNotFoundError:  # the program itself was found
-        _cannot_run(cmd[0], "the interpreter in its first line does not exist", 127)
-    except OSError as error:
-        _cannot_run(cmd[0], f"cannot run it: {error.strerror}", 126)
-    with _signals_to(process, stopping):
-        status = process.wait()
-    return 128 - status if status < 0 else status
-
-
-@contextlib.contextmanager
-def _signals_to(
-    process: subprocess.Popen[bytes], stopping: Sequence[signal.Signals]
-) -> Iterator[None]:
-    """Ignore Ctrl-C, which the terminal sends to the command too; forward other signals."""
-
-    def forward(number: int, frame: FrameType | None) -> None:
-        process.send_signal(number)
-
-    before = {
-        number: signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else forward)
-        for number in stopping
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @dataclass(slots=True)
@@ -178,24 +152,32 @@ class Recorded:
             self.failed = recording.path
 
 
-def _report(recorded: Recorded, running: embedding.RunningProxy, out: Path) -> None:
+def _report(
+    recorded: Recorded,
+    running: embedding.RunningProxy,
+    out: Path,
+    past: Mapping[PastConnection, int],
+) -> None:
     def say(text: str) -> None:
         click.echo(f"wsproxy: {text}" if text else "", err=True)
 
     if recorded.count:
-        many = "" if recorded.count == 1 else "s"
-        say(f"{recorded.count} session{many} recorded in {out}")
+        say(f"{plural(recorded.count, 'session')} recorded in {out}")
         for line in recorded.lines:
             click.echo(f"  {line}", err=True)
         if recorded.failed is not None:
             say(f"to see why: wsproxy explain {recorded.failed}")
     elif running.connections:
-        many = "" if running.connections == 1 else "s"
         say(
-            f"nothing recorded: the command opened {running.connections} connection{many} through "
-            "the recorder, but no WebSocket, and no failed request to a known speech API"
+            f"nothing recorded: the command opened {plural(running.connections, 'connection')} "
+            "through the recorder, but no WebSocket, and no failed request to a known speech API"
         )
     else:
         say("nothing recorded: the command opened no connection through the recorder")
+    for line in past_connections.lines(past):
+        say(safe(line))
+    if past or not recorded.count:
         for line in _HINTS:
             click.echo(f"  {line}", err=True)
+    for line in running.passed_through:
+        say(line)

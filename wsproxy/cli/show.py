@@ -47,6 +47,7 @@ from wsproxy.trace import (
     TraceReader,
 )
 from wsproxy.wire import Opcode
+from wsproxy.wording import plural
 
 from .width import columns, cut, wrapped
 
@@ -286,7 +287,7 @@ def _lines(reader: TraceReader, choice: _Choice, layout: _Layout) -> Iterator[st
 
 
 def _folded(count: int) -> str:
-    return f"{'':>18}   … {count} ping and pong frame{'' if count == 1 else 's'} (--control)"
+    return f"{'':>18}   … {plural(count, 'ping and pong frame')} (--control)"
 
 
 def _record_lines(record: Record, number: int, layout: _Layout) -> Iterator[str | Iterator[str]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from wsproxy.audio.base64_text import decode_base64, is_base64
 from wsproxy.catalog.envelope import Json
 
 
@@ -44,7 +43,6 @@ def _holders(value: object, path: list[str]) -> Iterator[tuple[dict[str, Any], s
 
 
 def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return text.encode("utf-8", "surrogatepass")
+    """What a field of audio holds; its own bytes if that is not base64."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    return (is_base64(encoded) and decode_base64(encoded)) or encoded

@@ -13,7 +13,7 @@ from . import received, sent
 from .difference import STANDARD, Difference, Tolerances, merged_keys
 from .frames import first_frame_difference
 from .latency import compare_latency
-from .outcome import Outcome
+from .outcome import ComparedOutcome
 from .received import compare_received, same_segmentation
 from .request import request_fields
 from .sent import compare_sent
@@ -150,7 +150,7 @@ def compare_endings(recorded: Path, replayed: Path) -> Comparison:
     )
 
 
-def _verdict(left: Outcome, right: Outcome, differences: list[Difference]) -> str:
+def _verdict(left: ComparedOutcome, right: ComparedOutcome, differences: list[Difference]) -> str:
     if not differences:
         return "reproduced"
     if right.ending == "open" and left.ending != "open":

@@ -16,7 +16,7 @@ from wsproxy.wire import Opcode
 from .comparison import compare
 from .difference import Tolerances
 from .learned_variation import NO_VARIATION, LearnedVariation
-from .messages import MessageReader, check_values
+from .messages import MessagePartReader, check_values
 from .sequence import MessageSequence, first_difference
 from .session_digest import SessionDigest
 from .volatile_values import child_path
@@ -93,7 +93,7 @@ def _varying_paths(recorded: Path, other: Path, catalog: Catalog) -> set[tuple[b
 def _compared_messages(path: Path, catalog: Catalog) -> Iterator[_ComparedMessage]:
     """The messages of both sides without plain audio, normalized for comparison."""
     digest = SessionDigest(catalog)
-    messages: dict[bool, MessageReader] = {}
+    messages: dict[bool, MessagePartReader] = {}
     with TraceReader(path) as reader:
         number = values = 0
         for record in reader:
@@ -102,7 +102,7 @@ def _compared_messages(path: Path, catalog: Catalog) -> Iterator[_ComparedMessag
                 start = digest.session.start
                 if not messages and start is not None:
                     digest.api = catalog.api(start.provider, start.api)
-                    messages = {side: MessageReader(digest.api) for side in (True, False)}
+                    messages = {side: MessagePartReader(digest.api) for side in (True, False)}
                 continue
             number += 1
             side = record.from_client

@@ -54,7 +54,7 @@ class MessagePart:
         return bool(self.audio or self.cut or self.kind == "binary")
 
 
-class MessageReader:
+class MessagePartReader:
     """Reads one direction's data frames.
 
     Args:
@@ -151,7 +151,7 @@ def read_messages(
     Raises:
         TraceError: the trace cannot be read.
     """
-    messages = MessageReader(api)
+    messages = MessagePartReader(api)
     with TraceReader(path) as reader:
         frames = (record for record in reader if isinstance(record, FrameRecord))
         for number, frame in enumerate(frames, 1):

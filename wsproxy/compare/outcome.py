@@ -17,7 +17,7 @@ from .difference import Difference
 from .learned_variation import NO_VARIATION, LearnedVariation
 from .session_digest import SessionDigest
 
-# Every field that `Outcome.fields` can have.
+# Every field that `ComparedOutcome.fields` can have.
 OUTCOME_FIELDS = frozenset(
     {"api", "status", "ending", "closed_by", "close_code", "close_reason", "failed_where"}
     | {"error_headers", "body", "condition"}
@@ -62,7 +62,7 @@ def _error_kinds(outcome: Mapping[str, Any]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ComparedOutcome:
     """The outcome of one session.
 
     Attributes:
@@ -76,7 +76,7 @@ class Outcome:
     @classmethod
     def read(
         cls, path: Path, catalog: Catalog, variation: LearnedVariation = NO_VARIATION
-    ) -> Outcome:
+    ) -> ComparedOutcome:
         """Read a trace.
 
         Args:
@@ -88,7 +88,7 @@ class Outcome:
         return cls.from_digest(SessionDigest.read(path, catalog, variation), catalog)
 
     @classmethod
-    def read_ending(cls, path: Path, catalog: Catalog) -> Outcome:
+    def read_ending(cls, path: Path, catalog: Catalog) -> ComparedOutcome:
         """Read how a session began and ended, of a trace that holds too much to compare.
 
         Raises:
@@ -99,7 +99,7 @@ class Outcome:
         return cls.from_digest(digest, catalog)
 
     @classmethod
-    def from_digest(cls, digest: SessionDigest, catalog: Catalog) -> Outcome:
+    def from_digest(cls, digest: SessionDigest, catalog: Catalog) -> ComparedOutcome:
         """The outcome of a session that was read before."""
         matches = candidates(digest.session, catalog)
         condition = matches[0].condition if matches else None

@@ -22,7 +22,7 @@ from wsproxy.wire import Opcode
 
 from .learned_variation import NO_VARIATION, LearnedVariation
 from .message_kinds import Role, has_countable_messages, is_keepalive, role_of
-from .messages import MessagePart, MessageReader, canonical, check_values
+from .messages import MessagePart, MessagePartReader, canonical, check_values
 from .sequence import MAX_ITEMS, MessageSequence, SequenceItem
 from .transcript import Transcript
 from .volatile_values import MAX_NOT_COMPARED, Normalizer, mask_volatile
@@ -186,7 +186,7 @@ class SessionDigest:
         self._catalog = catalog
         self._variation = variation
         self._credential_fields = frozenset(n.lower() for n in catalog.credentials.message_fields)
-        self._messages = {side: MessageReader(None) for side in (True, False)}
+        self._messages = {side: MessagePartReader(None) for side in (True, False)}
         self.truncated_bytes = 0
         self.values = 0
         self._last_result: tuple[MessagePart | None, TranscriptResult | None] = None, None
@@ -222,7 +222,7 @@ class SessionDigest:
         match record:
             case Start():
                 self.api = self._catalog.api(record.provider, record.api)
-                self._messages = {side: MessageReader(self.api) for side in (True, False)}
+                self._messages = {side: MessagePartReader(self.api) for side in (True, False)}
             case FrameRecord():
                 self._frame_count += 1
                 self._frame(record)

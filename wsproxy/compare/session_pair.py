@@ -8,7 +8,7 @@ from pathlib import Path
 from wsproxy.catalog import Catalog
 
 from .difference import STANDARD, Tolerances
-from .outcome import Outcome
+from .outcome import ComparedOutcome
 from .session_digest import SessionDigest
 
 
@@ -21,8 +21,8 @@ class SessionPair:
         paths: of both traces, to read them again where needed.
     """
 
-    left: Outcome
-    right: Outcome
+    left: ComparedOutcome
+    right: ComparedOutcome
     paths: tuple[Path, Path]
     rules: Tolerances
     catalog: Catalog
@@ -37,7 +37,7 @@ class SessionPair:
             TraceError: a trace cannot be read.
         """
         left, right = (
-            Outcome.read(path, catalog, rules.variation) for path in (recorded, replayed)
+            ComparedOutcome.read(path, catalog, rules.variation) for path in (recorded, replayed)
         )
         return cls(left, right, (recorded, replayed), rules, catalog)
 
@@ -48,7 +48,7 @@ class SessionPair:
         Raises:
             TraceError: a trace cannot be read.
         """
-        left, right = (Outcome.read_ending(path, catalog) for path in (recorded, replayed))
+        left, right = (ComparedOutcome.read_ending(path, catalog) for path in (recorded, replayed))
         return cls(left, right, (recorded, replayed), STANDARD, catalog)
 
     @property

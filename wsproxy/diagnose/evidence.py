@@ -45,8 +45,3 @@ def frame_list(numbers: Sequence[int], limit: int = 5, *, of: int = 0) -> str:
     shown = numbers[:limit]
     more = f" and {count - len(shown)} more" if count > len(shown) else ""
     return f"frame {', '.join(map(str, shown))}{more}"
-
-
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """A count with its noun."""
-    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -12,9 +12,10 @@ from wsproxy.catalog.envelope import json_object
 from wsproxy.catalog.server_sentence import MAX_SENTENCE
 from wsproxy.session import Session
 from wsproxy.wire import accept_key
+from wsproxy.wording import plural
 
 from .carrier_cause import with_carrier
-from .evidence import Evidence, plural, quoted, seconds
+from .evidence import Evidence, quoted, seconds
 from .finding import Finding
 from .headline import (
     Said,

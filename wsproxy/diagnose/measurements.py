@@ -17,8 +17,9 @@ from wsproxy.session import Session
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.size_histogram import Place, SizeSelection
 from wsproxy.wire import Opcode
+from wsproxy.wording import plural
 
-from .evidence import Evidence, frame_list, plural, quoted, seconds
+from .evidence import Evidence, frame_list, quoted, seconds
 from .session_facts import Measure, SessionFacts
 from .wav_header import wav_header_fields
 

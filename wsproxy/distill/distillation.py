@@ -12,7 +12,7 @@ from typing import Any
 
 from wsproxy.catalog import Catalog, load
 from wsproxy.compare import Difference, failure_differences
-from wsproxy.compare.outcome import Outcome
+from wsproxy.compare.outcome import ComparedOutcome
 from wsproxy.compare.session_digest import SessionDigest
 from wsproxy.errors import ConnectFailed, UsageError, WsproxyError
 from wsproxy.redact import MIN_SECRET, HeadRedactor, fingerprint_key
@@ -321,14 +321,14 @@ def _require_server_failure(trace: Path, catalog: Catalog) -> None:
     Raises:
         UsageError: it did not fail, or fails in the same way at any server.
     """
-    outcome = Outcome.read(trace, catalog)
+    outcome = ComparedOutcome.read(trace, catalog)
     if not outcome.failed and outcome.severity in (None, "info"):
         raise UsageError(f"{trace}: this session did not fail; there is nothing to reproduce")
     digest = outcome.digest
     if not digest.session.accepted or digest.errors or digest.received.violations:
         return
     if (
-        Outcome.from_digest(_with_silent_server(trace, catalog), catalog).fields()
+        ComparedOutcome.from_digest(_with_silent_server(trace, catalog), catalog).fields()
         == outcome.fields()
     ):
         raise UsageError(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-import certifi
-
 from wsproxy.system.address import authority, reachable
 from wsproxy.system.python_path import app_environment
 
-_PRELOAD = Path(__file__).parent / "preload"
+from . import preloads, trust
 
 # Libraries differ in which of them they read, and in upper or lower case.
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy")
@@ -20,15 +17,8 @@ _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_p
 # The modes in which apps name the recorder as their proxy, with the scheme of its URL.
 _PROXY_MODES = {"regular": "http", "upstream": "http", "socks5": "socks5h"}
 
-# Each replaces the library's own bundle, so the file contains all certificates.
-_BUNDLE_VARIABLES = (
-    "SSL_CERT_FILE",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-    "WEBSOCKET_CLIENT_CA_BUNDLE",
-    "AWS_CA_BUNDLE",
-    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
-)
+
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 class ListenAddress(Protocol):
@@ -51,7 +41,12 @@ def mode_kind(mode: str) -> str:
 
 
 def for_command(
-    running: ListenAddress, mode: str, folder: Path, base: Mapping[str, str] | None = None
+    running: ListenAddress,
+    mode: str,
+    folder: Path,
+    base: Mapping[str, str] | None = None,
+    *,
+    proxy: tuple[str, int] | None = None,
 ) -> dict[str, str]:
     """The environment of a command whose sessions are recorded.
 
@@ -59,8 +54,10 @@ def for_command(
         running: the recorder.
         mode: its mode. Proxy variables are set only if the recorder is a proxy; WSPROXY_URL
             is always set to its URL.
-        folder: the certificate bundle is written to it.
+        folder: certificate bundles are written to it.
         base: the environment to extend; None: the one that wsproxy was started with.
+        proxy: address of a regular proxy beside the recorder's reverse proxy. The reverse
+            proxy itself, which is on this machine, is not reached through it.
     """
     env = app_environment() if base is None else dict(base)
     if running.address is None:
@@ -68,15 +65,15 @@ def for_command(
     where = authority(*reachable(running.address))
     url = f"http://{where}"
     env["WSPROXY_URL"] = url
-    bundle = _bundle(running.ca, folder, env.get("SSL_CERT_FILE"))
-    for name in _BUNDLE_VARIABLES:
-        env[name] = str(bundle)
-    env["NODE_EXTRA_CA_CERTS"] = env["DENO_CERT"] = str(running.ca)
+    trust.set_variables(env, running.ca, folder)
     kind = mode_kind(mode)
     if kind in _PROXY_MODES:
         _use_proxy(env, f"{_PROXY_MODES[kind]}://{where}")
     if kind in ("regular", "upstream"):
-        _use_preloads(env)
+        preloads.set_variables(env, url, running.ca, folder)
+    if proxy is not None:
+        _use_proxy(env, f"http://{authority(*proxy)}")
+        env["no_proxy"] = env["NO_PROXY"] = ",".join(_THIS_MACHINE)
     return env
 
 
@@ -86,23 +83,3 @@ def _use_proxy(env: dict[str, str], url: str) -> None:
     # Sessions with servers on this machine are recorded as well.
     for name in ("no_proxy", "NO_PROXY"):
         env.pop(name, None)
-    env["NODE_USE_ENV_PROXY"] = "1"
-
-
-def _use_preloads(env: dict[str, str]) -> None:
-    """Make Python and Node load code that adds proxy support to libraries without it."""
-    preload = _PRELOAD / "node" / "proxy.cjs"
-    env["NODE_OPTIONS"] = f'{env.get("NODE_OPTIONS", "")} --require "{preload}"'.strip()
-    env["PYTHONPATH"] = os.pathsep.join(
-        part for part in (str(_PRELOAD / "python"), env.get("PYTHONPATH")) if part
-    )
-
-
-def _bundle(ca: Path, folder: Path, own: str | None) -> Path:
-    """Write the usual CA certificates, the user's own and the recorder's to one file."""
-    parts = [Path(certifi.where()).read_bytes(), ca.read_bytes()]
-    if own is not None and Path(own).is_file():
-        parts.insert(0, Path(own).read_bytes())
-    bundle = folder / "ca-bundle.pem"
-    bundle.write_bytes(b"\n".join(parts))
-    return bundle

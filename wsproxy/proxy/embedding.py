@@ -4,40 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
-import re
 import signal
+import socket
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mitmproxy import exceptions
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client
 from mitmproxy.options import CONF_DIR, Options
-from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode, UpstreamMode
+from mitmproxy.proxy.mode_specs import ProxyMode, RegularMode, ReverseMode, UpstreamMode
 from mitmproxy.tools.dump import DumpMaster
 
 from wsproxy.errors import InvalidValue, Setting, UsageError
 from wsproxy.intercept.environment import mode_kind
+from wsproxy.intercept.pass_through_report import PassThroughReport
+from wsproxy.intercept.past_connections import PastConnection
+from wsproxy.intercept.user_proxies import UserProxies
 from wsproxy.recorder import SessionWriter
 from wsproxy.recorder.limits import RecorderLimits
 from wsproxy.system.address import authority, is_loopback
 
+from . import start_errors, upstream_trust
 from .access_addon import AccessAddon
+from .caught import CaughtConnections
 from .options import RecorderOptions, folder_problem
+from .pass_through_addon import PassThroughAddon
+from .proxy_chain_addon import ProxyChainAddon
 from .record_addon import RecordAddon
 from .redirect_addon import RedirectAddon
-
-CA_KEY = "mitmproxy-ca.pem"  # the key and its certificate
-
-# Log messages of mitmproxy.
-_NO_KEY = re.compile(r"Could not deserialize key data|Unable to load PEM file")
-_NO_LISTENER = re.compile(r"failed to listen on (\S+):(\d+) with (.*)")
+from .start_errors import CA_KEY
 
 DISCONNECT_TIMEOUT = 2.0  # seconds for ending open connections when the recorder stops
 
@@ -56,6 +58,7 @@ class ProxySettings:
         auth: "user:password" that apps have to send; None: no authentication.
         limits: how much is recorded, and how safely.
         allow_hosts: additional names that apps may use for it in reverse mode; "*": any.
+        with_proxy: in reverse mode, listen as a regular proxy as well.
     """
 
     host: str = "127.0.0.1"
@@ -68,6 +71,7 @@ class ProxySettings:
     auth: str | None = field(default=None, repr=False)
     limits: RecorderLimits = field(default_factory=RecorderLimits)
     allow_hosts: tuple[str, ...] = ()
+    with_proxy: bool = False
 
     @property
     def kind(self) -> str:
@@ -93,6 +97,7 @@ class RunningProxy:
     Attributes:
         address: (host, port) that it listens on; None in modes without a port.
         ca: the CA certificate that apps have to trust, PEM.
+        proxy_address: (host, port) of the proxy beside a reverse proxy, if there is one.
         open_to_all: it accepts connections from other machines without a password.
         connections: connections from apps so far.
     """
@@ -102,6 +107,14 @@ class RunningProxy:
     open_to_all: bool
     _watch: _ConnectionCounter = field(repr=False)
     _stop: _Stop = field(repr=False)
+    _passed_through: PassThroughReport = field(default_factory=PassThroughReport, repr=False)
+    _caught: CaughtConnections | None = field(default=None, repr=False)
+    proxy_address: tuple[str, int] | None = None
+
+    @property
+    def passed_through(self) -> list[str]:
+        """One line for each server whose TLS was passed through, with the reason."""
+        return self._passed_through.lines()
 
     @property
     def ca_key(self) -> Path:
@@ -125,6 +138,21 @@ class RunningProxy:
         deadline = time.monotonic() + seconds
         while self._watch.open and time.monotonic() < deadline:
             time.sleep(0.01)
+
+    def serve_caught(self, supervisor: socket.socket) -> None:
+        """Record the connections that a supervisor has caught; called on any thread.
+
+        Args:
+            supervisor: `CaughtCommand.connections`; it is closed when the recorder stops.
+        """
+        assert isinstance(self._stop.addon, RecordAddon)
+        self._caught = CaughtConnections(self._stop.addon, supervisor)
+        self._stop.run(self._caught.serve())
+
+    @property
+    def past(self) -> dict[PastConnection, int]:
+        """How many connections of a caught command went past the recorder, by kind."""
+        return {} if self._caught is None else dict(self._caught.past)
 
     def stop(self) -> None:
         """Stop it; called on any thread. A second call stops waiting for a disk that hangs."""
@@ -160,9 +188,10 @@ async def proxy(
     settings: ProxySettings, addon: RecordAddon | RedirectAddon
 ) -> AsyncIterator[tuple[RunningProxy, asyncio.Task[None]]]:
     """Run mitmproxy with one of our addons for the body of a `with`; see `recorder`."""
-    access, watch = AccessAddon(), _ConnectionCounter()
-    with _ErrorLog() as errors:
+    access, watch, passed = AccessAddon(), _ConnectionCounter(), PassThroughReport()
+    with start_errors.ErrorLog() as errors:
         master = _master(settings, addon, access, watch)
+        _use_environment(master, addon, access, passed)
         task = asyncio.create_task(master.run())
         waiting = asyncio.create_task(watch.ready.wait())
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -170,11 +199,15 @@ async def proxy(
     if errors.first is not None:
         master.shutdown()
         await task
-        raise _explain(errors.first, settings)
+        raise start_errors.explain(errors.first, settings.confdir or CONF_DIR)
     stop = _Stop(master, addon)
     try:
         await _check_upstreams(master, access)
-        yield RunningProxy(_address(master), _ca(master), _open_to_all(master), watch, stop), task
+        address, ca, is_open = _address(master), _ca(master), _open_to_all(master)
+        running = RunningProxy(address, ca, is_open, watch, stop, passed)
+        if settings.kind == "reverse":
+            running.proxy_address = _address(master, RegularMode)
+        yield running, task
     finally:
         master.shutdown()
         await task
@@ -263,14 +296,42 @@ def _master(
         if isinstance(addon, RecordAddon):
             recorder_options = RecorderOptions(settings.out, settings.limits)
             options.update(wsproxy_host=list(settings.hosts), **recorder_options.as_options())
+            options.update(ssl_verify_upstream_trusted_ca=str(upstream_trust.bundle()))
         options.update(proxyauth=settings.auth, wsproxy_allow_host=list(settings.allow_hosts))
         options.set(*settings.options)
-        options.update(mode=[settings.mitmproxy_mode])
+        options.update(mode=_modes(settings))
         for spec in options.mode:
             _listen_without_http3(spec)
     except (exceptions.OptionsError, ValueError) as error:
         raise UsageError(str(error)) from error
     return master
+
+
+def _use_environment(
+    master: DumpMaster,
+    addon: RecordAddon | RedirectAddon,
+    access: AccessAddon,
+    passed: PassThroughReport,
+) -> None:
+    """Use the user's own proxies, and leave connections alone that are not to be recorded.
+
+    Raises:
+        UsageError: a variable names no proxy.
+    """
+    proxies = UserProxies.of_environment(os.environ)
+    master.addons.add(ProxyChainAddon(proxies, access.is_own_address))
+    if isinstance(addon, RecordAddon):
+        master.addons.add(PassThroughAddon(addon.hosts, proxies, passed))
+
+
+def _modes(settings: ProxySettings) -> list[str]:
+    """The modes that mitmproxy runs."""
+    if not settings.with_proxy or settings.kind != "reverse":
+        return [settings.mitmproxy_mode]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        # mitmproxy does not listen on "a free port" twice.
+        port = free.getsockname()[1]
+    return [settings.mitmproxy_mode, f"regular@127.0.0.1:{port}"]
 
 
 def _check_folders(settings: ProxySettings, records: bool) -> None:
@@ -361,6 +422,10 @@ class _Stop:
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._master.shutdown)
 
+    def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine on the event loop until it ends or the loop does."""
+        self._running = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
     @property
     def in_order(self) -> bool:
         """Whether everything was written."""
@@ -386,54 +451,18 @@ class _ConnectionCounter:
         self.open -= 1
 
 
-class _ErrorLog(logging.Handler):
-    """Keeps the first error that mitmproxy logs while it starts."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.first: str | None = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.first = self.first or record.getMessage().splitlines()[0]
-
-    def __enter__(self) -> _ErrorLog:
-        logging.getLogger().addHandler(self)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        logging.getLogger().removeHandler(self)
-
-
-def _explain(message: str, settings: ProxySettings) -> UsageError:
-    """A logged error of mitmproxy as an error of ours, with the settings that matter for it."""
-    if _NO_KEY.search(message):
-        confdir = settings.confdir or CONF_DIR
-        return UsageError(
-            f"cannot read the CA in {confdir}: {CA_KEY} holds no key; remove it, and a new CA is "
-            "created",
-            Setting("confdir"),
-        )
-    failed = _NO_LISTENER.search(message)
-    if failed is None:
-        return UsageError(message)
-    why = (
-        "the port is in use"
-        if "in use" in message
-        else failed[3].rpartition("] ")[2].rpartition("): ")[2]
-    )
-    where = authority(failed[1], int(failed[2]))
-    return UsageError(f"cannot listen on {where}: {why}", Setting("listen"))
-
-
 def _proxyserver(master: DumpMaster) -> Proxyserver:
     proxyserver = master.addons.get("proxyserver")
     assert isinstance(proxyserver, Proxyserver)
     return proxyserver
 
 
-def _address(master: DumpMaster) -> tuple[str, int] | None:
-    for address in _proxyserver(master).listen_addrs():
-        return str(address[0]), int(address[1])
+def _address(master: DumpMaster, mode: type[ProxyMode] = ProxyMode) -> tuple[str, int] | None:
+    """The first address that is listened on in a mode."""
+    for server in _proxyserver(master).servers:
+        if isinstance(server.mode, mode):
+            for address in server.listen_addrs:
+                return str(address[0]), int(address[1])
     return None
 
 

@@ -57,9 +57,13 @@ _PATTERNS = (
     ),
 )
 
+# mitmproxy's advice about its options is none for users of wsproxy.
+_ADVICE = re.compile(r" If you plan to redirect requests away from this server, .*", re.DOTALL)
+
 
 def from_text(message: str) -> FailureCause:
     """The cause as far as a text alone determines it."""
+    message = _ADVICE.sub("", message)
     found = FailureCause("http", False, message)
     for pattern, where, from_client in _PATTERNS:
         if pattern.search(message):

@@ -22,6 +22,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client, ConnectionState, Server
 from mitmproxy.proxy import server_hooks
 from mitmproxy.proxy.layer import NextLayer
+from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.version import VERSION as MITMPROXY_VERSION
 
 from wsproxy import catalog
@@ -40,6 +41,7 @@ from .access_addon import ANSWERED_HERE, SELF_CONNECTION
 from .failed_attempts import FailedAttempts
 from .failure_cause import FailureCause
 from .http_records import is_upgrade_request, request_record, response_record
+from .recorded_hosts import RecordedHosts
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class RecordAddon:
             completed.
 
     Attributes:
+        hosts: which hosts are recorded.
         stopped_in_order: False if it has stopped before everything was written.
     """
 
@@ -79,8 +82,8 @@ class RecordAddon:
         self._live: dict[str, LiveSession] = {}  # by flow id
         self._flows: dict[str, set[str]] = {}  # flow ids by client connection id
         self._failed_attempts = FailedAttempts()
-        self._hosts: list[re.Pattern[str]] = []
         self._catalog = catalog.load()
+        self.hosts = RecordedHosts(self._catalog)
         self._redact = HeadRedactor(
             self._catalog.credentials, fingerprint_key(), self._catalog.key_shapes
         )
@@ -93,7 +96,7 @@ class RecordAddon:
     def configure(self, updated: set[str]) -> None:
         if "wsproxy_host" in updated:
             try:
-                self._hosts = [re.compile(p, re.IGNORECASE) for p in ctx.options.wsproxy_host]
+                self.hosts.set_named(ctx.options.wsproxy_host)
             except re.error as error:
                 raise exceptions.OptionsError(
                     f"wsproxy_host: invalid regular expression: {error}"
@@ -167,7 +170,7 @@ class RecordAddon:
             flow.metadata[_NOT_FORWARDED] = True  # mitmproxy refuses it before any hook
         if flow.response is not None:
             flow.metadata[ANSWERED_HERE] = True  # mitmproxy itself requests a password
-        elif is_upgrade_request(flow.request) and self._is_recorded_host(flow.request.pretty_host):
+        elif is_upgrade_request(flow.request) and self.hosts.includes(flow.request.pretty_host):
             if self._recorder is not None and self._recorder.refuses_sessions:
                 _refuse(flow)
                 return
@@ -284,6 +287,16 @@ class RecordAddon:
             data.client, host, port, failure_cause.from_connect(data.server.error or "", since)
         )
 
+    def record_unreachable(
+        self, client: Client, host: str, port: int, error: str, since: float
+    ) -> None:
+        """Record that the server of a caught connection could not be connected to.
+
+        Args:
+            since: Unix time of the attempt, seconds.
+        """
+        self._record_synthetic(client, host, port, failure_cause.from_connect(error, since))
+
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         connection_control.on_task_failure(
             lambda: self._on_immediate_reset(data.client, data.server)
@@ -313,13 +326,20 @@ class RecordAddon:
 
     # -- records
 
-    def _is_recorded_host(self, host: str) -> bool:
-        return not self._hosts or any(pattern.search(host) for pattern in self._hosts)
+    def records_failure(self, client: Client, host: str) -> bool:
+        """Whether to record a connection that has failed before any request.
+
+        An app has other connections, which fail without harm: the user or the catalog has to
+        name the host.
+        """
+        if isinstance(client.proxy_mode, ReverseMode):
+            return self.hosts.includes(host)
+        return self.hosts.is_wanted(host)
 
     def _is_known_api(self, flow: http.HTTPFlow) -> bool:
         host = flow.request.pretty_host
         provider, _ = self._catalog.recognize(host, flow.request.path.partition("?")[0])
-        return provider is not None and self._is_recorded_host(host)
+        return provider is not None and self.hosts.includes(host)
 
     def _capture_level(self, flow: http.HTTPFlow) -> str:
         """How the frames of a requested session will be recorded: see `Start.capture`."""
@@ -375,7 +395,7 @@ class RecordAddon:
         scheme: str = "wss",
     ) -> None:
         """Record a session that has no flow, from a connection event."""
-        if self._recorder is None or not self._is_recorded_host(host):
+        if self._recorder is None or not self.records_failure(client, host):
             return
         session = self._new_session(client, host, "/", synthetic=True)
         session.add(Request(session.now(), "GET", scheme, host, port, "/"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from mitmproxy import ctx, http
+from mitmproxy.connection import Client
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from wsproxy.system.address import is_loopback
@@ -92,6 +93,10 @@ class LocalRecordAddon(RecordAddon):
     def server_connect(self, data: ServerConnectionHookData) -> None:
         super().server_connect(data)
         refuse_remote(data)
+
+    def records_failure(self, client: Client, host: str) -> bool:
+        """An attempt to reach another machine is recorded, whatever it was for."""
+        return self.hosts.includes(host)
 
 
 def refuse_remote(data: ServerConnectionHookData) -> None:

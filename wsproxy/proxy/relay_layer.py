@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from typing import Protocol
 
 from mitmproxy import http
-from mitmproxy.connection import Connection, ConnectionState
+from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import tls as tls_layers
@@ -113,14 +113,8 @@ class RelayLayer(layer.Layer):
         # Other events come from connections that were handed back: both are lost.
 
     def _start(self) -> None:
-        # mitmproxy's watchdog would end an idle session.
-        watchdog = self._handler.timeout_watchdog
-        self._no_timeout.enter_context(watchdog.disarm())
-        # Disarmed during its sleep, it still fires at the end of that: it does not count the
-        # relay's bytes as activity. Leaving `disarm` sets the time again.
-        watchdog.last_activity = float("inf")
-        lock = self._handler._server_event_lock
-        relay = Relay(*self._legs, self._sink, lambda: _has_waiters(lock), self._no_timeout.close)
+        disarm_watchdog(self._handler, self._no_timeout)
+        relay = make_relay(self._handler, self._legs, self._sink, self._no_timeout.close)
         self._sink.attach(relay, self._finish)
         self._relay = relay
         # Data received while the hook ran is older than anything that the relay will read.
@@ -145,6 +139,23 @@ class RelayLayer(layer.Layer):
         data.close_reason = close.reason if close else None
         with suppress(ValueError):  # mitmproxy has removed the connection already
             proxyserver().inject_event(RelayEnded(self._flow, None))
+
+
+def disarm_watchdog(handler: ConnectionHandler, until: ExitStack) -> None:
+    """Prevent mitmproxy's watchdog from ending an idle connection, until a stack is closed."""
+    watchdog = handler.timeout_watchdog
+    until.enter_context(watchdog.disarm())
+    # Disarmed during its sleep, it still fires at the end of that: it does not count the
+    # relay's bytes as activity. Leaving `disarm` sets the time again.
+    watchdog.last_activity = float("inf")
+
+
+def make_relay(
+    handler: ConnectionHandler, legs: tuple[Leg, Leg], sink: Sink, on_end: Callable[[], None]
+) -> Relay:
+    """A relay between two connections of a handler, which has not begun."""
+    lock = handler._server_event_lock
+    return Relay(*legs, sink, lambda: _has_waiters(lock), on_end)
 
 
 def log_fallback(flow: http.HTTPFlow, why: str) -> None:
@@ -175,7 +186,7 @@ def install(
         if sink is None:
             return _Stock(context, flow)
         try:
-            handler, legs = _legs(context, flow)
+            handler, legs = make_legs(context, flow.server_conn, _layers(context, flow))
         except NotRelayable as error:
             on_fallback(flow, str(error))
             return _Stock(context, flow)
@@ -219,7 +230,7 @@ def obstacle(flow: http.HTTPFlow) -> str | None:
     Other reasons show only once its server is connected.
     """
     try:
-        handler = _handler(flow)
+        handler = _handler(flow.client_conn)
         _streams(handler, flow.client_conn)
         _tls_of(flow.client_conn, all_layers(handler))
         if flow.server_conn.via is not None and flow.server_conn.via[0] == "https":
@@ -229,16 +240,16 @@ def obstacle(flow: http.HTTPFlow) -> str | None:
     return None
 
 
-def _handler(flow: http.HTTPFlow) -> ConnectionHandler:
+def _handler(client: Client) -> ConnectionHandler:
     try:
-        handler = handler_of(flow.client_conn)
+        handler = handler_of(client)
     except NoProxyserver as error:
         raise NotRelayable(str(error)) from None
     if handler is None:
         raise NotRelayable("mitmproxy has no handler for the connection")
     if not isinstance(getattr(handler, "_server_event_lock", None), asyncio.Lock):
         raise NotRelayable("mitmproxy handles events in an unknown way")
-    if flow.client_conn.alpn == b"h2":
+    if client.alpn == b"h2":
         raise NotRelayable("the client speaks HTTP/2")
     return handler
 
@@ -251,6 +262,8 @@ def _streams(
         raise NotRelayable("not an asyncio connection")
     if not isinstance(io.writer, asyncio.StreamWriter):
         raise NotRelayable("not an asyncio connection")
+    if io.writer.get_extra_info("sslcontext") is not None:
+        raise NotRelayable(_TLS_TO_UPSTREAM_PROXY)
     if not all(hasattr(io.reader, name) for name in OF_STREAM_READER):
         raise NotRelayable("the streams of this version of Python are unknown")
     return io.reader, io.writer
@@ -265,12 +278,20 @@ def _tls_of(conn: Connection, layers: Iterable[layer.Layer]) -> SSL.Connection |
     return tls[0] if tls else None
 
 
-def _legs(context: Context, flow: http.HTTPFlow) -> tuple[ConnectionHandler, tuple[Leg, Leg]]:
-    handler = _handler(flow)
-    layers = list(_layers(context, flow))
-    client = _leg(True, flow.client_conn, handler, layers)
-    server = _leg(False, flow.server_conn, handler, layers)
-    return handler, (client, server)
+def make_legs(
+    context: Context, server: Server, layers: Iterable[layer.Layer]
+) -> tuple[ConnectionHandler, tuple[Leg, Leg]]:
+    """The legs for the client of a context and a server, and the handler of both.
+
+    Args:
+        layers: all layers of the two connections.
+
+    Raises:
+        NotRelayable: the relay cannot use the connections.
+    """
+    client = context.client
+    handler, layers = _handler(client), list(layers)
+    return handler, (_leg(True, client, handler, layers), _leg(False, server, handler, layers))
 
 
 def _has_waiters(lock: asyncio.Lock) -> bool:

@@ -10,15 +10,6 @@ from wsproxy.errors import RecorderMissing
 _POSIX_MODULES = ("fcntl", "termios")
 
 
-def can_record() -> bool:
-    """Whether `check` passes."""
-    try:
-        check()
-    except RecorderMissing:
-        return False
-    return True
-
-
 def check() -> None:
     """Check that recording is possible, before any module of mitmproxy is imported.
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wsproxy.system.complete_write import write_completely
 from wsproxy.trace import SUFFIX
+from wsproxy.wording import plural
 
 from .session_writer import SessionWriter
 from .thread_log import ThreadLog
@@ -138,19 +139,14 @@ class DiskFaults:
     def _losses(self) -> str:
         incomplete = sum(recording.incomplete for recording in self._incomplete)
         return (
-            f"{count_sessions(incomplete)} with a gap, "
-            f"{count_sessions(self._unwritten)} without a trace"
+            f"{plural(incomplete, 'session')} with a gap, "
+            f"{plural(self._unwritten, 'session')} without a trace"
         )
 
     def _reset(self) -> None:
         self._reported.clear()
         self._incomplete.clear()
         self._unwritten = 0
-
-
-def count_sessions(count: int) -> str:
-    """A number of sessions in words: "1 session", "2 sessions"."""
-    return f"{count} session{'' if count == 1 else 's'}"
 
 
 def probe(folder: Path, size: int) -> None:

@@ -38,6 +38,11 @@ def raise_limit() -> None:
         return
 
 
+def initial_limit() -> tuple[int, int] | None:
+    """The soft and hard limit from before `raise_limit`; None if the limit was not raised."""
+    return _initial_limit
+
+
 def restore_initial_limit() -> Callable[[], None] | None:
     """A function for a child process that restores the limit from before `raise_limit`.
 

@@ -17,12 +17,13 @@ from pathlib import Path
 from wsproxy.redact import HeadRedactor, SessionRedactor
 from wsproxy.session import Session
 from wsproxy.trace import Eof, Record, Response, Start
+from wsproxy.wording import plural
 
 from .annotator import Annotate, Annotation, Annotator
 from .backlog import WAKE_SIZE, Backlog, Content
 from .clock import Clock
 from .compactor import Compactor
-from .disk_fault_log import DiskFaults, count_sessions
+from .disk_fault_log import DiskFaults
 from .fsync import FsyncThread
 from .limits import RecorderLimits
 from .live_session import LiveSession
@@ -166,7 +167,7 @@ class RecorderWorker:
             "wsproxy: the disk does not respond, and wsproxy stops waiting for it. %s incomplete: "
             "%s. Without a trace: %s",
             *_describe(list(dict.fromkeys(paths + unsynced))),
-            count_sessions(unwritten),
+            plural(unwritten, "session"),
         )
 
     def _mark_incomplete(self) -> None:
@@ -433,5 +434,5 @@ def _size(content: Content) -> int:
 def _describe(paths: list[Path]) -> tuple[str, str]:
     """The number of traces, as the subject of a sentence, and a list of them."""
     more = f" and {len(paths) - MAX_LISTED} more" if len(paths) > MAX_LISTED else ""
-    count = f"{len(paths)} trace{' is' if len(paths) == 1 else 's are'}"
+    count = plural(len(paths), "trace is", "traces are")
     return count, ", ".join(map(str, paths[:MAX_LISTED])) + more

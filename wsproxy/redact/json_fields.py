@@ -141,7 +141,7 @@ def _closing_mark(text: str, start: int, level: int) -> int:
 def _read_container(
     text: str, at: int, name: str, inherits: Callable[[str], int], out: list[JsonField]
 ) -> int:
-    """Read all strings of an object or a list; returns where it ends."""
+    """Read all strings of an object or a list that begins at `at`; returns where it ends."""
     names: list[str] = []  # for each open container, the strongest name up to it
     item, item_ends = "", -1
     match = _STRUCTURE.search(text, at)
@@ -152,15 +152,14 @@ def _read_container(
             named_so = match.start() == item_ends and inherits(item) > inherits(outer)
             names.append(item if named_so else outer)
         elif match[0] in "}]":
-            if names:
-                names.pop()
+            names.pop()
             if not names:
                 return at
         else:
             before = match.start()
             while before > 0 and text[before - 1] == "\\":
                 before -= 1
-            inherited = names[-1] if names else name
+            inherited = names[-1]
             level = _level(match.start() - before)
             string = _string(text, at, level, item or inherited, inherited)
             if not string.complete:

@@ -100,9 +100,6 @@ class KnownSecrets:
         self._prefixes: dict[bytes, _Form] = {}  # the first 4 to 7 characters of a form
         self._short: tuple[_Form, ...] = ()  # forms that are too short for the index
 
-    def __bool__(self) -> bool:
-        return bool(self._learned)
-
     def learn(self, secret: str) -> None:
         """Search for a credential from now on, and for its parts that are distinctive.
 

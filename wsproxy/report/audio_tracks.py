@@ -7,11 +7,11 @@ from typing import Any
 
 from wsproxy.audio.report import AudioFault, AudioReport, RateEstimate, Region, Regions
 from wsproxy.catalog import Api
-from wsproxy.diagnose.evidence import plural
 from wsproxy.session import Session
 from wsproxy.session.audio_track import WINDOW_NS, AudioTrack
 from wsproxy.session.format_timeline import FormatDeclaration, format_timeline
 from wsproxy.session.size_histogram import Place
+from wsproxy.wording import plural
 
 from .text import safe
 
@@ -34,13 +34,25 @@ def track_lines(session: Session, api: Api | None) -> Iterator[str]:
             parts = [
                 f"{'app →' if from_client else '← server'} audio: {track.carrier}{where}",
                 f"{plural(track.messages, 'message')}, {report.duration_s:.1f} s",
-                f"declared: {declared}" if declared is not None else "no format declared",
+                f"declared: {declared}" if declared is not None else _undeclared(track, api),
                 f"speech: {report.speech.seconds:.1f} s",
             ]
             if report.rms_dbfs is not None:
                 parts.append(f"level: {report.rms_dbfs:.1f} dBFS")
             parts += [f"{fault.kind} at {fault.where.start_s:.1f} s" for fault in report.faults]
             yield safe("; ".join(parts))
+
+
+def _declared_in(track: AudioTrack, api: Api | None) -> str:
+    """The request outside of the trace that declares the format; empty if there is none."""
+    return api.audio.declared_in if api is not None and track.from_client else ""
+
+
+def _undeclared(track: AudioTrack, api: Api | None) -> str:
+    request = _declared_in(track, api)
+    if not request:
+        return "no format declared"
+    return f"format not declared in this trace, but in {request} before it"
 
 
 def _track(session: Session, api: Api | None, track: AudioTrack) -> dict[str, Any]:
@@ -59,6 +71,7 @@ def _track(session: Session, api: Api | None, track: AudioTrack) -> dict[str, An
         "first": _place(first),
         "last": _place(track.last),
         "declared_formats": [_declaration(each) for each in formats.declarations],
+        "declared_in": _declared_in(track, api) or None,
         "sniffed": track.kind or None,
         "chunk_bytes": {
             "min": track.sizes.shortest,

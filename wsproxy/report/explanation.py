@@ -16,13 +16,13 @@ from pathlib import Path
 from wsproxy import __version__
 from wsproxy.catalog import Catalog
 from wsproxy.diagnose import Finding, SessionFacts, summary
-from wsproxy.diagnose.evidence import plural
 from wsproxy.diagnose.outcome import outcome
 from wsproxy.diagnose.summary import intermediary
 from wsproxy.session import FrameInfo, Session
 from wsproxy.session.outcome import SUCCEEDED
 from wsproxy.system.address import authority
 from wsproxy.wire import Opcode
+from wsproxy.wording import plural
 
 from .request_ids import request_ids
 from .text import api, compact, lasting, made_from, safe, short, size, when

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wsproxy.diagnose import Finding
-from wsproxy.diagnose.evidence import plural
 from wsproxy.session.outcome import FAILED
+from wsproxy.wording import plural
 
 from .examination import ExaminedSession
 from .explanation import Explanation, clean

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wsproxy.diagnose import Finding
-from wsproxy.diagnose.evidence import plural
+from wsproxy.wording import plural
 
 from .explanation import Explanation, Row
 from .groups import Group as Alike
@@ -159,17 +159,16 @@ def _hidden(explained: Explanation, main: Finding, how_to_show: str) -> Iterator
         "cause": len(main.causes) - max(_CAUSES, len(main.seen)),
         "fix": len(main.remedies) - _REMEDIES,
     }
-    parts = [_counted(count, name) for name, count in counts.items() if count > 0]
+    parts = [
+        plural(count, name, "fixes" if name == "fix" else None)
+        for name, count in counts.items()
+        if count > 0
+    ]
     if explained.further:
-        parts.append(f"details of {_counted(len(explained.further), 'other finding')}")
+        parts.append(f"details of {plural(len(explained.further), 'other finding')}")
     if parts:
         how = f" ({how_to_show})" if how_to_show else ""
         yield "hidden", "", Text(", ".join(parts) + how, style="dim")
-
-
-def _counted(count: int, name: str) -> str:
-    ending = "es" if name.endswith("x") else "s"
-    return f"{count} {name}{'' if count == 1 else ending}"
 
 
 # -- several sessions

@@ -36,7 +36,7 @@ Path: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class JsonValue:
     """A value or a name in a JSON text.
 
     Attributes:
@@ -56,7 +56,7 @@ class Value:
         return next((name for name in reversed(self.path) if name != "*"), "")
 
 
-Visit: TypeAlias = Callable[[Value], str]
+Visit: TypeAlias = Callable[[JsonValue], str]
 
 
 def rewrite(text: str, visit: Visit, inside: Path = ()) -> str:
@@ -83,7 +83,7 @@ def _rewritten(text: str, visit: Visit, inside: Path) -> Iterator[str]:
             block = _block(text, at)
             numbers_end = at + len(block)
             if len(block) > 2 * MANY and len(many_numbers(block)) >= MANY:
-                yield visit(Value("numbers", _names([*path[: _MAX_DEPTH + 1], "*"]), block))
+                yield visit(JsonValue("numbers", _names([*path[: _MAX_DEPTH + 1], "*"]), block))
                 for each in re.findall(r"[][{,]", block):
                     _step(each, stack, path)
                 at = numbers_end
@@ -94,9 +94,9 @@ def _rewritten(text: str, visit: Visit, inside: Path) -> Iterator[str]:
         if token["text"] is not None:
             yield '"' + _text(token["text"], stack, path, visit) + token["closed"]
         elif token["number"] is not None:
-            yield visit(Value("number", _names(path), token[0]))
+            yield visit(JsonValue("number", _names(path), token[0]))
         elif token["bare"] is not None and token["bare"] not in _LITERALS:
-            yield visit(Value("bare", _names(path), token[0]))
+            yield visit(JsonValue("bare", _names(path), token[0]))
         else:
             yield token[0]
 
@@ -143,10 +143,10 @@ def _text(raw: str, stack: list[str], path: list[str], visit: Visit) -> str:
     if stack and stack[-1] == "{" and path[-1] == _NEXT_NAME:
         path[-1] = content
         new_content = visit(
-            Value("name", _names(path[:-1] if len(path) <= _MAX_DEPTH else path), content)
+            JsonValue("name", _names(path[:-1] if len(path) <= _MAX_DEPTH else path), content)
         )
     else:
-        new_content = visit(Value("text", _names(path), content))
+        new_content = visit(JsonValue("text", _names(path), content))
     if units is raw:
         return new_content
     if new_content == content:

@@ -12,7 +12,7 @@ from wsproxy.session.message_kinds import is_error, kind_of
 from .aliases import ADDRESS, EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, Aliases, words
 from .allowlist import Allowlist
 from .documented import documented
-from .json_rewrite import Path, Value, rewrite
+from .json_rewrite import JsonValue, Path, rewrite
 from .text_encodings import (
     RUN,
     AudioReplacer,
@@ -155,7 +155,7 @@ class TextScrubber:
             return self.replace(text, change).encode()
         return rewrite(text, lambda value: self._replace_value(value, change)).encode()
 
-    def _replace_value(self, value: Value, change: AudioReplacer) -> str:
+    def _replace_value(self, value: JsonValue, change: AudioReplacer) -> str:
         """Replace a value inside encoded JSON."""
         match value.kind:
             case "number":
@@ -296,7 +296,7 @@ class TextScrubber:
         )
         return _SURROGATE.sub("\udcff", text).encode("utf-8", "surrogateescape")
 
-    def number(self, value: Value) -> str:
+    def number(self, value: JsonValue) -> str:
         """A synthetic number of the same length; equal digits give equal numbers.
 
         Half of all numbers change their sign, because they may be samples.
@@ -306,7 +306,7 @@ class TextScrubber:
             digits = _other_sign(digits)
         return self.aliases.text(digits) + mark + power
 
-    def is_audio(self, value: Value) -> bool:
+    def is_audio(self, value: JsonValue) -> bool:
         """Whether a field holds audio according to the catalog; a short text may be a word."""
         api = self.allowlist.api
         if api is None or ".".join(value.path) not in api.audio.fields:
@@ -333,7 +333,7 @@ class _ValueScrubber:
         self._from_client = from_client
         self._random = chance
 
-    def __call__(self, value: Value) -> str:
+    def __call__(self, value: JsonValue) -> str:
         texts, allowlist, content = self._texts, self._texts.allowlist, value.content
         own = allowlist.is_user_defined(value.path)
         match value.kind:
@@ -352,7 +352,7 @@ class _ValueScrubber:
                 return texts.replace(content)
         return self._text(value, own=own)
 
-    def _text(self, value: Value, *, own: bool) -> str:
+    def _text(self, value: JsonValue, *, own: bool) -> str:
         texts, content = self._texts, value.content
         if content.lower() in ("", "true", "false", "null"):
             return content

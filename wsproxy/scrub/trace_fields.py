@@ -19,7 +19,7 @@ from wsproxy.wire import Opcode
 
 from .allowlist import AGENT_PARTS, AGENTS, Allowlist, is_version
 from .documented import documented, normalized_name
-from .json_rewrite import Value, many_numbers, rewrite
+from .json_rewrite import JsonValue, many_numbers, rewrite
 from .texts import is_json_like, is_text
 
 # Texts with the names of their enclosing fields, outermost first.
@@ -396,7 +396,7 @@ def _truncated_fields(text: str) -> Fields:
     """The texts of truncated or invalid JSON."""
     found: list[tuple[tuple[str, ...], str]] = []
 
-    def collect(value: Value) -> str:
+    def collect(value: JsonValue) -> str:
         names = tuple(name for name in value.path if name != "*")
         if value.kind == "numbers":
             numbers = [each[0] for each in many_numbers(value.content)]

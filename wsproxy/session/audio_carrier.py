@@ -6,7 +6,6 @@ are covered, and audio in the wrong carrier is a fact.
 
 from __future__ import annotations
 
-import binascii
 import re
 import sys
 import zlib
@@ -14,6 +13,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from wsproxy.audio.base64_text import decode_base64, is_base64
 from wsproxy.catalog import envelope
 
 BINARY = "binary"  # the message is the audio
@@ -40,8 +40,6 @@ CARRIERS = (
 )
 
 _MIN_BASE64 = 120  # characters of base64 that are hardly anything else
-_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=\\\r\n"
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _MAX_FIELDS = 16  # fields, and kinds of messages of each, that are remembered
 _MIN_NUMBERS = 32  # numbers in a list that may be samples
 _ENVELOPES_TRIED = 16  # binary messages of a direction in which an envelope is looked for
@@ -138,7 +136,7 @@ class AudioCarrierReader:
             if url is None:
                 return None
             return _base64(DATA_URL, b"", [longest[url.end() :]], missing, url[1])
-        if not _is_base64(longest):
+        if not is_base64(longest):
             return _printed(data)
         if len(parts) in (1, 3):  # the text itself, or one JSON string
             return _base64(BASE64_TEXT, b"", [longest.strip()], missing)
@@ -158,7 +156,7 @@ class AudioCarrierReader:
         contents = [longest]
         if name and parts.count(name) > 1:
             contents = [p for i, p in enumerate(parts) if i > 1 and parts[i - 2] == name]
-            contents = [p for p in contents if p and _is_base64(p)]
+            contents = [p for p in contents if p and is_base64(p)]
         carrier = TWILIO_JSON if kind == b"media" and name == b"payload" else BASE64_JSON
         return _base64(carrier, name, contents, missing, media, known=known)
 
@@ -170,25 +168,13 @@ class AudioCarrierReader:
             if name in parts and (kind := _value(parts, _KIND_FIELDS)) in kinds:
                 at = parts.index(name)
                 content = parts[at + 2] if at + 2 < len(parts) else b""
-                if len(content) > 3 and parts[at + 1].strip() == b":" and _is_base64(content):
+                if len(content) > 3 and parts[at + 1].strip() == b":" and is_base64(content):
                     twilio = kind == b"media" and name == b"payload"
                     return _base64(TWILIO_JSON if twilio else BASE64_JSON, name, [content], 0)
         if len(data) < _MIN_BASE64:
             is_object = data[:10].lstrip(b' "\t\r\n').startswith(b"[object") and _OBJECT.match(data)
             return CarriedAudio(OBJECT_TEXT, "", 0, bytes) if is_object else None
         return _printed(data) if data.count(b",") >= _MIN_NUMBERS else None
-
-
-def decode_base64(text: bytes) -> bytes:
-    """Decode base64 in either alphabet, with or without padding; nothing if it is invalid."""
-    if b"-" in text or b"_" in text:
-        text = text.translate(_URL_SAFE)
-    for padded in (text, text + b"=" * (-len(text) % 4), text[: len(text) // 4 * 4]):
-        try:
-            return binascii.a2b_base64(padded)
-        except binascii.Error:
-            continue
-    return b""
 
 
 def _base64(  # one call for each carrier
@@ -211,11 +197,6 @@ def _base64(  # one call for each carrier
         media.decode("utf-8", "replace")[:80],
         known,
     )
-
-
-def _is_base64(text: bytes) -> bool:
-    """Whether it is base64, with or without padding; JSON may escape its slashes."""
-    return not text.strip().translate(None, _ALPHABET)
 
 
 def _value(parts: Sequence[bytes], names: Sequence[bytes]) -> bytes:

@@ -44,7 +44,7 @@ class Analyzer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class AudioGap:
     """A time without chunks.
 
     Attributes:
@@ -212,7 +212,7 @@ class AudioTrack:
     messages: int = 0
     size: int = 0
     last_size: int = 0
-    longest_gap: Gap = Gap()
+    longest_gap: AudioGap = AudioGap()
     sizes: SizeHistogram = field(default_factory=SizeHistogram)
     fastest: FastestWindow = field(default_factory=FastestWindow)
     cursor: AudioCursor = field(default_factory=AudioCursor)
@@ -238,7 +238,7 @@ class AudioTrack:
         if self.messages:
             gap = t_ns - self._last_ns
             if gap > self.longest_gap.length_ns:
-                self.longest_gap = Gap(gap, self._last_ns, self._last_frame)
+                self.longest_gap = AudioGap(gap, self._last_ns, self._last_frame)
         self._last_frame = frame
         self._last_ns = t_ns
         self.last_size = size
@@ -263,7 +263,7 @@ class AudioTrack:
         gaps = list(map(sub, times[1:], times))
         if gaps and (gap := max(gaps)) > self.longest_gap.length_ns:
             at = gaps.index(gap)
-            self.longest_gap = Gap(gap, times[at], numbers[at])
+            self.longest_gap = AudioGap(gap, times[at], numbers[at])
         for number, t_ns in zip(numbers[1:KEPT_PLACES], times[1:], strict=False):
             if len(self.first_places) < KEPT_PLACES:
                 self.first_places.append(Place(number, t_ns))

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from wsproxy.catalog.success import AUDIO, WORDS
 from wsproxy.trace import Response
+from wsproxy.wording import plural
 
 from .messages import CloseInfo
 from .success_tracker import FailedObject, OwedAnswer
@@ -114,11 +115,11 @@ def figures_text(timeline: Timeline) -> str:
     parts = []
     origin = timeline.api.audio.origin if timeline.api else "client"
     if timeline.texts:
-        parts.append(f"{_count(timeline.characters, 'character')} to speak")
+        parts.append(f"{plural(timeline.characters, 'character')} to speak")
     if origin != "server" and (timeline.sent.messages or not timeline.texts):
         parts.append(_sent_text(timeline))
     if origin != "server":
-        parts.append(_count(timeline.transcript.words, "word"))
+        parts.append(plural(timeline.transcript.words, "word"))
     if origin != "client":
         parts.append(_received_text(timeline))
     return ", ".join(parts)
@@ -129,7 +130,7 @@ def _sent_text(timeline: Timeline) -> str:
     if not sent.messages:
         return "no audio sent"
     if sent.seconds is None:
-        return f"{_count(sent.messages, 'message')} of audio"
+        return f"{plural(sent.messages, 'message')} of audio"
     if sent.speech is None:
         return f"{sent.seconds:.1f} s of audio"
     if sent.speech:
@@ -142,14 +143,14 @@ def _received_text(timeline: Timeline) -> str:
     if not received.messages:
         return "no audio received"
     if received.seconds is None:
-        return f"{_count(received.messages, 'message')} of audio received"
+        return f"{plural(received.messages, 'message')} of audio received"
     return f"{received.seconds:.1f} s of audio received"
 
 
 def _unproven_text(timeline: Timeline) -> str:
     if timeline.api is None:
         text = f"the API is unknown, and so is its proof of success: {figures_text(timeline)}"
-        return f"{text}, {_count(timeline.server_messages, 'message')} of the server"
+        return f"{text}, {plural(timeline.server_messages, 'message')} of the server"
     if not timeline.api.success.proof:
         return "the catalog does not say what success looks like"
     if not any(p in (WORDS, AUDIO) for p in timeline.api.success.proof):
@@ -194,7 +195,3 @@ def _figures(timeline: Timeline) -> dict[str, float | None]:
         "agent_words": timeline.transcript.agent_words,
         "characters_sent": timeline.characters,
     }
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -31,11 +31,13 @@ from wsproxy.trace import (
     Response,
     Start,
     TraceReader,
+    bounded,
     bounded_runs,
 )
 from wsproxy.trace.read_limits import Allowance
 from wsproxy.wire import Close, Opcode, header, is_upgrade
 
+from .few_records import FewRecords
 from .frame_fold import FrameFold
 from .head_tail_buffer import KEPT_TEXT
 from .messages import BinaryMessage, CloseInfo, TextMessage
@@ -44,8 +46,10 @@ from .session_audio import SessionAudio
 from .timeline import Timeline
 from .track_signal import TrackSignal
 from .traffic import FrameInfo, Traffic
+from .transcript import KEPT_RESULTS
 
 _T = TypeVar("_T")
+_Read = TypeVar("_Read", Record, Record | FrameRun)
 _CLOSE = int(Opcode.CLOSE)
 # Why a heuristic took a value for a credential.
 _HEURISTICS = {
@@ -59,8 +63,6 @@ FIRST_FRAMES = 16  # that a summary reads: the messages that set the session up 
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
 KEPT_RULE = 200  # characters kept of a broken rule
-# A session with at most so many records is kept complete, if the payloads are small.
-_ALL_RECORDS, _ALL_BYTES = 64, 16 << 10
 
 
 @dataclass(slots=True)
@@ -119,15 +121,22 @@ class Session:
         self._broken_ns: dict[int, int] = {}
         self.before_close: FrameInfo | None = None
         self._heuristic_redactions: dict[str, None] = {}
-        self._records: list[Record] | None = None if with_audio else []
-        self._record_bytes = 0
+        self._few = FewRecords()
+        if with_audio:
+            self._few.discard()
 
     @classmethod
-    def analyzing(cls, catalog: Catalog) -> Session:
-        """A session that reads all messages and analyzes all audio, see `timeline`."""
+    def analyzing(cls, catalog: Catalog, keep_results: int = KEPT_RESULTS) -> Session:
+        """A session that reads all messages and analyzes all audio, see `timeline`.
+
+        Args:
+            keep_results: of its transcript, see `SessionTranscript`.
+        """
         session = cls()
-        session.timeline = timeline = Timeline(session, catalog)
-        session.audio.analyzer_of = partial(TrackSignal, session, catalog, timeline.follow_speech)
+        session.timeline = Timeline(session, catalog, keep_results)
+        session.audio.analyzer_of = partial(
+            TrackSignal, session, catalog, on_block=session.follow_speech
+        )
         return session
 
     @classmethod
@@ -151,21 +160,44 @@ class Session:
             LimitExceeded: nothing of it can be read within the limits.
         """
         session = cls() if catalog is None else cls.analyzing(catalog)
+        for number, _ in enumerate(session._read(path, allowance, bounded_runs)):
+            if rest is not None and number % RECORDS_PER_REST == 0:
+                rest()
+        return session
+
+    def reading(
+        self, path: str | os.PathLike[str], allowance: Allowance | None = None
+    ) -> Iterator[Record]:
+        """Add the records of a trace, and yield each once it is added.
+
+        Args:
+            allowance: as for `read`.
+
+        Raises:
+            TraceError: as `read` does.
+        """
+        return self._read(path, allowance, bounded)
+
+    def _read(
+        self,
+        path: str | os.PathLike[str],
+        allowance: Allowance | None,
+        records: Callable[[TraceReader], Iterator[_Read]],
+    ) -> Iterator[_Read]:
+        """Add what `records` reads of a trace, and yield each once it is added."""
         with TraceReader(path, allowance) as reader:
             try:
-                for number, record in enumerate(bounded_runs(reader)):
+                for record in records(reader):
                     if isinstance(record, FrameRun):
-                        session.add_run(record)
+                        self.add_run(record)
                     else:
-                        session.add(record)
-                    if rest is not None and number % RECORDS_PER_REST == 0:
-                        rest()
+                        self.add(record)
+                    yield record
             except LimitExceeded as error:
                 if reader.session is None:
                     raise  # nothing was found in it so far
-                session.unread = str(error)
-            session.losses = reader.losses
-        return session
+                self.unread = str(error)
+            self.losses = reader.losses
 
     @classmethod
     def summary(
@@ -204,8 +236,8 @@ class Session:
         """Add the next record."""
         if record.t_ns > self.last_ns:  # noqa: PLR1730  # a call costs as much as all else here
             self.last_ns = record.t_ns
-        if self._records is not None:
-            self._keep_all(record)
+        if self._few.complete:
+            self._few.add(record)
         if type(record) is FrameRecord:
             self._add_frame(record)
             return
@@ -238,28 +270,16 @@ class Session:
                 self.end = record
                 self._frames.end()
 
-    def _keep_all(self, record: Record) -> None:
-        """Keep one of few records, or none of many."""
-        assert self._records is not None
-        self._records.append(record)
-        match record:
-            case FrameRecord(payload=data) | Bytes(data=data):
-                self._record_bytes += len(data)
-            case Response(body=body):
-                self._record_bytes += len(body or b"")
-        if len(self._records) > _ALL_RECORDS or self._record_bytes > _ALL_BYTES:
-            self._records = None
-
     def analyzed(self, catalog: Catalog) -> Session | None:
         """The same session with all messages and all audio read, see `analyzing`.
 
         Returns:
             None where the records are no longer in memory: `read` them from the trace.
         """
-        if self._records is None:
+        if not self._few.complete:
             return None
         session = Session.analyzing(catalog)
-        for record in self._records:
+        for record in self._few:
             session.add(record)
         return session
 
@@ -362,6 +382,11 @@ class Session:
     @timeline.setter
     def timeline(self, timeline: Timeline | None) -> None:
         self._timeline = self._frames.listener = timeline
+
+    def follow_speech(self, from_client: bool) -> None:
+        """Use what is known of the speech of a direction: a part of its audio was analyzed."""
+        if self._timeline is not None:
+            self._timeline.follow_speech(from_client)
 
     @property
     def traffic(self) -> Traffic:

@@ -21,7 +21,7 @@ from .latency import Latency
 from .message import MessageReader, SessionMessage
 from .message_kinds import is_error
 from .success_tracker import SuccessTracker
-from .transcript import UNKNOWN_API, SessionTranscript
+from .transcript import KEPT_RESULTS, UNKNOWN_API, SessionTranscript
 
 _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
 _STRICT = ("azure", "event-stream")  # envelopes without which a binary message means nothing
@@ -43,6 +43,7 @@ class Timeline:
     Args:
         session: which folds its messages into the timeline.
         catalog: describes the messages of the known APIs.
+        keep_results: of the transcript, see `SessionTranscript`.
 
     Attributes:
         api: whose messages these are; None if unknown.
@@ -60,9 +61,12 @@ class Timeline:
         unwrapped_count: how many there are.
     """
 
-    def __init__(self, session: TimedSession, catalog: Catalog) -> None:
+    def __init__(
+        self, session: TimedSession, catalog: Catalog, keep_results: int = KEPT_RESULTS
+    ) -> None:
         self._session = session
         self._catalog = catalog
+        self._keep_results = keep_results
         self._opened_ns: int | None = None
         self.latency = Latency()
         self.characters = 0
@@ -89,7 +93,7 @@ class Timeline:
         self._messages = MessageReader(api)
         self.sent = AudioMeter(session, api, from_client=True)
         self.received = AudioMeter(session, api, from_client=False)
-        self.transcript = SessionTranscript(api)
+        self.transcript = SessionTranscript(api, self._keep_results)
         self.events = ControlEvents((api or UNKNOWN_API).vocabulary)
         self.success = SuccessTracker(api)
 

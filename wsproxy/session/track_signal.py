@@ -7,6 +7,7 @@ from typing import Protocol
 
 from wsproxy.audio.analyzer import AudioAnalyzer
 from wsproxy.audio.report import AudioReport, SpeechSoFar
+from wsproxy.audio.sample_listener import SampleListener
 from wsproxy.catalog import Catalog
 
 from .audio_track import AudioTrack
@@ -28,22 +29,24 @@ class TrackSignal:
     Args:
         session: for the formats that it declares.
         catalog: knows the formats of APIs.
-        on_block: called with the direction whenever a part of the audio was analyzed.
         track: whose audio it is.
+        listener: receives the decoded samples as well.
+        on_block: called with the direction whenever a part of the audio was analyzed.
     """
 
     def __init__(
         self,
         session: ApiSession,
         catalog: Catalog,
-        on_block: Callable[[bool], None],
         track: AudioTrack,
+        listener: SampleListener | None = None,
+        on_block: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._session = session
         self._api = catalog.api(session.provider, session.api)
         self._track = track
         self._declarations = (-1, -1)
-        self._analyzer = AudioAnalyzer()
+        self._analyzer = AudioAnalyzer(listener=listener)
         self._on_block = on_block
         self._blocks = 0
 

@@ -87,6 +87,7 @@ class SessionTranscript:
 
     Args:
         api: whose messages these are; None if unknown.
+        keep: how many results are kept from the beginning, and how many from the end.
 
     Attributes:
         final_words, agent_words: words of final results, and of an agent.
@@ -97,7 +98,7 @@ class SessionTranscript:
         last_frame: of the last result with words.
     """
 
-    def __init__(self, api: Api | None) -> None:
+    def __init__(self, api: Api | None, keep: int = KEPT_RESULTS) -> None:
         self.final_words = 0
         self.agent_words = 0
         self.finals = 0
@@ -110,8 +111,9 @@ class SessionTranscript:
         self.last_frame: int | None = None
         self._api = api or UNKNOWN_API
         self._known = api is not None
+        self._keep_first = keep
         self._first: list[Result] = []
-        self._last: deque[Result] = deque(maxlen=KEPT_RESULTS)
+        self._last: deque[Result] = deque(maxlen=keep)
         self._channels: dict[str, _Channel] = {}
 
     @property
@@ -130,6 +132,8 @@ class SessionTranscript:
             return None
         kind = kind_of_json(message.content, self._api.vocabulary.kind)
         if is_error(kind) or (not self._known and not self._may_be_result(message)):
+            return None
+        if kind in self._api.vocabulary.summary and self.words:
             return None
         found = transcript_result(self._api, kind, message.content)
         if found is not None:
@@ -189,7 +193,7 @@ class SessionTranscript:
             by_agent,
         )
         self.results += 1
-        (self._first if len(self._first) < KEPT_RESULTS else self._last).append(result)
+        (self._first if len(self._first) < self._keep_first else self._last).append(result)
         return result
 
 

@@ -171,6 +171,10 @@ def _final_marker(part: dict[str, Any]) -> bool | None:
     for name, is_final in _FINAL_MARKS:
         if name in part and isinstance(value := part[name], bool):
             return value is is_final
+    words = part.get("words")
+    last = words[-1] if isinstance(words, list) and words else None
+    if isinstance(last, dict) and isinstance(value := last.get("is_final"), bool):
+        return value
     event = part.get("event")
     if "turn_index" in part and isinstance(event, str):
         return event == "EndOfTurn"

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import functools
 import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wsproxy.audio.base64_text import decode_base64
 from wsproxy.audio.containers import read_header
 from wsproxy.audio.encodings import AudioFormat, encoding_named
-from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import Dialogue
 from wsproxy.catalog.dialogue import Answer
 from wsproxy.catalog.envelope import Json, field, json_object, read, wrap
@@ -24,7 +22,7 @@ from .api import Action, ApiAnswer, ApiQuotas, ApiRequest, SimulatedApi, number
 from .dialogue_template import AUDIO, fill, named_uuid, opaque_id
 from .dialogue_turn import (
     HELLO,
-    Turn,
+    ClientTurn,
     audio_pieces,
     declared_formats,
     has_value,
@@ -39,32 +37,6 @@ _AUDIO_IDLE, _TEXT_IDLE = 0.4, 0.1  # seconds without a message that end a turn
 # Fields with which clients say that a text is complete.
 _COMPLETE = {"flush": True, "text_end": True, "continue": False, "commit": True}
 _RESPONSE = "{response}"
-_SAMPLE_SECONDS = 0.4
-
-
-@functools.cache
-def sample() -> bytes:
-    """A short piece of 16-bit speech at 16 kHz."""
-    return speech(_SAMPLE_SECONDS, _RATE)
-
-
-def wire_message(
-    text: str, envelope: str, request_id: str, audio: bytes | None = None
-) -> str | bytes:
-    """Encode a client's message of a dialogue for the wire.
-
-    Args:
-        text: as in the catalog; "{audio}" and "{id}" in it are replaced.
-        audio: replaces "{audio}", and follows the headers of an audio message in an envelope;
-            None for `sample`.
-    """
-    audio = sample() if audio is None else audio
-    if text == AUDIO:
-        return audio
-    filled = text.replace("{id}", request_id)
-    if AUDIO in filled:
-        filled = filled.replace(AUDIO, base64.b64encode(audio).decode())
-    return wrap(envelope, filled, audio if is_audio(filled) else b"")
 
 
 def is_audio(text: str) -> bool:
@@ -97,7 +69,8 @@ class DialogueApi(SimulatedApi):
         self._chunks = 0  # messages of the client with audio
         self._sent = 0  # messages
         self._turn_count = 0
-        self._turns: dict[str, Turn] = {}  # by the value of `Dialogue.context`
+        self._said: list[str] = []  # sentences of the client
+        self._turns: dict[str, ClientTurn] = {}  # by the value of `Dialogue.context`
         self._speaking = ""  # the turn that audio belongs to
         self._recognizer: Recognizer | None = None
         self._last_interim = 0.0  # seconds of audio
@@ -115,7 +88,7 @@ class DialogueApi(SimulatedApi):
         if self._plain:
             return ApiAnswer(200, (), b'{"simulated": true}', "application/json")
         if self._dialogue.http and self.request.method == "POST":
-            text = self._filled(self._dialogue.http, Turn(0), {})
+            text = self._filled(self._dialogue.http, ClientTurn(0), {})
             return ApiAnswer(201, (), text.encode(), "application/json")
         return super().answer(body)
 
@@ -124,7 +97,7 @@ class DialogueApi(SimulatedApi):
     def opened(self, now: float) -> Sequence[Action]:
         dialogue = self._dialogue
         first = dialogue.greeting if dialogue.setup else (*dialogue.greeting, *dialogue.opening)
-        return self._server_messages(first, Turn(0), HELLO)
+        return self._server_messages(first, ClientTurn(0), HELLO)
 
     def text(self, message: str, now: float) -> Sequence[Action]:
         return self._receive(message, now)
@@ -140,7 +113,7 @@ class DialogueApi(SimulatedApi):
         due = [key for key, turn in self._turns.items() if turn.changed + self._idle(turn) <= now]
         return [action for key in due for action in self._finish_turn(key)]
 
-    def _idle(self, turn: Turn) -> float:
+    def _idle(self, turn: ClientTurn) -> float:
         return _TEXT_IDLE if turn.text else _AUDIO_IDLE
 
     # -- the client's messages
@@ -150,8 +123,8 @@ class DialogueApi(SimulatedApi):
         content, audio = read(self.envelope, message)
         content = content or {}
         encoded = (field(content, path) for path in self._audio.fields)
-        found = (value for value in encoded if isinstance(value, str))
-        return content, audio or b"".join(map(_decoded, found))
+        found = (value.encode() for value in encoded if isinstance(value, str))
+        return content, audio or b"".join(map(decode_base64, found))
 
     def _receive(self, message: str | bytes, now: float) -> Sequence[Action]:
         content, audio = self._read(message)
@@ -187,7 +160,7 @@ class DialogueApi(SimulatedApi):
         opens = first or self._is_same_kind(self._dialogue.setup[0], message, content)
         if not opens or (not self._kind and not first):
             return []
-        return self._server_messages(self._dialogue.opening, Turn(0, content), HELLO)
+        return self._server_messages(self._dialogue.opening, ClientTurn(0, content), HELLO)
 
     def _is_end(self, message: str | bytes, content: Json) -> bool:
         return any(self._is_same_kind(end, message, content) for end in self._dialogue.end)
@@ -204,7 +177,9 @@ class DialogueApi(SimulatedApi):
     def _end(self) -> list[Action]:
         """The rest of the replies, the farewell, and the end."""
         actions = [action for key in list(self._turns) for action in self._finish_turn(key)]
-        farewell = self._server_messages(self._dialogue.farewell, Turn(self._turn_count), HELLO)
+        farewell = self._server_messages(
+            self._dialogue.farewell, ClientTurn(self._turn_count), HELLO
+        )
         return [*actions, *farewell, *self._close()]
 
     def _close(self) -> Sequence[Action]:
@@ -251,8 +226,16 @@ class DialogueApi(SimulatedApi):
     @property
     def _manual(self) -> bool:
         """Whether only the client's messages end a turn."""
-        conditions = self._dialogue.manual
-        return any(has_value(self._fields, self.request.query, each) for each in conditions)
+        return any(map(self._holds, self._dialogue.manual))
+
+    def _holds(self, condition: str) -> bool:
+        return has_value(self._fields, self.request.query, condition)
+
+    def _asked(self, name: str) -> Sequence[str]:
+        """The messages of a group; none if the client has to ask for them and did not."""
+        conditions = dict(self._dialogue.asked)
+        messages: Sequence[str] = getattr(self._dialogue, name)
+        return messages if name not in conditions or self._holds(conditions[name]) else ()
 
     @property
     def _reacts(self) -> bool:
@@ -277,14 +260,14 @@ class DialogueApi(SimulatedApi):
             actions += self._step(key, content, at, now)
         if (turn := self._turns.get(key)) is not None:
             turn.changed = now
-        acknowledged = self._server_messages(self._dialogue.acknowledge, Turn(0, content), "")
+        acknowledged = self._server_messages(self._dialogue.acknowledge, ClientTurn(0, content), "")
         if content.get("commit") is True and self._is_pending(key):
             actions += self._finish_turn(key)
         return [*acknowledged, *actions]
 
     def _step(self, key: str, content: Json, at: float, now: float) -> list[Action]:
         """The messages after one more piece of audio, at `at` seconds of it."""
-        recognizer, dialogue = self._recognizer, self._dialogue
+        recognizer = self._recognizer
         assert recognizer is not None
         if not self._heard_words:
             return []
@@ -296,7 +279,7 @@ class DialogueApi(SimulatedApi):
         if not turn.started:
             turn.started = True
             actions += self._server_messages(
-                dialogue.started, turn, "", start=recognizer.word_start
+                self._asked("started"), turn, "", start=recognizer.word_start
             )
         if recognizer.words and recognizer.quiet >= _PAUSE and not self._manual:
             return [*actions, *self._finish_turn(key)]
@@ -304,7 +287,7 @@ class DialogueApi(SimulatedApi):
         if is_new and at - self._last_interim >= _INTERIM:
             self._last_interim = at
             turn.words = list(recognizer.words)
-            actions += self._server_messages(dialogue.interim, turn, "", final=False)
+            actions += self._server_messages(self._asked("interim"), turn, "", final=False)
         return actions
 
     def _client_format(self, first: bytes) -> AudioFormat:
@@ -324,8 +307,8 @@ class DialogueApi(SimulatedApi):
 
     # -- the server's messages
 
-    def _new_turn(self, content: Mapping[str, Any] | None = None) -> Turn:
-        return Turn(self._turn_count, dict(content or {}))
+    def _new_turn(self, content: Mapping[str, Any] | None = None) -> ClientTurn:
+        return ClientTurn(self._turn_count, dict(content or {}))
 
     def _is_pending(self, key: str) -> bool:
         turn = self._turns.get(key)
@@ -342,16 +325,17 @@ class DialogueApi(SimulatedApi):
         self._turn_count += 1
         actions: list[Action] = []
         if not turn.started:
-            actions += self._server_messages(dialogue.started, turn, "")
+            actions += self._server_messages(self._asked("started"), turn, "")
+        actions += self._server_messages(self._asked("stopped"), turn, "")
+        self._said.append(turn.values(0.0)["text"])
         actions += self._server_messages(dialogue.reply, turn, turn.text)
-        muted = any(has_value(self._fields, self.request.query, each) for each in dialogue.mute)
-        if not (muted or self._manual):
+        if not (any(map(self._holds, dialogue.mute)) or self._manual):
             spoken = turn.values(0.0)["answer"]
-            actions += self._server_messages(dialogue.response, turn, spoken)
+            actions += self._server_messages(self._asked("response"), turn, spoken)
         return actions
 
     def _server_messages(
-        self, templates: Sequence[str], turn: Turn, spoken: str, **values: object
+        self, templates: Sequence[str], turn: ClientTurn, spoken: str, **values: object
     ) -> list[Action]:
         """Fill templates.
 
@@ -370,7 +354,7 @@ class DialogueApi(SimulatedApi):
         return actions
 
     def _server_message(
-        self, template: str, turn: Turn, values: Mapping[str, Any], audio: bytes
+        self, template: str, turn: ClientTurn, values: Mapping[str, Any], audio: bytes
     ) -> str | bytes:
         self._sent += 1
         if template == AUDIO:
@@ -379,7 +363,7 @@ class DialogueApi(SimulatedApi):
         filled = self._filled(template, turn, {**values, "audio": encoded})
         return wrap(self.envelope, filled, audio if is_audio(filled) else b"")
 
-    def _filled(self, template: str, turn: Turn, values: Mapping[str, Any]) -> str:
+    def _filled(self, template: str, turn: ClientTurn, values: Mapping[str, Any]) -> str:
         known = {**values, **self._session_values()}
         return fill(template, known, lambda name: self._lookup(name, turn))
 
@@ -394,9 +378,10 @@ class DialogueApi(SimulatedApi):
             "epoch": int(request.now),
             "chunks": self._chunks,
             "sequence": self._sent - 1,
+            "said": " ".join(self._said),
         }
 
-    def _lookup(self, name: str, turn: Turn) -> object:
+    def _lookup(self, name: str, turn: ClientTurn) -> object:
         """The value of a placeholder with a dot in its name; None for an unknown one."""
         scope, _, rest = name.partition(".")
         request_id = self.request.request_id
@@ -424,7 +409,7 @@ class DialogueApi(SimulatedApi):
         }
         return json.loads(fill(self._dialogue.word or "{}", own, lambda _: None))
 
-    def _pieces(self, spoken: str, turn: Turn) -> list[bytes]:
+    def _pieces(self, spoken: str, turn: ClientTurn) -> list[bytes]:
         declared = declared_formats({**self._fields, **turn.content}, self.request.query)
         if self._audio.origin == "both":
             declared = [text for text in declared if "audio.output" in text]
@@ -453,13 +438,6 @@ def _contains(content: object, wanted: object) -> bool:
             name in content and _contains(content[name], value) for name, value in wanted.items()
         )
     return content == wanted
-
-
-def _decoded(encoded: str) -> bytes:
-    try:
-        return base64.b64decode(encoded)
-    except (binascii.Error, ValueError):
-        return b""
 
 
 def _without_wav_header(audio: bytes) -> bytes:

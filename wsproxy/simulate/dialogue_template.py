@@ -8,8 +8,10 @@ replaced with a JSON value of another kind: a number, a list, true.
 {turn.NAME}        an id with the prefix NAME_: the same for the same name in the turn
 {session.NAME}     the same in the session
 {event}            an id of this message
-{client.PATH}      the value at a dotted path of the client's messages in this turn, or before
+{client.PATH}      the value at a dotted path of the client's messages in this turn, or before;
+                   "{=client.PATH}" is null if the client did not send it
 {text}, {interim}  what the client said, as a sentence, or the words so far
+{said}             all its sentences so far
 {answer}           what the server says in its turn; {hello}: what it says first
 {audio}            base64 of speech; the message is repeated for each piece of it
 {created}, {host}, {ws}  the time of the request (ISO 8601), its Host header, ws or wss
@@ -17,6 +19,8 @@ replaced with a JSON value of another kind: a number, a list, true.
 {=start}, {=end}, {=duration}, {=total}        seconds of audio; with _ms, _ticks (100 ns)
 {=turn}, {=chunks}, {=sequence}, {=epoch}      counts of turns, of the client's messages with
                    audio, of the server's messages; Unix time of the request
+{=spoken}          the words of the client's text, and their times in the speech:
+                   {"words": [...], "start": [...], "end": [...]}
 {=final}           whether the text is the final one
 """
 
@@ -49,7 +53,7 @@ def fill(template: str, values: Values, lookup: Callable[[str], object]) -> str:
         value = _value(name, values)
         if value is None:
             value = lookup(name)
-        if value is None:
+        if value is None and not (found["value"] and name.startswith("client.")):
             return found[0]
         if found["value"]:
             return json.dumps(value)

@@ -7,6 +7,7 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from wsproxy.audio.encodings import encoding_named
@@ -37,14 +38,24 @@ _FORMAT_FIELDS = (
     "audio.output.encoding",
     "synthesis.audio.outputFormat",
     "synthesis.audio.metadataOptions.outputFormat",
+    "data.speech_sample_rate",
+    "data.output_audio_codec",
     "audio_format",
     "sample_rate",
+    "precision",
 )
-_FORMAT_PARAMETERS = ("encoding", "sample_rate", "output_format", "audioFormat", "samplingRate")
+_FORMAT_PARAMETERS = (
+    "encoding",
+    "codec",
+    "sample_rate",
+    "output_format",
+    "audioFormat",
+    "samplingRate",
+)
 
 
 @dataclass(slots=True)
-class Turn:
+class ClientTurn:
     """What the client said since the last turn.
 
     Attributes:
@@ -83,6 +94,7 @@ class Turn:
             "interim": said or self.text.strip(),
             "answer": answer,
             "hello": HELLO,
+            "spoken": spoken_words(self.text),
             "turn": self.number,
             "start": start,
             "end": end,
@@ -106,6 +118,15 @@ def spoken_text(content: Mapping[str, Any], path: str, raw: str) -> str:
     if found is None and "<speak" in raw:
         found = _TAG.sub(" ", raw[raw.index("<speak") :])
     return " ".join(found.split()) + " " if isinstance(found, str) and found.strip() else ""
+
+
+def spoken_words(text: str) -> dict[str, list[Any]]:
+    """The words of a text, and when each begins and ends in its speech, in seconds."""
+    words = text.split()
+    ends = list(accumulate((len(word) + 1) * _CHARACTER_SECONDS for word in words))
+    starts = [0.0, *ends[:-1]][: len(words)]
+    times = {"start": starts, "end": ends}
+    return {"words": words, **{name: [round(t, 3) for t in each] for name, each in times.items()}}
 
 
 def audio_pieces(

@@ -14,12 +14,13 @@ from wsproxy.audio.encodings import ALAW, COMPANDED, MULAW, SAMPLE_KINDS, bare_n
 from wsproxy.audio.report import BYTE_ORDER, CLIPPING, AudioFault, AudioReport
 from wsproxy.audio.sniff import SNIFFED_BYTES, TEXT_KINDS, sniff
 from wsproxy.catalog.envelope import field, json_object
-from wsproxy.diagnose.evidence import Evidence, frame_list, plural, quoted
+from wsproxy.diagnose.evidence import Evidence, frame_list, quoted
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.diagnose.signal_faults import OTHER_SAMPLES, faults_of, found_samples, holds_for_most
 from wsproxy.session.audio_track import KEPT_HEAD
 from wsproxy.session.declared_audio import DeclaredFormat
 from wsproxy.session.size_histogram import SizeSelection
+from wsproxy.wording import plural
 
 CLIPPED = 0.01  # share of samples at full scale above which clipping is audible
 _SILENT_SECONDS = 3.0  # of digital silence, from which on it is reported

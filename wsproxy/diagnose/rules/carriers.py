@@ -8,7 +8,7 @@ and conditions of providers name single ones as causes.
 from __future__ import annotations
 
 from wsproxy.catalog.envelope import json_object
-from wsproxy.diagnose.evidence import Evidence, plural, quoted
+from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.audio_carrier import (
     BASE64_JSON,
@@ -24,6 +24,7 @@ from wsproxy.session.audio_carrier import (
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.outcome import proof_of
 from wsproxy.session.session_audio import is_audio
+from wsproxy.wording import plural
 
 _ALSO_RIGHT = (BASE64_JSON, BASE64_TEXT, NUMBERS_JSON)  # where an API takes audio in JSON
 _MIN_TEXTS = 5  # text messages without a meaning that are hardly anything but audio gone wrong

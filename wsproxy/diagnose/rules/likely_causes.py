@@ -9,8 +9,9 @@ from __future__ import annotations
 from wsproxy.audio.containers import container_name
 from wsproxy.audio.encodings import SAMPLE_KINDS
 from wsproxy.audio.sniff import TEXT_KINDS, sniff
-from wsproxy.diagnose.evidence import Evidence, plural, quoted, seconds
+from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.wording import plural
 
 from .carriers import base64_for_audio, wrong_carrier
 

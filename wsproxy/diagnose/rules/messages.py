@@ -7,11 +7,12 @@ from bisect import bisect_left
 from difflib import get_close_matches
 
 from wsproxy.catalog.envelope import json_object
-from wsproxy.diagnose.evidence import Evidence, frame_list, plural, quoted, seconds
+from wsproxy.diagnose.evidence import Evidence, frame_list, quoted, seconds
 from wsproxy.diagnose.gateways import gateway_name
 from wsproxy.diagnose.measurements import is_json
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.audio_carrier import BASE64_TEXT
+from wsproxy.wording import plural
 
 _GRACE = 2.0  # seconds after the last audio in which a result may still come
 _MINUTE = 60 * 10**9  # ns
@@ -59,8 +60,8 @@ def invalid_json(facts: SessionFacts) -> list[Evidence]:
     if not bad:
         return []
     numbers = tuple(message.frame for message in bad)
-    many = "text is" if len(bad) == 1 else "texts are"
-    text = f"{len(bad)} {many} not valid JSON: {frame_list(numbers)}: {quoted(bad[0].text, 60)}"
+    many = plural(len(bad), "text is", "texts are")
+    text = f"{many} not valid JSON: {frame_list(numbers)}: {quoted(bad[0].text, 60)}"
     return [Evidence(text, numbers[:5], bad[0].t_ns, float(len(bad)), "messages")]
 
 

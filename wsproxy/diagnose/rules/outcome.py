@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wsproxy.catalog.success import AUDIO, WORDS
-from wsproxy.diagnose.evidence import Evidence, plural, quoted, seconds
+from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.outcome import (
     PATIENCE,
@@ -23,6 +23,7 @@ from wsproxy.session.outcome import (
 from wsproxy.session.requested_model import requested_language
 from wsproxy.session.success_tracker import FailedObject
 from wsproxy.session.timeline import Timeline
+from wsproxy.wording import plural
 
 MIN_SPEECH = 1.0  # seconds of speech for which words are expected
 STOPPED = 10.0  # seconds of speech after the last words from which on results have stopped

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from wsproxy.audio.encodings import ALAW, MULAW, PCM16, encoding_named
-from wsproxy.diagnose.evidence import Evidence, plural, quoted
+from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.format_timeline import DEFAULT, format_timeline
+from wsproxy.wording import plural
 
 _LAWS = (MULAW, ALAW)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TypeGuard
 
-from wsproxy.diagnose.evidence import Evidence, frame_list, plural, seconds
+from wsproxy.diagnose.evidence import Evidence, frame_list, seconds
 from wsproxy.diagnose.measurements import (
     WINDOW,
     audio_and_wall_seconds,
@@ -13,6 +13,7 @@ from wsproxy.diagnose.measurements import (
     outside_limits,
 )
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.wording import plural
 
 from .signal import pace_is_explained
 

@@ -1,65 +1,113 @@
 // Loaded by Node at the start of a command that `wsproxy run` started.
 //
-// The `ws` package, which most speech SDKs for Node use, connects with its own
-// `createConnection` and therefore uses no proxy. An upgrade request with a
-// `createConnection` gets a connection through HTTPS_PROXY instead. Other requests are
-// unchanged: Node itself sends them through the proxy (NODE_USE_ENV_PROXY).
+// Connections of WebSocket clients, and those to ports 80 and 443, go through the recorder
+// (route.cjs says which), whatever agent or library opens them: all of them end in
+// `net.Socket.connect`. TLS is started on a socket that is connected through the recorder. The
+// recorder's CA is added to the `ca` that an app passes; NODE_EXTRA_CA_CERTS adds it to the
+// defaults.
+//
+// HTTP/2 is left alone, and so are Deno and Bun, which read NODE_OPTIONS or its likes too.
 'use strict';
 
-const http = require('node:http');
-const https = require('node:https');
-const net = require('node:net');
-const tls = require('node:tls');
-const { syncBuiltinESMExports } = require('node:module');
+function install() {
+  const { readFileSync } = require('node:fs');
+  const { syncBuiltinESMExports } = require('node:module');
+  const { readSettings, recordWorkers } = require('./workers.cjs');
+  const settings = readSettings(__filename);
+  if (!settings) return;
+  const http = require('node:http');
+  const https = require('node:https');
+  const net = require('node:net');
+  const tls = require('node:tls');
+  const { Router } = require('./route.cjs');
+  const { connectThrough } = require('./tunnel.cjs');
 
-const proxy = process.env.https_proxy ? new URL(process.env.https_proxy) : null;
-
-function tunnel(options, secure, done) {
-  const host = options.host || options.hostname || 'localhost';
-  const port = options.port || (secure ? 443 : 80);
-  const target = `${net.isIPv6(host) ? `[${host}]` : host}:${port}`;
-  const connect = http.request({
-    agent: new http.Agent(),
-    host: proxy.hostname,
-    port: proxy.port,
-    method: 'CONNECT',
-    path: target,
-    headers: { host: target },
-  });
-  connect.once('error', done);
-  connect.once('connect', (response, socket, head) => {
-    if (response.statusCode !== 200) {
-      socket.destroy();
-      done(new Error(`the proxy refused: HTTP ${response.statusCode}`));
-      return;
-    }
-    if (head.length) socket.unshift(head);
-    if (!secure) {
-      done(null, socket);
-      return;
-    }
-    const name = options.servername || (net.isIP(host) ? '' : host);
-    done(null, tls.connect({ ...options, socket, servername: name, path: undefined }));
-  });
-  connect.end();
-}
-
-function wrap(module, name, secure) {
-  const original = module[name];
-  module[name] = function (...args) {
-    const options = args.find((arg) => arg && typeof arg === 'object' && !(arg instanceof URL));
-    const upgrade = options && options.headers && options.headers.Upgrade === 'websocket';
-    if (upgrade && options.createConnection && !options.agent && !options.socketPath) {
-      options.createConnection = (opts, done) => tunnel(opts, secure, done);
-    }
-    return original.apply(this, args);
-  };
-}
-
-if (proxy) {
-  for (const name of ['request', 'get']) {
-    wrap(http, name, false);
-    wrap(https, name, true);
+  const router = new Router(settings.proxy);
+  let ca = null;
+  try {
+    ca = readFileSync(settings.ca);
+  } catch {
+    // The recorder has ended, and its files are gone.
   }
+
+  // ---- net
+
+  const connect = net.Socket.prototype.connect;
+  net.Socket.prototype.connect = function (...args) {
+    // net.connect passes its arguments on as one array.
+    const [options, callback] = normalized(Array.isArray(args[0]) ? args[0] : args);
+    if (this instanceof tls.TLSSocket || this.connecting || !router.routes(options)) {
+      return connect.apply(this, args);
+    }
+    if (callback) this.once('connect', callback);
+    return connectThrough(this, connect, router.proxy, options);
+  };
+
+  // ---- tls
+
+  const connectTls = tls.connect;
+  tls.connect = function (...args) {
+    const [options, callback] = normalized(args);
+    const trusting = withCa(options);
+    const isHttp2 = String(options.ALPNProtocols) === 'h2';
+    if (options.socket || isHttp2 || !router.routes(options)) {
+      return trusting === options
+        ? connectTls.apply(this, args)
+        : connectTls.call(this, trusting, callback);
+    }
+    // The TLS socket takes this over: what happens when the peer ends the connection.
+    const socket = new net.Socket({ allowHalfOpen: options.allowHalfOpen });
+    const secure = connectTls.call(this, { ...trusting, socket }, callback);
+    socket.allowHalfOpen = true; // or the last bytes of TLS could not be sent: an error
+    socket.once('ready', () => secure.emit('ready'));
+    if (options.timeout) secure.setTimeout(options.timeout);
+    connectThrough(socket, connect, router.proxy, options);
+    return secure;
+  };
+
+  function withCa(options) {
+    if (!ca) return options;
+    if (options.secureContext) {
+      // It was made with a `ca` of its own, or trusts the defaults.
+      options.secureContext.context?.addCACert?.(ca);
+      return options;
+    }
+    return options.ca ? { ...options, ca: [].concat(options.ca, ca) } : options;
+  }
+
+  // ---- http: WebSocket handshakes go through to any port
+
+  for (const module of [http, https]) {
+    for (const name of ['request', 'get']) {
+      const original = module[name];
+      module[name] = function (...args) {
+        return router.during(args.some(isUpgrade), () => original.apply(this, args));
+      };
+    }
+  }
+
+  recordWorkers(settings);
   syncBuiltinESMExports();
 }
+
+// The options and the callback of the calls of net.connect and tls.connect, which are alike.
+function normalized(args) {
+  const callback = args.find((arg) => typeof arg === 'function');
+  const given = args.filter((arg) => arg && typeof arg === 'object');
+  const [first, second] = args;
+  if (first && typeof first === 'object') return [first, callback];
+  const isPath = typeof first === 'string' && !/^\d+$/.test(first);
+  const address = isPath
+    ? { path: first }
+    : { port: first, ...(typeof second === 'string' && { host: second }) };
+  return [Object.assign(address, ...given), callback];
+}
+
+function isUpgrade(options) {
+  const headers = (options && typeof options === 'object' && options.headers) || {};
+  return Object.keys(headers).some(
+    (name) => name.toLowerCase() === 'upgrade' && /^websocket$/i.test(headers[name]),
+  );
+}
+
+if (!globalThis.Deno && !globalThis.Bun) install();

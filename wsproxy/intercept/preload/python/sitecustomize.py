@@ -1,108 +1,116 @@
 """Loaded by Python at the start of a command that `wsproxy run` started.
 
-The asyncio client of `websockets` before version 15, which newer versions still ship as
-`websockets.legacy`, does not support proxies: with this module it connects through HTTPS_PROXY.
-Nothing else is changed, and wsproxy need not be installed for that Python.
+A module that opens connections, or checks certificates, is changed when the app imports it:
+`_PATCHES` names these modules, and the functions in the package `wsproxy_preload` that change
+them. An app that imports none of them runs unchanged, and loads nothing but this file. wsproxy
+need not be installed for that Python, which can be of any version; nothing is changed before 3.8.
 """
 
-import functools
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import os
 import sys
-from urllib.parse import urlsplit
 
-_TARGET = "websockets.legacy.client"
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
+_PATCHES = {
+    "aiofastnet": "asyncio_loops.patch_aiofastnet",
+    "aiohttp.connector": "libraries.patch_aiohttp",
+    "asyncio.base_events": "asyncio_loops.patch_asyncio",
+    "azure.cognitiveservices.speech.speech": "libraries.patch_azure",
+    "socket": "sockets.patch_socket",
+    "ssl": "trust.patch_ssl",
+    "tornado.tcpclient": "libraries.patch_tornado",
+    "twisted.internet.posixbase": "twisted_reactor.patch_twisted",
+    "uvloop": "asyncio_loops.patch_uvloop",
+}
 
-class _PatchOnImport(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds one module as Python does, and patches it after it was executed."""
 
-    def __init__(self):
-        self._loader = None
+class _PatchOnImport:
+    """Finds the modules of `_PATCHES` as Python does, and patches them once they are executed."""
 
     def find_spec(self, name, path=None, target=None):
-        if name != _TARGET:
+        if name not in _PATCHES:
             return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            self._loader, spec.loader = spec.loader, self
-        return spec
-
-    def create_module(self, spec):
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module):
-        self._loader.exec_module(module)
-        _patch(module.Connect)
+        for finder in list(sys.meta_path):
+            if finder is not self and hasattr(finder, "find_spec"):
+                spec = finder.find_spec(name, path, target)
+                if spec is not None:
+                    _patch_after(spec.loader, name)
+                    return spec
+        return None
 
 
-def _patch(connect):
-    init = connect.__init__
+def _patch_after(loader, name):
+    """Let this loader patch the module after it has executed it, and be unchanged after that."""
+    # Loaders of built-in and frozen modules are classes, shared by all of them.
+    if isinstance(loader, type) or not hasattr(loader, "exec_module"):
+        return
+    execute = loader.exec_module
 
-    def __init__(self, uri, *args, **kwargs):
-        init(self, uri, *args, **kwargs)
-        create = getattr(self, "_create_connection", None)
-        arguments = getattr(create, "args", ())
-        # Without a host: the app passes its own socket or a path.
-        if os.environ.get("https_proxy") and len(arguments) == 3 and arguments[1] is not None:
-            # A partial like the original: redirects read its arguments and build another one.
-            self._create_connection = functools.partial(
-                _create_connection, *arguments, **create.keywords
-            )
+    def exec_module(module):
+        vars(loader).pop("exec_module", None)
+        execute(module)
+        _patch(module, name)
 
-    connect.__init__ = __init__
-
-
-async def _create_connection(factory, host, port, **options):
-    import asyncio  # imported late: every Python under `wsproxy run` loads this file
-
-    loop = asyncio.get_running_loop()
-    if options.get("ssl"):
-        options.setdefault("server_hostname", host)
-    sock = await _tunnel(loop, os.environ["https_proxy"], host, port)
-    return await loop.create_connection(factory, sock=sock, **options)
-
-
-async def _tunnel(loop, proxy, host, port):
-    """A socket that is connected to host and port through an HTTP proxy."""
-    import socket
-
-    url = urlsplit(proxy)
-    infos = await loop.getaddrinfo(url.hostname, url.port, type=socket.SOCK_STREAM)
-    family, kind, protocol, _, address = infos[0]
-    sock = socket.socket(family, kind, protocol)
     try:
-        sock.setblocking(False)
-        await loop.sock_connect(sock, address)
-        target = "[%s]:%d" % (host, port) if ":" in host else "%s:%d" % (host, port)
-        head = "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (target, target)
-        await loop.sock_sendall(sock, head.encode("ascii"))
-        answer = b""
-        while not answer.endswith(b"\r\n\r\n"):
-            # Byte by byte: data after the head belongs to the connection.
-            byte = await loop.sock_recv(sock, 1)
-            if not byte or len(answer) > 65536:
-                raise ConnectionError("the proxy closed the connection")
-            answer += byte
-        status = answer.split(b"\r\n", 1)[0].decode("latin-1")
-        if " 200" not in status:
-            raise ConnectionError("the proxy refused: " + status)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+        loader.exec_module = exec_module
+    except AttributeError:
+        pass  # a loader that cannot be changed: the module works as without wsproxy
+
+
+def _patch(module, name):
+    submodule, _, function = _PATCHES[name].partition(".")
+    try:
+        package = __import__("wsproxy_preload." + submodule)
+        getattr(getattr(package, submodule), function)(module)
+    except Exception:
+        pass  # another version than the known ones: it works as without wsproxy
+
+
+def _keep_first_in_path():
+    """Make programs that put a sitecustomize of their own in front, and exec the app, keep this.
+
+    `opentelemetry-instrument` is one. This sitecustomize runs the other one, not vice versa.
+    """
+
+    def restored(env):
+        path = env.get("PYTHONPATH", "").split(os.pathsep)
+        if _HERE not in path[1:]:
+            return env
+        first = [_HERE] + [part for part in path if part != _HERE]
+        return dict(env, PYTHONPATH=os.pathsep.join(first))
+
+    execv, execve = os.execv, os.execve
+
+    def new_execv(path, args):
+        env = restored(os.environ)
+        return execv(path, args) if env is os.environ else execve(path, args, env)
+
+    def new_execve(path, args, env):
+        return execve(path, args, restored(env) if hasattr(env, "get") else env)
+
+    os.execv, os.execve = new_execv, new_execve
 
 
 def _run_own_sitecustomize():
-    """Run the sitecustomize that this one shadows."""
-    path = [p for p in sys.path if os.path.abspath(p or ".") != _HERE]
-    spec = importlib.machinery.PathFinder.find_spec("sitecustomize", path)
-    if spec is not None and spec.loader is not None:
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    """Import the sitecustomize that this one shadows, in its place."""
+    here = [part for part in sys.path if os.path.abspath(part or ".") == _HERE]
+    own, before = sys.modules.pop("sitecustomize", None), sys.path[:]
+    sys.path[:] = [part for part in before if part not in here]
+    try:
+        __import__("sitecustomize")
+    except ImportError as error:
+        if getattr(error, "name", "sitecustomize") != "sitecustomize":
+            raise
+    finally:
+        sys.path[:0] = here
+        if own is not None:
+            sys.modules.setdefault("sitecustomize", own)
 
 
-sys.meta_path.insert(0, _PatchOnImport())
+if sys.version_info >= (3, 8) and os.environ.get("WSPROXY_PROXY"):
+    sys.meta_path.insert(0, _PatchOnImport())
+    for _name in sorted(_PATCHES):
+        if _name in sys.modules:
+            _patch(sys.modules[_name], _name)
+    _keep_first_in_path()
 _run_own_sitecustomize()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wsproxy.compare import messages
-from wsproxy.compare.messages import MessagePart, MessageReader
+from wsproxy.compare.messages import MessagePart, MessagePartReader
 from wsproxy.trace import FrameRecord
 
 
@@ -14,7 +14,7 @@ def frame(payload: bytes, opcode: int = 1, *, fin: bool = True) -> FrameRecord:
 
 
 def read(*frames: FrameRecord) -> list[MessagePart]:
-    reader = MessageReader(None)
+    reader = MessagePartReader(None)
     parts = (reader.take(number, each) for number, each in enumerate(frames, 1))
     return [part for part in parts if part is not None]
 

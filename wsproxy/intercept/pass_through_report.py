@@ -1,0 +1,104 @@
+"""What is reported about TLS that was passed through, or that a client refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wsproxy.system.address import authority
+
+MAX_LINES = 50  # different servers and reasons; the others are counted together
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why TLS is not intercepted.
+
+    Attributes:
+        text: completes "passed through: 3 connections to api.example.com: ...".
+        remedy: how such a connection can be recorded; {host} stands for the server's name.
+    """
+
+    text: str
+    remedy: str
+
+
+_RECORD_ANYWAY = "record with --host '{host}'"
+
+IN_NO_PROXY = Reason("NO_PROXY names it", _RECORD_ANYWAY)
+REJECTED = Reason(
+    "the client does not trust the recorder's CA",
+    f"make the client trust it, then {_RECORD_ANYWAY}",
+)
+CLIENT_CERTIFICATE = Reason(
+    "the server asks for a client certificate",
+    f"{_RECORD_ANYWAY} --set client_certs=FILE, a PEM file of the client's certificate and key",
+)
+
+
+def unverified(problem: str) -> Reason:
+    """The certificate of the server does not verify."""
+    return Reason(
+        f"its certificate does not verify ({problem})",
+        f"name the file of its CA in SSL_CERT_FILE, or {_RECORD_ANYWAY} --set ssl_insecure=true",
+    )
+
+
+def failed(problem: str) -> Reason:
+    """TLS between the recorder and the server, or the client, failed otherwise."""
+    return Reason(f"the recorder's own TLS connection failed ({problem})", _RECORD_ANYWAY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    host: str
+    port: int
+    reason: Reason
+    is_speech_api: bool
+    passed: bool
+
+
+class PassThroughReport:
+    """Counts connections by server and reason."""
+
+    def __init__(self) -> None:
+        self._counts: dict[_Server, int] = {}
+        self._others = 0
+
+    def add(
+        self, host: str, port: int, reason: Reason, *, is_speech_api: bool, passed: bool
+    ) -> bool:
+        """Count a connection that was passed through, or that the client has ended instead.
+
+        Returns:
+            Whether it is the first of its kind.
+        """
+        server = _Server(host, port, reason, is_speech_api, passed)
+        if server not in self._counts and len(self._counts) >= MAX_LINES:
+            self._others += 1
+            return False
+        self._counts[server] = self._counts.get(server, 0) + 1
+        return self._counts[server] == 1
+
+    def lines(self) -> list[str]:
+        """What to print at the end: speech APIs first, for they should have been recorded."""
+        ordered = sorted(self._counts, key=lambda server: not server.is_speech_api)
+        lines = [_line(server, self._counts[server]) for server in ordered]
+        if self._others:
+            lines.append(f"passed through: {_connections(self._others)} to other servers")
+        return lines
+
+
+def _line(server: _Server, count: int) -> str:
+    where = server.host if server.port == 443 else authority(server.host, server.port)
+    verb = "passed through" if server.passed else "failed"
+    text = f"{verb}: {_connections(count)} to {where}: {server.reason.text}"
+    if not server.passed:
+        text += "; its next connections there are passed through"
+    if not server.is_speech_api:
+        return text
+    remedy = server.reason.remedy.format(host=server.host)
+    return f"warning: not recorded: {text}. To record this speech API: {remedy}"
+
+
+def _connections(count: int) -> str:
+    return f"{count} connection{'' if count == 1 else 's'}"
