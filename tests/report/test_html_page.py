@@ -11,15 +11,18 @@ from typing import Any
 
 import pytest
 
-from html_page import MARKUP, MARKUP_PARTS, RATE, Element, Page, listening, page_of
+from html_page import (
+    MARKUP,
+    MARKUP_PARTS,
+    RATE,
+    Element,
+    Page,
+    assert_shows_what_commands_say,
+    listening,
+    page_of,
+)
 from sessions import APP, SERVER, Records, audio, closed, opened, result, text_message, write
 from speech_sessions import spoken
-from wsproxy.catalog import load
-from wsproxy.diagnose import diagnose
-from wsproxy.diagnose.outcome import outcome
-from wsproxy.report.explanation import Explanation, explain
-from wsproxy.report.timeline import timeline_json
-from wsproxy.session import Session
 from wsproxy.trace import Request, Response
 from wsproxy.wire import Opcode
 
@@ -36,49 +39,9 @@ SHOWN = (
 )
 
 
-def explained(trace: Path) -> tuple[Session, Explanation, dict[str, Any]]:
-    """What the commands say of a trace."""
-    catalog = load()
-    session = Session.read(trace, catalog=catalog)
-    findings = diagnose(session, catalog)
-    found = outcome(session, findings)
-    assert found is not None
-    assert session.timeline is not None
-    timeline = timeline_json(session, session.timeline, found)
-    return session, explain(trace, session, findings, catalog), timeline
-
-
 @pytest.mark.parametrize("name", SHOWN)
 def test_page_shows_what_explain_and_show_say(name: str) -> None:
-    trace = SAMPLES / name
-    page = page_of(trace)
-    session, shown, timeline = explained(trace)
-    root = page.root
-    assert root.one("h1").text == shown.verdict
-    assert [e.text for e in root.all("span", class_="title")] == [f.title for f in shown.findings]
-    for article, finding in zip(root.all("article", class_="finding"), shown.findings, strict=True):
-        texts = [e.text for e in article.all("span", class_="text")]
-        assert texts == [evidence.text for evidence in finding.evidence]
-        remedies = [e.text for part in article.all("ul", class_="remedies") for e in part.all("li")]
-        assert remedies == list(finding.remedies)
-        linked = {
-            int(e.attributes["data-frame"] or 0)
-            for e in article.all("a")
-            if "data-frame" in e.attributes
-        }
-        assert linked <= {n for evidence in finding.evidence for n in evidence.frames}
-    assert page.data("session")["outcome"] == timeline["outcome"]
-    assert page.data("frames")["count"] == session.frame_count
-    results = page.data("transcript")["results"]
-    assert [(r["frame"], r["text"], r["final"]) for r in results] == [
-        (r["frame"], r["text"], r["final"]) for r in timeline["transcript"]["results"]
-    ]
-    assert page.data("latency")["figures"] == {
-        name: value for name, value in timeline["latency"].items() if not isinstance(value, list)
-    }
-    assert [t["signal"]["duration_s"] for t in page.data("tracks")] == [
-        t["signal"]["duration_s"] for t in timeline["tracks"]
-    ]
+    assert_shows_what_commands_say(page_of(SAMPLES / name), SAMPLES / name)
 
 
 @pytest.mark.parametrize("name", SHOWN)

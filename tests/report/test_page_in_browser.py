@@ -12,11 +12,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser import OpenPage, chromium, needs_browser, until
-from html_page import MARKUP, RATE, listening
+from html_page import MARKUP, RATE, html_of, listening
 from sessions import APP, SERVER, audio, closed, opened, text_message, write
 from speech_sessions import spoken
 from wsproxy.catalog import load
-from wsproxy.report.html.page import session_page
 from wsproxy.report.html.pair_page import pair_page
 from wsproxy.trace import FrameRecord
 
@@ -78,7 +77,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
 
     def opened_page(trace: Path, place: str = "", **context: Any) -> OpenPage:
         path = tmp_path / "report.html"
-        path.write_text("".join(session_page(trace, load(), max_audio=10_000_000)), "utf-8")
+        path.write_text(html_of(trace), "utf-8")
         pages.append(OpenPage(browser, path, place, **context))
         return pages[-1]
 

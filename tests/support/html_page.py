@@ -11,7 +11,14 @@ from typing import Any
 from sessions import APP, SERVER, Records, audio, closed, opened, result
 from speech_sessions import spoken
 from wsproxy.catalog import load
-from wsproxy.report.html.page import session_page
+from wsproxy.diagnose import diagnose
+from wsproxy.diagnose.outcome import outcome
+from wsproxy.report.explanation import explain
+from wsproxy.report.html.page import session_page, view_of
+from wsproxy.report.html.reading import read_content
+from wsproxy.report.text import safe
+from wsproxy.report.timeline import timeline_json
+from wsproxy.session import Session
 
 VOID = frozenset({"meta", "br", "img", "input", "hr", "link"})
 
@@ -93,7 +100,63 @@ class Page(HTMLParser):
 
 def page_of(trace: Path, *, max_audio: int = 20_000_000) -> Page:
     """The page of a trace."""
-    return Page("".join(session_page(trace, load(), max_audio=max_audio)))
+    return Page(html_of(trace, max_audio=max_audio))
+
+
+def html_of(trace: Path, *, max_audio: int = 20_000_000) -> str:
+    """The source of the page of a trace."""
+    content = read_content(trace, load(), max_audio=max_audio)
+    return "".join(session_page(view_of(content)))
+
+
+def assert_shows_what_commands_say(page: Page, trace: Path) -> None:
+    """Check that a page, as a browser reads it, says what `explain` and `show --timeline` say."""
+    catalog = load()
+    session = Session.read(trace, catalog=catalog)
+    findings = diagnose(session, catalog)
+    found = outcome(session, findings)
+    assert found is not None
+    assert session.timeline is not None
+    timeline = timeline_json(session, session.timeline, found)
+    shown = explain(trace, session, findings, catalog)
+    root = page.root
+    assert root.one("h1").text == shown.verdict
+    assert [e.text for e in root.all("span", class_="title")] == [f.title for f in shown.findings]
+    for article, finding in zip(root.all("article", class_="finding"), shown.findings, strict=True):
+        texts = [e.text for e in article.all("span", class_="text")]
+        assert texts == [evidence.text for evidence in finding.evidence]
+        remedies = [e.text for part in article.all("ul", class_="remedies") for e in part.all("li")]
+        assert remedies == list(finding.remedies)
+        linked = {e.attributes.get("data-frame") for e in article.all("a")} - {None}
+        assert linked <= {str(n) for evidence in finding.evidence for n in evidence.frames}
+    numbers = root.one("section", id="numbers").text
+    assert timeline["outcome"] in numbers
+    assert f"{session.sent.frames} frames" in numbers
+    assert f"{session.received.frames} frames" in numbers
+    assert page.data("session")["outcome"] == timeline["outcome"]
+    assert page.data("frames")["count"] == session.frame_count
+    _assert_speech(page, timeline)
+
+
+def _assert_speech(page: Page, timeline: dict[str, Any]) -> None:
+    transcript, latency = timeline["transcript"], timeline["latency"]
+    results = page.data("transcript")["results"]
+    assert [(r["frame"], r["text"], r["final"]) for r in results] == [
+        (r["frame"], r["text"], r["final"]) for r in transcript["results"]
+    ]
+    section = page.root.one("section", id="transcript")
+    assert f"{transcript['words']} words in {transcript['finals']} final" in section.text
+    texts = "".join(e.text for e in section.all("table", class_="results"))
+    for each in transcript["results"][:100]:
+        assert safe(each["text"]) in texts
+    figures = {name: value for name, value in latency.items() if not isinstance(value, list)}
+    assert page.data("latency")["figures"] == figures
+    rows = page.root.one("section", id="latency").text
+    for value in figures.values():
+        assert value is None or f"{value:.3f} s" in rows
+    shown = [(t["carrier"], t["signal"]["duration_s"]) for t in page.data("tracks")]
+    sides = [[t for t in timeline["tracks"] if t["from_client"] is side] for side in (True, False)]
+    assert shown == [(t["carrier"], t["signal"]["duration_s"]) for side in sides for t in side[:2]]
 
 
 # -- sessions to show

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -15,9 +15,9 @@ from wsproxy.errors import InvalidValue, TraceError, UsageError
 from wsproxy.recorder.limits import parse_size
 from wsproxy.report.examination import UnreadableTrace, examine_all
 from wsproxy.report.html.index_page import INDEX, SessionIndex
-from wsproxy.report.html.page import session_page
+from wsproxy.report.html.page import session_page, view_of
 from wsproxy.report.html.pair_page import pair_page
-from wsproxy.report.html.reading import MAX_AUDIO
+from wsproxy.report.html.reading import MAX_AUDIO, read_content
 from wsproxy.report.text import safe, size
 from wsproxy.trace import find_recordings
 from wsproxy.trace.atomic_file import check_free, new_file
@@ -85,9 +85,15 @@ def command(
         if len(traces) == 2:
             parts = pair_page(*traces, load(), max_audio=room, step=progress.step)
         else:
-            parts = session_page(traces[0], load(), max_audio=room, step=progress.step)
+            parts = _page(traces[0], room, progress)
         _write(parts, place, force=force)
     click.echo(safe(f"wrote {place} ({size(place.stat().st_size)})"))
+
+
+def _page(path: Path, room: int, progress: ProgressLine) -> Iterator[str]:
+    content = read_content(path, load(), max_audio=room, step=progress.step)
+    progress.step(f"writing the page of {path.name}")
+    return session_page(view_of(content))
 
 
 def _write(parts: Iterable[str], place: Path, *, force: bool) -> None:
@@ -109,8 +115,7 @@ def _write_folder(traces: Sequence[Path], folder: Path, room: int, *, force: boo
             check_free(folder / name, force=force)
         _make_folder(folder)
         for path in progress.each(list(pages)):
-            parts = session_page(path, load(), max_audio=room, step=progress.step)
-            _write(parts, folder / pages[path], force=force)
+            _write(_page(path, room, progress), folder / pages[path], force=force)
         _write(index.page(), folder / INDEX, force=force)
     written = plural(len(pages), "session")
     more = len(index.sessions) - len(pages)

@@ -31,7 +31,6 @@ from wsproxy.trace import (
     Response,
     Start,
     TraceReader,
-    bounded,
     bounded_runs,
 )
 from wsproxy.trace.read_limits import Allowance
@@ -49,7 +48,6 @@ from .traffic import FrameInfo, Traffic
 from .transcript import KEPT_RESULTS
 
 _T = TypeVar("_T")
-_Read = TypeVar("_Read", Record, Record | FrameRun)
 _CLOSE = int(Opcode.CLOSE)
 # Why a heuristic took a value for a credential.
 _HEURISTICS = {
@@ -133,10 +131,8 @@ class Session:
             keep_results: of its transcript, see `SessionTranscript`.
         """
         session = cls()
-        session.timeline = Timeline(session, catalog, keep_results)
-        session.audio.analyzer_of = partial(
-            TrackSignal, session, catalog, on_block=session.follow_speech
-        )
+        session.timeline = timeline = Timeline(session, catalog, keep_results)
+        session.audio.analyzer_of = partial(TrackSignal, session, catalog, timeline.follow_speech)
         return session
 
     @classmethod
@@ -160,15 +156,15 @@ class Session:
             LimitExceeded: nothing of it can be read within the limits.
         """
         session = cls() if catalog is None else cls.analyzing(catalog)
-        for number, _ in enumerate(session._read(path, allowance, bounded_runs)):
+        for number, _ in enumerate(session.reading(path, allowance)):
             if rest is not None and number % RECORDS_PER_REST == 0:
                 rest()
         return session
 
     def reading(
         self, path: str | os.PathLike[str], allowance: Allowance | None = None
-    ) -> Iterator[Record]:
-        """Add the records of a trace, and yield each once it is added.
+    ) -> Iterator[Record | FrameRun]:
+        """Add the records of a trace, and yield each, or a run of frames, once it is added.
 
         Args:
             allowance: as for `read`.
@@ -176,18 +172,9 @@ class Session:
         Raises:
             TraceError: as `read` does.
         """
-        return self._read(path, allowance, bounded)
-
-    def _read(
-        self,
-        path: str | os.PathLike[str],
-        allowance: Allowance | None,
-        records: Callable[[TraceReader], Iterator[_Read]],
-    ) -> Iterator[_Read]:
-        """Add what `records` reads of a trace, and yield each once it is added."""
         with TraceReader(path, allowance) as reader:
             try:
-                for record in records(reader):
+                for record in bounded_runs(reader):
                     if isinstance(record, FrameRun):
                         self.add_run(record)
                     else:
@@ -382,11 +369,6 @@ class Session:
     @timeline.setter
     def timeline(self, timeline: Timeline | None) -> None:
         self._timeline = self._frames.listener = timeline
-
-    def follow_speech(self, from_client: bool) -> None:
-        """Use what is known of the speech of a direction: a part of its audio was analyzed."""
-        if self._timeline is not None:
-            self._timeline.follow_speech(from_client)
 
     @property
     def traffic(self) -> Traffic:

@@ -29,18 +29,18 @@ class TrackSignal:
     Args:
         session: for the formats that it declares.
         catalog: knows the formats of APIs.
+        on_block: called with the direction whenever a part of the audio was analyzed.
         track: whose audio it is.
         listener: receives the decoded samples as well.
-        on_block: called with the direction whenever a part of the audio was analyzed.
     """
 
     def __init__(
         self,
         session: ApiSession,
         catalog: Catalog,
+        on_block: Callable[[bool], None],
         track: AudioTrack,
         listener: SampleListener | None = None,
-        on_block: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._session = session
         self._api = catalog.api(session.provider, session.api)

@@ -109,7 +109,7 @@ class FrameTable:
             if len(self._last) == KEPT_LAST:
                 self._held -= len(self._last[0].payload)
             self._last.append(frame)
-        if self._held > _HELD:
+        while self._held > _HELD and self._limit > _MIN_TEXT:
             self._shorten()
 
     def keeps(self, number: int) -> bool:

@@ -33,7 +33,7 @@ class SessionIndex:
 
     Attributes:
         sessions: in the order in which they were added.
-        pages: the names of the pages of sessions that have one, by the paths of their traces.
+        pages: relative paths of the pages of sessions that have one, by those of their traces.
     """
 
     overview: Overview = field(default_factory=Overview)

@@ -9,18 +9,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from wsproxy import __version__
-from wsproxy.catalog import Catalog
 from wsproxy.report import markdown
 from wsproxy.report.explanation import Explanation, explain
 from wsproxy.report.text import lasting, short, size, when
@@ -28,7 +26,7 @@ from wsproxy.report.text import lasting, short, size, when
 from .embedded_audio import embedded_audio
 from .json_block import json_block
 from .page_data import page_data
-from .reading import read_content
+from .reading import SessionContent
 from .static_frames import FrameRow, static_rows
 from .track_data import element_id
 
@@ -44,24 +42,8 @@ _MODULE = ("session", "page", "axis", "players", "transcript", "latency", "frame
 _OPCODES = {"0": "continuation", "1": "text", "2": "binary", "8": "close", "9": "ping", "a": "pong"}
 
 
-def session_page(
-    path: Path,
-    catalog: Catalog,
-    *,
-    max_audio: int,
-    step: Callable[[str], None] = lambda _: None,
-) -> Iterator[str]:
-    """The page of a trace, in parts.
-
-    Args:
-        max_audio: bytes that all audio may have in the page; 0: none is embedded.
-        step: is called with what is being done.
-
-    Raises:
-        TraceError: the trace cannot be read.
-    """
-    view = read_view(path, catalog, max_audio=max_audio, step=step)
-    step(f"writing the page of {path.name}")
+def session_page(view: SessionView) -> Iterator[str]:
+    """The page of a session, in parts."""
     return render("session.html.j2", [view])
 
 
@@ -100,26 +82,14 @@ class SessionView:
         return None
 
 
-def read_view(
-    path: Path,
-    catalog: Catalog,
-    *,
-    max_audio: int,
-    step: Callable[[str], None] = lambda _: None,
-    prefix: str = "",
-) -> SessionView:
-    """Read a trace; arguments as for `session_page`.
+def view_of(content: SessionContent, prefix: str = "") -> SessionView:
+    """A session as a template shows it.
 
     Args:
         prefix: as of a `SessionView`.
-
-    Raises:
-        TraceError: it cannot be read.
     """
-    # In base64 it takes a third more.
-    content = read_content(path, catalog, max_audio=max_audio * 3 // 4, step=step)
     audio = embedded_audio([recorder for _, recorder in content.tracks], content.max_audio)
-    explained = explain(path, content.session, content.findings, catalog)
+    explained = explain(content.name, content.session, content.findings, content.catalog)
     return SessionView(
         prefix,
         page_data(content, explained, audio, prefix),
@@ -229,5 +199,4 @@ def _environment() -> Environment:
 
 def _time(seconds: float | None) -> str:
     """Seconds, as `wsproxy show` prints them."""
-    # Not "-0.000" for what is rounded to nothing.
-    return "?" if seconds is None else f"{round(seconds, 3) + 0.0:.3f}"
+    return "?" if seconds is None else f"{seconds:.3f}"

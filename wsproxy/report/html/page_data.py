@@ -218,7 +218,7 @@ def _session(content: SessionContent, explained: Explanation) -> dict[str, Any]:
     return {
         "version": VERSION,
         "id": session.id,
-        "file": short(content.path.name, _TEXT),
+        "file": short(content.name.name, _TEXT),
         "provider": session.provider,
         "api": session.api,
         "host": request.host if request else None,

@@ -11,7 +11,8 @@ from wsproxy.compare import Comparison, Difference, compare
 from wsproxy.report import differences as report
 from wsproxy.report.text import short
 
-from .page import SessionView, read_view, render
+from .page import SessionView, render, view_of
+from .reading import read_content
 
 SECOND = "b-"  # prefix of everything about the second session
 _VALUE = 500  # characters of a value
@@ -37,7 +38,7 @@ def pair_page(
     """
     each = max_audio // 2
     views = [
-        read_view(path, catalog, max_audio=each, step=step, prefix=prefix)
+        view_of(read_content(path, catalog, max_audio=each, step=step), prefix)
         for path, prefix in ((first, ""), (second, SECOND))
     ]
     step(f"comparing {first.name} and {second.name}")

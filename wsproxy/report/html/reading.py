@@ -16,7 +16,7 @@ from wsproxy.session import Session
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.outcome import Outcome
 from wsproxy.session.timeline import Timeline
-from wsproxy.trace import Bytes, FrameRecord, Record, TraceReader, bounded
+from wsproxy.trace import Bytes, FrameRecord, FrameRun, Record, TraceReader, bounded
 
 from .frame_table import FrameTable
 from .track_recorder import TrackRecorder
@@ -35,12 +35,14 @@ class SessionContent:
 
     Attributes:
         path: of its trace.
-        max_audio: bytes of all audio that is embedded.
+        name: of its trace, as it is shown.
+        max_audio: bytes of all audio, before it is encoded in base64.
         frames: in columns.
         garbage: bytes outside of frames, the first ones.
     """
 
     path: Path
+    name: Path
     session: Session
     catalog: Catalog
     max_audio: int
@@ -78,12 +80,14 @@ def read_content(
     catalog: Catalog,
     *,
     max_audio: int,
+    name: Path | None = None,
     step: Callable[[str], None] = lambda _: None,
 ) -> SessionContent:
     """Read a trace.
 
     Args:
-        max_audio: bytes of all audio that is embedded; 0: none.
+        max_audio: bytes that all audio may have in the page, in base64; 0: none is embedded.
+        name: of the trace, as it is shown; None: its path.
         step: is called with what is being done.
 
     Raises:
@@ -91,11 +95,13 @@ def read_content(
     """
     session = Session.analyzing(catalog, KEPT_RESULTS)
 
+    max_bytes = max_audio * 3 // 4
+
     def recorder_of(track: AudioTrack) -> TrackRecorder:
-        return TrackRecorder(session, catalog, track, max_bytes=max_audio)
+        return TrackRecorder(session, catalog, track, max_bytes=max_bytes)
 
     session.audio.analyzer_of = recorder_of
-    content = SessionContent(path, session, catalog, max_audio)
+    content = SessionContent(path, name or path, session, catalog, max_bytes)
     for number, record in enumerate(session.reading(path)):
         _add(content, record)
         if number % _STEP == 0:
@@ -106,9 +112,12 @@ def read_content(
     return content
 
 
-def _add(content: SessionContent, record: Record) -> None:
+def _add(content: SessionContent, record: Record | FrameRun) -> None:
     if isinstance(record, FrameRecord):
         content.frames.add(record)
+    elif isinstance(record, FrameRun):
+        for frame in record.frames():
+            content.frames.add(frame)
     elif isinstance(record, Bytes) and len(content.garbage) < _KEPT_GARBAGE:
         content.garbage.append(record)
 

@@ -26,7 +26,8 @@ class TrackRecorder:
     """Analyzes the audio of a track, and keeps what a page shows of it.
 
     Args:
-        session, catalog, track: as for a `TrackSignal`.
+        session: it is read with a timeline.
+        catalog, track: as for a `TrackSignal`.
         max_bytes: that all audio may have in the page; 0: none is embedded.
 
     Attributes:
@@ -40,7 +41,9 @@ class TrackRecorder:
         self.arrival = ArrivalMap()
         self.waveform: Waveform | None = None
         self.samples: KeptSamples | None = None
-        self._signal = TrackSignal(session, catalog, track, self, session.follow_speech)
+        timeline = session.timeline
+        assert timeline is not None
+        self._signal = TrackSignal(session, catalog, timeline.follow_speech, track, self)
         self._max_bytes = max_bytes
         self._original: bytearray | None = bytearray()
 
@@ -57,11 +60,11 @@ class TrackRecorder:
         self._signal.add_all(data, frames, times)
 
     def settle(self) -> None:
-        """Analyze all messages so far."""
+        """Analyze what waits, see `TrackSignal`."""
         self._signal.settle()
 
     def speech_before(self, frame: int | None) -> SpeechSoFar | None:
-        """The speech before a frame, see `AudioAnalyzer.speech_before`."""
+        """The speech before a frame, see `TrackSignal`."""
         return self._signal.speech_before(frame)
 
     def report(self) -> AudioReport:
