@@ -79,7 +79,10 @@ def main() -> None:
 
     print("\n# 4. Replayed as the server, with no API there: does the app meet the failure again?")
     client(url, "replay", "server", trace, "--out", f"{folder}/replayed")
-    print(f"\n# The traces are in {folder}; look around: {shown(['show', trace])}")
+    print("\n# 5. A page to look at and to listen to")
+    page = f"{folder}/report.html"
+    run("report", trace, "--out", page)
+    print(f"\n# The traces are in {folder}. Open the page in a browser: {page}")
 
 
 if __name__ == "__main__":

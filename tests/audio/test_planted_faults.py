@@ -31,7 +31,8 @@ from planted_audio import (
 from wsproxy.audio import report
 from wsproxy.audio.encodings import AudioFormat
 
-pytestmark = pytest.mark.one_python
+# In one worker: the speech is made once.
+pytestmark = [pytest.mark.one_python, pytest.mark.xdist_group("planted_audio")]
 
 RATES = (8000, 16_000, 48_000)
 SIGNAL = [

@@ -21,7 +21,8 @@ from planted_sessions import (
 )
 from wsproxy.audio import report
 
-pytestmark = pytest.mark.one_python
+# As in test_planted_faults.py.
+pytestmark = [pytest.mark.one_python, pytest.mark.xdist_group("planted_audio")]
 
 LEVELS = (report.DIGITAL_SILENCE, report.NEAR_SILENCE, report.CLIPPING, report.DC_OFFSET)
 OF_PCM = {

@@ -17,9 +17,9 @@ HARMLESS = {
     "after all as-proxy audio-tolerance auth bisect catch catch-port cert chunk close condition "
     "control corrupt cut deflate drop end exact exit-status failed field finding from fsync full "
     "gate grep header host hosts json keep keep-ids keepalive limit list listen markdown match "
-    "max-payload max-sessions max-size max-wer model no-record note others out outcome pace plan "
-    "probability prove provider query ramp replace same-as seed silence since stall status strict "
-    "subprotocol through time timeline timeout until until-verdict workers"
+    "max-audio max-payload max-sessions max-size max-wer model no-audio no-record note others out "
+    "outcome pace plan probability prove provider query ramp replace same-as seed silence since "
+    "stall status strict subprotocol through time timeline timeout until until-verdict workers"
 }
 OF_THE_TOP = {"--config", "--verbose", "--version", "-v", "-V"}
 

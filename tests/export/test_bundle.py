@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from html_page import Page
 from scrub_sessions import CHUNKS, CUSTOMER, PLANTED, found, session, unpacked
 from sessions import APP, audio, opened, write
 from wsproxy import __version__
@@ -50,7 +51,7 @@ def files(path: Path) -> dict[str, bytes]:
 def test_bundle_contains_traces_explanations_and_environment(packed: Path) -> None:
     content = files(packed)
     kinds = sorted(name.partition("/")[0] for name in content)
-    assert kinds == ["README.md", "environment.json", "explanations", "traces"]
+    assert kinds == ["README.md", "environment.json", "explanations", "report.html", "traces"]
     assert list(content) == sorted(content)
     readme = content["README.md"].decode()
     assert "It closes after 10 s." in readme
@@ -69,6 +70,31 @@ def test_bundle_planted_data_is_in_no_file(planted: str, packed: Path, tmp_path:
             data = unpacked(tmp_path / "t.wstrace")
             assert not any(chunk[64:96] in data for chunk in CHUNKS[1:])
         assert not found(planted, data)
+
+
+def test_bundle_report_is_the_page_of_the_scrubbed_session(packed: Path) -> None:
+    content = files(packed)
+    page = Page(content["report.html"].decode())
+    (name,) = (name for name in content if name.startswith("traces/"))
+    assert page.data("session")["file"] == name.removeprefix("traces/")
+    assert "NET-0001" in page.root.one("h1").text
+    assert "report.html" in content["README.md"].decode()
+
+
+def test_bundle_report_of_several_sessions_links_to_their_pages(
+    trace: Path, tmp_path: Path
+) -> None:
+    other = write(tmp_path / "other.wstrace", session())
+    bundle([trace, other], tmp_path / "r.zip")
+    content = files(tmp_path / "r.zip")
+    page = Page(content["report.html"].decode())
+    links = [e.attributes["href"] for e in page.root.one("section", id="sessions").all("a")]
+    assert len(links) == 2
+    for link in links:
+        assert link is not None
+        assert Page(content[link].decode()).data("session")["file"] in {
+            name.removeprefix("traces/") for name in content
+        }
 
 
 def test_bundle_environment_has_names_without_values(packed: Path) -> None:

@@ -114,6 +114,7 @@ def laced(text: str) -> list[Record]:
     ]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("text", NASTY)
 def test_commands_hostile_trace_text_is_escaped(path: Path, text: str) -> None:
     every_command(write(path, laced(text.encode("utf-8", "replace").decode())))

@@ -35,6 +35,7 @@ ALL = (
     "list --json T", "explain T", "explain --markdown --all T", "diff T T", "diff --exact T T",
     "mutate T --end reset --out O", "mutate T --chunk 20ms --out O", "recover T --out O --json",
     "scrub T --out O", "bundle T --out O/t.zip",
+    "report T --out O/t.html", "report T T --out O/t.html --force",
 )  # fmt: skip
 GROUPS = 2  # of traces: what a process imports costs more than most commands
 
@@ -50,7 +51,8 @@ def commands(folder: Path, name: str, wanted: tuple[str, ...]) -> list[list[str]
     trace, out = folder / name / "t.wstrace", folder / name / "out"
     out.mkdir(parents=True)
     hostile_traces.MAKERS[name](trace)
-    places = {"T": str(trace), "O": str(out), "O/t.zip": str(out / "t.zip")}
+    places = {"T": str(trace), "O": str(out)}
+    places |= {f"O/{each}": str(out / each) for each in ("t.zip", "t.html")}
     return [[places.get(part, part) for part in command.split()] for command in wanted]
 
 
@@ -94,6 +96,7 @@ def test_commands_special_file_is_one_line_error(path: Path, name: str) -> None:
         ["list", "T"], ["show", "T"], ["explain", "T"], ["explain", "T", "T"], ["diff", "T", "T"],
         ["mutate", "T", "--end", "reset", "--out", out], ["recover", "T", "--out", out],
         ["recover", "T", "--in-place"], ["scrub", "T", "--out", out], ["bundle", "T"],
+        ["report", "T"], ["report", "T", "T"],
         ["distill", "T", "--to", "ws://127.0.0.1:9", "--out", out], ["replay", "server", "T"],
         ["replay", "client", "T", "--to", "ws://127.0.0.1:9"],
     ):  # fmt: skip

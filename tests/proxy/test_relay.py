@@ -154,8 +154,18 @@ def alone(rigs: Rigs) -> None:
     rigs.close()
 
 
+# On each Python every scenario in one mode with TLS and in one without, and SOME in all modes.
+ALL_ON_EACH_PYTHON = {("regular", "wss"), ("reverse-http", "ws")}
 CASES = [
-    pytest.param(mode, client_tls, server_tls, scenario, id=f"{mode}-{label}-{scenario}")
+    pytest.param(
+        mode,
+        client_tls,
+        server_tls,
+        scenario,
+        id=f"{mode}-{label}-{scenario}",
+        marks=[pytest.mark.one_python]
+        * ((mode, label) not in ALL_ON_EACH_PYTHON and scenario not in SOME),
+    )
     for mode, client_tls, server_tls, label, scenarios in (
         ("regular", False, False, "ws", SCENARIOS),
         ("regular", True, True, "wss", SCENARIOS),

@@ -156,6 +156,7 @@ def test_replay_addon_others_refuse_refuses_other_hosts(tmp_path: Path) -> None:
         assert app(port, tmp_path, "wss://api.eu.deepgram.com/v1/listen?model=nova-3") == 401
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize(
     ("option", "says"),
     [
@@ -252,6 +253,7 @@ def test_replay_server_command_meets_the_replay_and_keeps_its_output(tmp_path: P
     assert done.returncode == 0  # it was reproduced, whatever the app made of it
 
 
+@pytest.mark.one_python
 def test_replay_server_command_without_a_session_is_reported(tmp_path: Path) -> None:
     where = ["--out", tmp_path / "out", "--confdir", tmp_path / "conf"]
     done = replay(REFUSED, *where, "--", sys.executable, "-c", "print('hello')")
@@ -260,6 +262,7 @@ def test_replay_server_command_without_a_session_is_reported(tmp_path: Path) -> 
     assert done.returncode == 1
 
 
+@pytest.mark.one_python
 def test_replay_server_unwritable_output_is_reported(tmp_path: Path) -> None:
     out = tmp_path / "out"
     gone = f"import os; os.rmdir({str(out)!r})\n{APP}"
@@ -270,6 +273,7 @@ def test_replay_server_unwritable_output_is_reported(tmp_path: Path) -> None:
     assert done.returncode == 2
 
 
+@pytest.mark.one_python
 def test_replay_server_missing_command_is_reported(tmp_path: Path) -> None:
     where = ["--out", tmp_path / "out", "--confdir", tmp_path / "conf"]
     done = replay(REFUSED, *where, "--", "no-such-command")

@@ -1,9 +1,8 @@
 """The real SDKs against a replay of their session: they meet the recorded failure again.
 
-Each is recorded while it fails, then it runs twice against the recording: by base URL, and
-unchanged through the proxy at the API's real host name over TLS, where no API is (of refusals
-and resets, one SDK of each kind). All of that is in this process but the SDKs and the proxy; the
-last test does the same with the commands.
+Each is recorded while it fails, then it runs against the recording: by base URL, or unchanged
+through the proxy at the API's real host name over TLS, where no API is (`ways`). All of that is
+in this process but the SDKs and the proxy; the last test does the same with the commands.
 """
 
 # ruff: noqa: F811 (fixtures are imported)
@@ -116,12 +115,17 @@ def may_differ(client: Client, args: Sequence[str]) -> set[str]:
     return WHO_CLOSED if client.api == "streaming" and "stall" in args else set()
 
 
-def goes_both_ways(client: Client, args: Sequence[str]) -> bool:
-    """Whether a client is given the replay's URL, and goes through its proxy as well.
+def ways(client: Client, args: Sequence[str]) -> set[str]:
+    """How a client reaches the replay: by its URL, and through its proxy.
 
-    The server that it meets is the same one: of refusals and resets, one client of each kind.
+    The server that it meets is the same one: only one client of each kind goes both ways in each
+    failure, the others through the proxy in a stalled session and by URL in the rest.
     """
-    return "stall" in args or str(client) in ON_EACH_PYTHON
+    if client.wss_only:
+        return {"proxy"}
+    if str(client) in ON_EACH_PYTHON:
+        return {"url", "proxy"}
+    return {"proxy"} if "stall" in args else {"url"}
 
 
 def same_failure(trace: Path, replayed: Path) -> bool:
@@ -148,13 +152,14 @@ def test_sdk_against_replay_server_gets_recorded_failure(
         assert same_failure(trace, verdict.trace)
 
     with wsproxy.serve(trace, timeout=5, out=tmp_path / "again", confdir=confdir) as served:
-        if not client.wss_only:
+        if "url" in ways(client, args):
             check(run(client, served.url, *args))
-        if client.wss_only or goes_both_ways(client, args):
+        if "proxy" in ways(client, args):
             # Unchanged, at the real host name over TLS: no API is there.
             check(run(client, f"wss://{HOSTS[client.api]}", *args, **dict[str, Any](served.env)))
 
 
+@pytest.mark.one_python
 def test_sdk_with_other_chunk_size_gets_recorded_failure(
     serve: Serve, record: Record, run: Run, tmp_path: Path
 ) -> None:

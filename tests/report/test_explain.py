@@ -354,7 +354,7 @@ def test_explain_folder_shows_findings_across_sessions(
         return [Finding("traffic.many.storm", "warning", "A storm", "M")] if storm else []
 
     monkeypatch.setattr("wsproxy.cli.explain.findings_across", findings_across)
-    monkeypatch.setattr("wsproxy.cli.explain.KEPT", 5)
+    monkeypatch.setattr("wsproxy.cli.explain.KEPT_SPANS", 5)
     shown = words(run("explain", folder).stdout)
     assert ("warning: A storm traffic.many.storm" in shown) is storm
     assert ("A storm" in run("explain", folder, "--markdown").stdout) is storm

@@ -32,6 +32,8 @@ def examined(number: int, **finding: str) -> ExaminedSession:
         model="nova-2" if number % 4 == 0 else "nova-3",
         key="0a1b",
         span=None,
+        duration_s=1.0,
+        latency={},
         unread="",
         json=None,
     )

@@ -124,6 +124,7 @@ def test_index_recently_changed_trace_is_read_again(folder: Path, opened: list[P
         assert changed in opened
 
 
+@pytest.mark.one_python
 def test_index_change_of_any_part_is_detected(folder: Path, opened: list[Path]) -> None:
     first = record(folder, COUNT, max_size=300_000)
     parts = [path for path in folder.glob("*.wstrace") if part_of(path)[0] == first]
@@ -152,6 +153,7 @@ def test_index_unwritable_folder_is_listed(folder: Path, monkeypatch: pytest.Mon
     assert not (folder / NAME).exists()
 
 
+@pytest.mark.one_python
 def test_index_concurrent_lists_agree(folder: Path) -> None:
     expected = without_index(folder)
     traces = sorted(folder.glob("*.wstrace"))
@@ -175,6 +177,7 @@ def pack(*items: object) -> bytes:
     return Compressor().compress(b"".join(msgpack.packb(item) for item in items))
 
 
+@pytest.mark.one_python
 def test_index_that_is_not_private_is_ignored(
     folder: Path, opened: list[Path], tmp_path: Path
 ) -> None:
@@ -284,6 +287,7 @@ def test_index_listed_of_any_row_never_raises(value: object) -> None:
     assert list_index._listed(row, "x", list_index._State(1, 1, 1)) is None
 
 
+@pytest.mark.one_python
 def test_index_too_long_row_is_omitted(folder: Path, opened: list[Path]) -> None:
     start = new_start(Clock(1, 0))
     path = trace_path(folder, start)
@@ -312,6 +316,16 @@ def test_listed_entry_equals_trace(folder: Path) -> None:
         assert each.entry["session"] == session.id
 
 
+@pytest.mark.one_python
 def test_index_row_has_every_listed_field(folder: Path) -> None:
     path = next(folder.glob("*.wstrace"))
     assert set(list_index._ENTRY) == set(Listed.read(path).entry)
+
+
+def test_listed_error_holds_nothing_of_the_trace(tmp_path: Path) -> None:
+    """Its frames had 80 MB of a hostile trace while the next one was read."""
+    path = tmp_path / "a.wstrace"
+    path.write_bytes(b"no trace" * 100)
+    ((_, error),) = listed([path])
+    assert isinstance(error, TraceError)
+    assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)

@@ -18,7 +18,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_MODULES = ("cli", "list", "show", "explain", "diff", "recover", "mutate", "scrub", "bundle")
+_MODULES = (
+    "cli",
+    "list",
+    "show",
+    "explain",
+    "diff",
+    "recover",
+    "mutate",
+    "scrub",
+    "bundle",
+    "report",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,4 +24,8 @@ fault_list          the faults of a stream, in the order of positions
 pcm_decoding        raw samples of any encoding as numpy arrays
 container_decoding  compressed audio, decoded with PyAV
 demuxing            packets of Ogg, WebM, AMR and MP4
+sample_listener     what receives the decoded samples of a stream
+waveform            the lowest and the highest sample of each short interval
+kept_samples        the samples at the end of a stream, kept for listening
+wav_file            WAV files of 16-bit PCM or mu-law
 """

@@ -5,6 +5,7 @@ A stream is a sequence of segments: one for each declared format, and for each c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -29,6 +30,7 @@ from .report import (
     AudioFault,
     AudioReport,
     Region,
+    SpeechSoFar,
 )
 from .signal_meter import Scale, SignalMeter, step_samples
 from .sniff import SNIFFED_BYTES, TEXT_KINDS, sniff
@@ -37,6 +39,7 @@ from .voice_pitch import VoicePitch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .sample_listener import SampleListener
     from .signal_meter import Samples, StepLevels
 
 _STEPS = 10  # of a window in which the format is examined: 0.25 s
@@ -92,10 +95,14 @@ class Segment(Protocol):
 
 
 class StreamAnalysis:
-    """Analyzes the blocks of a stream."""
+    """Analyzes the blocks of a stream.
 
-    def __init__(self) -> None:
-        self._tools = _Tools()
+    Args:
+        listener: receives the decoded samples as well.
+    """
+
+    def __init__(self, listener: SampleListener | None = None) -> None:
+        self._tools = _Tools(listener)
         self._segment: Segment | None = None
         self._declared: AudioFormat | None = None
         self._position_s = 0.0
@@ -116,6 +123,17 @@ class StreamAnalysis:
         """Analyze what is held back until more arrives."""
         if self._segment is not None:
             self._segment.flush()
+
+    def speech_before(self, frame: int | None) -> SpeechSoFar | None:
+        """The speech before a frame, one of the latest ones; None where audio is not decoded.
+
+        Args:
+            frame: its number; None: all that was analyzed.
+        """
+        if isinstance(self._segment, UnknownSegment):
+            return None
+        at_s = None if frame is None else self._tools.locator.start_of(frame)
+        return self._tools.meter.speech_until(math.inf if at_s is None else at_s)
 
     def _end_segment(self) -> None:
         if self._segment is not None:
@@ -213,17 +231,26 @@ class StreamAnalysis:
 class _Tools:
     """What all segments of a stream report to."""
 
-    def __init__(self) -> None:
+    def __init__(self, listener: SampleListener | None) -> None:
+        self._listener = listener
         self.locator = Locator()
         self.meter = SignalMeter(self.locator)
         self.pitch = VoicePitch()
         self.arrival = ArrivalRate(self.locator, self.pitch)
         self.notes = Notes()
 
+    def locate(self, starts_s: list[float], frames: list[int], times: list[int]) -> None:
+        """Add chunks; arguments as for `Locator.extend`."""
+        self.locator.extend(starts_s, frames, times)
+        if self._listener is not None:
+            self._listener.add_chunks(starts_s, frames, times)
+
     def measure(
         self, samples: Samples, channels: int, rate: int, start_s: float, scale: Scale
     ) -> tuple[NDArray[np.float32], StepLevels | None]:
         """Measure samples; returns them as floats, and the levels of their steps."""
+        if self._listener is not None:
+            self._listener.add_samples(samples, channels, rate)
         floats = samples.astype(np.float32, copy=False)
         levels = self.meter.feed(samples, floats, channels, rate, start_s, scale)
         self.pitch.feed(floats[::channels], rate, start_s, with_pitch=self.arrival.is_doubtful)
@@ -306,7 +333,7 @@ class RawSegment:
         seconds = sizes / (self._frame_bytes * self.rate)
         ends = self._position(self._arrived) + np.cumsum(seconds)
         starts = ends - seconds
-        self._tools.locator.extend(starts.tolist(), chunks.frames, chunks.times)
+        self._tools.locate(starts.tolist(), chunks.frames, chunks.times)
         self._tools.arrival.feed(np.array(chunks.times, np.int64), starts, seconds, self.rate)
         self._note_odd(sizes, ends)
         self._arrived += int(sizes.sum())
@@ -402,7 +429,7 @@ class ContainerSegment:
         """Analyze chunks."""
         for chunk in chunks:
             begun = self.position_s
-            self._tools.locator.extend([begun], [chunk.frame], [chunk.t_ns])
+            self._tools.locate([begun], [chunk.frame], [chunk.t_ns])
             for item in self._decoder.feed(chunk.data):
                 self._take(item, chunk)
         self._measure()

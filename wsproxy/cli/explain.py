@@ -14,7 +14,7 @@ from rich.console import RenderableType
 
 from wsproxy.catalog import load
 from wsproxy.diagnose import Finding, diagnose
-from wsproxy.diagnose.session_groups import SessionSpan, findings_across
+from wsproxy.diagnose.session_groups import KEPT_SPANS, SessionSpan, findings_across
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.report import json_schema, markdown, screen
 from wsproxy.report.examination import (
@@ -38,7 +38,6 @@ from .progress import ProgressLine
 from .width import console
 
 DETAILED = 10  # sessions, of which fewer are explained in full
-KEPT = 1000  # last sessions that are compared with each other
 
 
 @click.command(name="explain")
@@ -166,7 +165,7 @@ class _Reading:
         self._as_json = as_json
         self.unreadable = 0
         self.failed = 0
-        self._last: deque[SessionSpan] = deque(maxlen=KEPT)
+        self._last: deque[SessionSpan] = deque(maxlen=KEPT_SPANS)
 
     def __iter__(self) -> Iterator[ExaminedSession]:
         for number, found in enumerate(examine_all(self._paths, as_json=self._as_json), 1):

@@ -23,6 +23,7 @@ _COMMANDS = {
     "list": ("wsproxy.cli.list", "List recorded sessions."),
     "show": ("wsproxy.cli.show", "Show the frames of a trace."),
     "explain": ("wsproxy.cli.explain", "Explain why a session failed, with evidence and fixes."),
+    "report": ("wsproxy.cli.report", "Write a session as an HTML file, to look at and listen to."),
     "replay": ("wsproxy.cli.replay", "Replay a trace, as the client or as the server."),
     "load": ("wsproxy.cli.load", "Replay a trace in many sessions at once."),
     "mutate": ("wsproxy.cli.mutate", "Create an edited copy of a trace."),

@@ -14,6 +14,7 @@ from wsproxy.wording import plural
 from .evidence import Evidence, quoted, seconds
 from .finding import Finding
 
+KEPT_SPANS = 1000  # last sessions that are compared with each other
 MIN_STORM = 4  # consecutive failed sessions
 _MAX_PAUSE_NS = 10 * 10**9  # ns between the end of a session and the start of the next one
 _TOO_MANY = (429, 503)  # statuses that may mean too many concurrent sessions

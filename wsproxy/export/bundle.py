@@ -22,12 +22,15 @@ from typing import Any, BinaryIO
 
 from wsproxy import __version__
 from wsproxy.catalog import Catalog, load
-from wsproxy.diagnose import diagnose, summary
+from wsproxy.diagnose import summary
 from wsproxy.errors import NotPublic, UsageError
 from wsproxy.recorder import trace_path
 from wsproxy.redact import suspects
 from wsproxy.report import markdown
-from wsproxy.report.explanation import explain
+from wsproxy.report.examination import examined
+from wsproxy.report.html.index_page import SessionIndex
+from wsproxy.report.html.page import session_page, view_of
+from wsproxy.report.html.reading import read_content
 from wsproxy.report.json_output import dumps
 from wsproxy.scrub import is_scrubbed, scrub
 from wsproxy.session import Session
@@ -35,6 +38,7 @@ from wsproxy.trace import SUFFIX, find_recordings
 from wsproxy.trace.atomic_file import check_free, new_file
 
 ZIP = ".zip"
+REPORT = "report.html"
 MAX_TRACES = 1000
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip file
 _PACKAGES = ("mitmproxy", "websockets", "msgpack", "zstandard", "wsproto", "h11", "cryptography")
@@ -100,8 +104,11 @@ def bundle(
     catalog, key = catalog or load(), secrets.token_bytes(16)
     try:
         with TemporaryDirectory(prefix="wsproxy-bundle-") as folder:
-            content = _Content(Path(folder))
-            items = [_add_trace(path, content, key, catalog, hosts=hosts) for path in each(found)]
+            content, index = _Content(Path(folder)), SessionIndex()
+            items = [
+                _add_trace(path, content, index, key, catalog, hosts=hosts) for path in each(found)
+            ]
+            _add_report(content, index)
             environment_facts = _environment(
                 items, os.environ if environment is None else environment
             )
@@ -144,24 +151,43 @@ class _Content:
 
 
 def _add_trace(
-    trace: Path, content: _Content, key: bytes, catalog: Catalog, *, hosts: bool
+    trace: Path,
+    content: _Content,
+    index: SessionIndex,
+    key: bytes,
+    catalog: Catalog,
+    *,
+    hosts: bool,
 ) -> Bundled:
-    """Add a trace, scrubbed if it is not yet, and its explanation."""
+    """Add a trace, scrubbed if it is not yet, its explanation and its page."""
     path = content.folder / f"{secrets.token_hex(8)}{SUFFIX}"
     if is_scrubbed(trace, catalog):
         shutil.copyfile(trace, path)
     else:
         scrub(trace, path, hosts=hosts, catalog=catalog, key=key)
-    session = Session.read(path, catalog=catalog)
-    start = session.start
+    start = Session.summary(path).start
     assert start is not None  # it was read before
     name = trace_path(Path(), start).stem
-    findings = diagnose(session, catalog)
-    shown = explain(Path("traces", f"{name}{SUFFIX}"), session, findings, catalog)
+    shown = Path("traces", f"{name}{SUFFIX}")
+    # The audio is noise; its level is in the waveform.
+    read = read_content(path, catalog, max_audio=0, name=shown)
+    session, view = read.session, view_of(read)
     content.files[f"traces/{name}{SUFFIX}"] = path
-    content.put(f"explanations/{name}.md", markdown.session(shown, everything=True))
+    content.put(f"explanations/{name}.md", view.markdown)
+    index.add(examined(shown, session, read.findings))
+    index.pages[shown] = f"reports/{name}.html"
+    content.put(index.pages[shown], "".join(session_page(view)))
     agent = session.request_header("user-agent") or ""
     return Bundled(name, summary(session, catalog), agent, _recorded(trace))
+
+
+def _add_report(content: _Content, index: SessionIndex) -> None:
+    """Add report.html: the page of the only session, or an index of all pages."""
+    if len(index.pages) == 1:
+        (page,) = index.pages.values()
+        content.files[REPORT] = content.files.pop(page)
+    else:
+        content.put(REPORT, "".join(index.page()))
 
 
 def _recorded(trace: Path) -> dict[str, str]:
@@ -203,11 +229,15 @@ def _readme(items: Sequence[Bundled], note: str, instructions: str) -> str:
 
 
 _GUIDE = """\
+Open `report.html` in a browser. It shows what happened, why, and what to do, with the frames, the
+transcript and latencies. It needs no other program and no network.
+
 The traces contain no words, voices, ids or credentials of people: texts are synthetic, audio is
 noise. Times, sizes, frames, close codes and error texts are those of the original sessions.
 
 | | |
 |---|---|
 | `traces/NAME.wstrace` | a session with all its frames |
+| `report.html` | the session; of several sessions an overview, with links to `reports/NAME.html` |
 | `explanations/NAME.md` | what failed, with evidence |
 | `environment.json` | versions, and which proxy variables were set (no values) |"""

@@ -85,8 +85,13 @@ def _name(difference: Difference) -> str:
 
 
 def _cell(value: Any, frame: int | None) -> Text:
+    return Text(value_text(value, _WIDEST) + (f"  [frame {frame}]" if frame else ""))
+
+
+def value_text(value: Any, limit: int) -> str:
+    """A value of a difference as text of at most `limit` characters."""
     text = value if isinstance(value, str) else "-" if value is None else json.dumps(value)
-    return Text(short(text, _WIDEST) + (f"  [frame {frame}]" if frame else ""))
+    return short(text, limit)
 
 
 def within(tolerance: Mapping[str, float]) -> str:

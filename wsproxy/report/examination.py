@@ -9,7 +9,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -23,7 +23,9 @@ from wsproxy.diagnose import Finding, diagnose, summary
 from wsproxy.diagnose.session_groups import SessionSpan
 from wsproxy.errors import TraceError, WsproxyError
 from wsproxy.session import Session
+from wsproxy.session.latency import Turn
 from wsproxy.session.requested_model import requested_model
+from wsproxy.statistics import percentile
 from wsproxy.system.parent_process import end_with_parent
 from wsproxy.trace.read_limits import Allowance
 
@@ -51,6 +53,8 @@ class ExaminedSession:
             none.
         model, key: that it requests, and the fingerprint of its credential.
         span: for findings that only several sessions show.
+        duration_s: seconds of it.
+        latency: its latencies by name, seconds; those of turns and utterances are medians.
         unread: why the rest of the trace was not read, a sentence; else "".
         json: its line of `explain --json`, if that was asked for.
     """
@@ -63,6 +67,8 @@ class ExaminedSession:
     model: str | None
     key: str | None
     span: SessionSpan | None
+    duration_s: float
+    latency: Mapping[str, float]
     unread: str
     json: dict[str, Any] | None
 
@@ -115,9 +121,31 @@ def examined(
         requested_model(session),
         key_fingerprint(session),
         SessionSpan.of(session),
+        session.duration_ns / 1e9,
+        _latency(session),
         session.unread,
         explained,
     )
+
+
+def _latency(session: Session) -> dict[str, float]:
+    """The latencies of a session that was read with its messages."""
+    if session.timeline is None:
+        return {}
+    latency = session.timeline.latency
+    found = {
+        "first_interim": latency.first_interim,
+        "first_final": latency.first_final,
+        "largest_lag": latency.lag_max,
+        "finalization": latency.finalization,
+        "utterance": _median(latency.utterances),
+        "turn": _median(latency.turns),
+    }
+    return {name: round(value, 3) for name, value in found.items() if value is not None}
+
+
+def _median(turns: Sequence[Turn]) -> float | None:
+    return percentile((turn.seconds for turn in turns), 0.5) if turns else None
 
 
 def json_explanation(

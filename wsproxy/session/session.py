@@ -44,6 +44,7 @@ from .session_audio import SessionAudio
 from .timeline import Timeline
 from .track_signal import TrackSignal
 from .traffic import FrameInfo, Traffic
+from .transcript import KEPT_RESULTS
 
 _T = TypeVar("_T")
 _CLOSE = int(Opcode.CLOSE)
@@ -123,11 +124,15 @@ class Session:
         self._record_bytes = 0
 
     @classmethod
-    def analyzing(cls, catalog: Catalog) -> Session:
-        """A session that reads all messages and analyzes all audio, see `timeline`."""
+    def analyzing(cls, catalog: Catalog, keep_results: int = KEPT_RESULTS) -> Session:
+        """A session that reads all messages and analyzes all audio, see `timeline`.
+
+        Args:
+            keep_results: of its transcript, see `SessionTranscript`.
+        """
         session = cls()
-        session.timeline = Timeline(session, catalog)
-        session.audio.analyzer_of = partial(TrackSignal, session, catalog)
+        session.timeline = timeline = Timeline(session, catalog, keep_results)
+        session.audio.analyzer_of = partial(TrackSignal, session, catalog, timeline.follow_speech)
         return session
 
     @classmethod
@@ -151,21 +156,35 @@ class Session:
             LimitExceeded: nothing of it can be read within the limits.
         """
         session = cls() if catalog is None else cls.analyzing(catalog)
+        for number, _ in enumerate(session.reading(path, allowance)):
+            if rest is not None and number % RECORDS_PER_REST == 0:
+                rest()
+        return session
+
+    def reading(
+        self, path: str | os.PathLike[str], allowance: Allowance | None = None
+    ) -> Iterator[Record | FrameRun]:
+        """Add the records of a trace, and yield each, or a run of frames, once it is added.
+
+        Args:
+            allowance: as for `read`.
+
+        Raises:
+            TraceError: as `read` does.
+        """
         with TraceReader(path, allowance) as reader:
             try:
-                for number, record in enumerate(bounded_runs(reader)):
+                for record in bounded_runs(reader):
                     if isinstance(record, FrameRun):
-                        session.add_run(record)
+                        self.add_run(record)
                     else:
-                        session.add(record)
-                    if rest is not None and number % RECORDS_PER_REST == 0:
-                        rest()
+                        self.add(record)
+                    yield record
             except LimitExceeded as error:
                 if reader.session is None:
                     raise  # nothing was found in it so far
-                session.unread = str(error)
-            session.losses = reader.losses
-        return session
+                self.unread = str(error)
+            self.losses = reader.losses
 
     @classmethod
     def summary(
@@ -216,16 +235,16 @@ class Session:
                 direction.garbage += len(record.data)
             case Start():
                 self.start = record
-                if self.timeline is not None:
-                    self.timeline.begin()
+                if self._timeline is not None:
+                    self._timeline.begin()
             case Request():
                 self.request = record
                 self._add_redacted(record.redacted)
             case Response():
                 self.response = record
                 self._add_redacted(record.redacted)
-                if self.timeline is not None:
-                    self.timeline.add_response(record)
+                if self._timeline is not None:
+                    self._timeline.add_response(record)
             case Eof():
                 self._add_eof(record)
             case Failure():
@@ -355,6 +374,8 @@ class Session:
     def timeline(self) -> Timeline | None:
         """All messages as `read` has read them with a catalog; else None."""
         self._frames.tell_listener()
+        if self._timeline is not None:
+            self._timeline.settle()
         return self._timeline
 
     @timeline.setter

@@ -17,7 +17,7 @@ from wsproxy.catalog.success import ResultPaths
 
 from .message import SessionMessage
 from .message_kinds import is_error, kind_of_json
-from .transcript_result import TranscriptResult, agent_text, split_words, transcript_result
+from .transcript_result import TranscriptResult, agent_text, count_words, transcript_result
 
 KEPT_RESULTS = 500  # from the beginning, and as many from the end
 KEPT_TEXT = 2000  # characters kept of a result
@@ -87,6 +87,7 @@ class SessionTranscript:
 
     Args:
         api: whose messages these are; None if unknown.
+        keep: how many results are kept from the beginning, and how many from the end.
 
     Attributes:
         final_words, agent_words: words of final results, and of an agent.
@@ -97,7 +98,7 @@ class SessionTranscript:
         last_frame: of the last result with words.
     """
 
-    def __init__(self, api: Api | None) -> None:
+    def __init__(self, api: Api | None, keep: int = KEPT_RESULTS) -> None:
         self.final_words = 0
         self.agent_words = 0
         self.finals = 0
@@ -110,8 +111,9 @@ class SessionTranscript:
         self.last_frame: int | None = None
         self._api = api or UNKNOWN_API
         self._known = api is not None
+        self._keep_first = keep
         self._first: list[Result] = []
-        self._last: deque[Result] = deque(maxlen=KEPT_RESULTS)
+        self._last: deque[Result] = deque(maxlen=keep)
         self._channels: dict[str, _Channel] = {}
 
     @property
@@ -139,7 +141,7 @@ class SessionTranscript:
         said = agent_text(self._api, kind, message.content)
         if not said.strip():
             return None
-        self.agent_words += len(split_words(said))
+        self.agent_words += count_words(said)
         return self._keep(message, TranscriptResult(said, True, True, all_text=said), by_agent=True)
 
     def _may_be_result(self, message: SessionMessage) -> bool:
@@ -164,8 +166,8 @@ class SessionTranscript:
     def _count(self, found: TranscriptResult) -> None:
         name = found.track if len(self._channels) < _MAX_CHANNELS else ""
         channel = self._channels.setdefault(name, _Channel())
-        words = len(split_words(found.text))
-        channel.interim_words = max(0, len(split_words(found.all_text)) - words)
+        words = count_words(found.text)
+        channel.interim_words = max(0, count_words(found.all_text) - words)
         if not found.final:
             return
         if found.turn is not None and found.turn == channel.turn:
@@ -191,7 +193,7 @@ class SessionTranscript:
             by_agent,
         )
         self.results += 1
-        (self._first if len(self._first) < KEPT_RESULTS else self._last).append(result)
+        (self._first if len(self._first) < self._keep_first else self._last).append(result)
         return result
 
 

@@ -179,7 +179,7 @@ def _is_same(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
     except OSError:
-        return one.resolve() == other.resolve()
+        return os.path.realpath(one) == os.path.realpath(other)  # also of a link to itself
 
 
 def _check_no_part(path: Path) -> None:

@@ -1,0 +1,273 @@
+"""The page of a session in a real browser, opened from a file without a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from browser import OpenPage, chromium, needs_browser, until
+from html_page import MARKUP, RATE, html_of, listening
+from sessions import APP, SERVER, audio, closed, opened, text_message, write
+from speech_sessions import spoken
+from wsproxy.catalog import load
+from wsproxy.report.html.pair_page import pair_page
+from wsproxy.trace import FrameRecord
+
+pytestmark = [needs_browser, pytest.mark.one_python, pytest.mark.xdist_group("browser")]
+
+SAMPLES = Path(__file__).parents[2] / "recordings" / "samples"
+FAILED = SAMPLES / "deepgram" / "deepgram.listen.NET-0001.wstrace"
+AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
+
+Open = Callable[..., OpenPage]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A session of ten seconds with words, interims, and a second without audio."""
+    data = spoken(8.0, RATE)
+    records = opened(f"/v1/listen?encoding=linear16&sample_rate={RATE}")
+    step = RATE // 10 * 2
+    for number, at in enumerate(range(0, len(data), step)):
+        late = 2000 if number >= 40 else 0  # ms
+        records.append(audio(100 + number * 100 + late, APP, data[at : at + step]))
+    records += [
+        heard(2000, "hello", final=False),
+        heard(4100, "hello word", final=False),
+        heard(9000, "hello world again", final=True),
+        closed(10_200, APP, 1000),
+        closed(10_210, SERVER, 1000),
+    ]
+    return write(tmp_path_factory.mktemp("trace") / "talk.wstrace", records)
+
+
+def heard(ms: float, text: str, *, final: bool) -> FrameRecord:
+    """A result of Deepgram, with a word each second from half a second on."""
+    words = [
+        {"word": word, "start": at + 0.5, "end": at + 0.9, "confidence": 0.9}
+        for at, word in enumerate(text.split())
+    ]
+    alternative = {"transcript": text, "confidence": 0.9, "words": words}
+    message = {
+        "type": "Results",
+        "channel_index": [0, 1],
+        "start": 0.0,
+        "duration": 4.0,
+        "is_final": final,
+        "channel": {"alternatives": [alternative]},
+    }
+    return text_message(ms, SERVER, message)
+
+
+@pytest.fixture
+def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
+    pages = []
+
+    def opened_page(trace: Path, place: str = "", **context: Any) -> OpenPage:
+        path = tmp_path / "report.html"
+        path.write_text(html_of(trace), "utf-8")
+        pages.append(OpenPage(browser, path, place, **context))
+        return pages[-1]
+
+    yield opened_page
+    for each in pages:
+        assert each.problems == []
+        each.close()
+
+
+def chosen(page: Page) -> str | None:
+    return page.locator("tr.chosen").get_attribute("data-frame-number")
+
+
+def cursor(page: Page) -> float:
+    return float(page.locator("canvas.axis").get_attribute("aria-valuenow") or "nan")
+
+
+def test_page_without_scripts_shows_the_verdict_and_the_evidence(open_page: Open) -> None:
+    page = open_page(FAILED, java_script_enabled=False).page
+    session = json.loads(page.locator("#data-session").text_content() or "")
+    findings = json.loads(page.locator("#data-findings").text_content() or "")
+    expect(page.locator("h1")).to_have_text(session["verdict"])
+    expect(page.locator(".finding").first).to_contain_text(findings[0]["title"])
+    expect(page.locator("#time")).to_be_hidden()
+    assert page.locator("#frames tbody tr").count() > 3
+
+
+def test_click_on_evidence_shows_its_frame_and_second(open_page: Open) -> None:
+    page = open_page(FAILED).page
+    link = page.locator(".finding a[data-frame]").first
+    number = link.get_attribute("data-frame")
+    link.click()
+    expect(page.locator("tr.chosen")).to_have_attribute("data-frame-number", number or "")
+    row = page.locator("tr.chosen td").nth(1)
+    assert cursor(page) == pytest.approx(float(row.inner_text()), abs=0.001)
+    expect(page.locator(".frame-browser .details h3")).to_contain_text(f"#{number}")
+
+
+def test_play_moves_the_cursor_and_makes_sound(open_page: Open, trace: Path) -> None:
+    page = open_page(trace).page
+    page.locator(".player .play").first.click()
+    until(page, "[...heard.elements][0]?.currentTime > 0.3 && heard.loudest > 0.01")
+    assert cursor(page) > 0.2
+    page.locator(".player .play").first.click()
+    until(page, "[...heard.elements][0].paused")
+
+
+def test_speed_changes_how_fast_it_plays(open_page: Open, trace: Path) -> None:
+    page = open_page(trace).page
+    page.locator(".player select").first.select_option("2")
+    page.locator(".player .play").first.click()
+    until(page, "[...heard.elements][0]?.playbackRate === 2")
+
+
+def test_click_on_a_word_plays_its_audio_and_shows_its_frame(open_page: Open, trace: Path) -> None:
+    page = open_page(trace).page
+    data = json.loads(page.locator("#data-transcript").text_content() or "")
+    final = next(each for each in data["results"] if each["final"])
+    page.locator(".turn .word").last.click()
+    until(page, "heard.elements.size === 1")
+    expect(page.locator(".frame-browser .details h3")).to_contain_text(f"#{final['frame']}")
+    start = final["words"][-1][1]
+    position = page.evaluate("[...heard.elements][0].currentTime")
+    assert start <= position < start + 2
+
+
+def test_interims_show_what_changed(open_page: Open, trace: Path) -> None:
+    page = open_page(trace).page
+    details = page.locator(".turn details")
+    details.locator("summary").click()
+    expect(details.locator("li")).to_have_count(3)
+    expect(details.locator("li").nth(1).locator("mark")).to_have_text(" word")
+    expect(details.locator("li").nth(2).locator("del")).to_have_text("word")
+
+
+def test_frames_are_filtered_by_text_expression_and_kind(open_page: Open, trace: Path) -> None:
+    page = open_page(trace).page
+    search = page.get_by_placeholder("text, or /regular expression/")
+    rows = page.locator(".window tr.frame")
+    search.fill("hello wor")
+    expect(page.locator(".found")).to_have_text(f"2 of {json_frames(page)['count']} frames")
+    expect(rows).to_have_count(2)
+    search.fill("/hello wor\\w+ again/i")
+    expect(rows).to_have_count(1)
+    search.fill("/(/")
+    expect(page.locator(".found")).to_have_text("This is not a regular expression.")
+    search.fill("")
+    page.get_by_label("binary").uncheck()
+    page.get_by_label("text", exact=True).uncheck()
+    expect(rows).to_have_count(2)
+
+
+def json_frames(page: Page) -> Any:
+    return json.loads(page.locator("#data-frames").text_content() or "")
+
+
+def test_table_of_frames_has_only_the_rows_in_view(open_page: Open, trace: Path) -> None:
+    page = open_page(trace).page
+    assert 10 < page.locator(".window tr.frame").count() < 45
+    page.locator(".window").evaluate("element => { element.scrollTop = element.scrollHeight }")
+    last = json_frames(page)["count"]
+    expect(page.locator(f"tr[data-frame-number='{last}']")).to_be_visible()
+
+
+@pytest.mark.parametrize(("place", "number"), [("#f32", "32"), ("#t=7.05", "52")])
+def test_deep_link_shows_its_place(open_page: Open, trace: Path, place: str, number: str) -> None:
+    page = open_page(trace, place).page
+    expect(page.locator("tr.chosen")).to_have_attribute("data-frame-number", number)
+    expect(page.locator(f"tr[data-frame-number='{number}']")).to_be_visible()
+
+
+def test_copy_gives_the_bug_report_and_a_link(open_page: Open) -> None:
+    page = open_page(FAILED).page
+    page.get_by_role("button", name="Copy for bug report").click()
+    text = page.evaluate("navigator.clipboard.readText()")
+    assert text == page.locator("#markdown").text_content()
+    page.get_by_role("button", name="Copy link").click()
+    until(page, "navigator.clipboard.readText().then((text) => text.endsWith('#f1'))")
+
+
+def test_keys_move_zoom_and_step_through_findings(open_page: Open) -> None:
+    page = open_page(FAILED).page
+    page.locator("canvas.axis").focus()
+    page.keyboard.press("ArrowRight")
+    moved = cursor(page)
+    assert moved > 0
+    page.keyboard.press("Home")
+    assert cursor(page) == 0
+    page.keyboard.press("n")
+    assert cursor(page) > 0
+    page.keyboard.press("+")
+    page.keyboard.press("0")
+    page.locator(".window").focus()
+    before = int(chosen(page) or 0)
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("tr.chosen")).to_have_attribute("data-frame-number", str(before - 1))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_has_no_serious_accessibility_violation(
+    open_page: Open, trace: Path, scheme: str
+) -> None:
+    page = open_page(trace, color_scheme=scheme, bypass_csp=True).page
+    page.evaluate(AXE.read_text("utf-8"))
+    result = page.evaluate("axe.run()")
+    serious = [
+        (each["id"], [node["target"] for node in each["nodes"]])
+        for each in result["violations"]
+        if each["impact"] in {"serious", "critical"}
+    ]
+    assert serious == []
+
+
+def test_phone_needs_no_sideways_scrolling(open_page: Open, trace: Path) -> None:
+    page = open_page(trace, viewport={"width": 375, "height": 700}).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+def test_nothing_in_a_trace_runs(open_page: Open, tmp_path: Path) -> None:
+    records = [*opened("/v1/listen"), text_message(50, SERVER, MARKUP)]
+    records += [heard(100, MARKUP, final=True), closed(200, SERVER, 1011, MARKUP[:100])]
+    page = open_page(write(tmp_path / "a.wstrace", records)).page
+    page.get_by_placeholder("text, or /regular expression/").fill("canary")
+    for row in page.locator(".window tr.frame").all():
+        row.click()
+    assert page.evaluate("typeof canary") == "undefined"
+    assert MARKUP.split()[0] in page.locator(".window").inner_text()
+    assert page.locator("img, svg, b").count() == 0
+
+
+def test_two_sessions_move_together_and_mark_the_first_difference(
+    browser: Browser, trace: Path, tmp_path: Path
+) -> None:
+    other = write(tmp_path / "other.wstrace", listening(words="good bye"))
+    path = tmp_path / "report.html"
+    path.write_text("".join(pair_page(trace, other, load(), max_audio=10_000_000)), "utf-8")
+    opened_page = OpenPage(browser, path)
+    page = opened_page.page
+    expect(page.locator("#time-of-both canvas.axis")).to_have_count(2)
+    first, second = page.locator("canvas.axis").all()
+    first.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    values = [float(each.get_attribute("aria-valuenow") or "nan") for each in (first, second)]
+    offset = json.loads(page.locator("#data-difference").text_content() or "")["offset"]
+    assert values[0] > 0
+    assert values[1] == pytest.approx(values[0] - offset, abs=0.002)
+    page.keyboard.press("n")
+    expect(page.locator("#announcements")).to_contain_text("first difference")
+    page.locator("a[href^='#b-f']").first.click()
+    expect(page.locator("#b-frames tr.chosen")).to_be_visible()
+    assert opened_page.problems == []
+    opened_page.close()

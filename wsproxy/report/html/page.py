@@ -1,0 +1,202 @@
+"""The page of a session: one HTML file that needs nothing else.
+
+It reads without scripts and without styles. Text from a trace passes through `report.text.safe`
+and through Jinja's escaping; data for the scripts through `json_block`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from wsproxy import __version__
+from wsproxy.report import markdown
+from wsproxy.report.explanation import Explanation, explain
+from wsproxy.report.text import lasting, short, size, when
+
+from .embedded_audio import embedded_audio
+from .json_block import json_block
+from .page_data import page_data
+from .reading import SessionContent
+from .static_frames import FrameRow, static_rows
+from .track_data import element_id
+
+# In their order. `vendor/` has libraries from npm, see its README.
+STYLES = ("vendor/uplot/uPlot.min.css", "report.css", "interactive.css")
+LIBRARIES = (
+    "vendor/wavesurfer/wavesurfer.min.js",
+    "vendor/wavesurfer/regions.min.js",
+    "vendor/uplot/uPlot.iife.min.js",
+)
+# One module in parts: a page without other files has nothing to import.
+_MODULE = ("session", "page", "axis", "players", "transcript", "latency", "frames", "pair", "main")
+_OPCODES = {"0": "continuation", "1": "text", "2": "binary", "8": "close", "9": "ping", "a": "pong"}
+
+
+def session_page(view: SessionView) -> Iterator[str]:
+    """The page of a session, in parts."""
+    return render("session.html.j2", [view])
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session as a template shows it.
+
+    Attributes:
+        prefix: of the ids of its elements: "" for the first session of a page.
+        data: see `page_data`.
+        rows: the frames that are listed without scripts.
+        markdown: its explanation, for a bug report.
+        audio: files, by the ids of their elements.
+    """
+
+    prefix: str
+    data: dict[str, Any]
+    explained: Explanation
+    rows: Sequence[FrameRow]
+    markdown: str
+    audio: Mapping[str, bytes]
+
+    @property
+    def listed(self) -> frozenset[int]:
+        """The numbers of the frames in `rows`."""
+        return frozenset(row.number for row in self.rows)
+
+    def time_of(self, frame: int | None) -> float | None:
+        """When a frame came, in seconds; None if it is none of the listed ones."""
+        frames, at = self.data["frames"], 0
+        for first, last in frames["ranges"]:
+            if frame is not None and first <= frame <= last:
+                found: float = frames["t"][at + frame - first]
+                return found
+            at += last - first + 1
+        return None
+
+
+def view_of(content: SessionContent, prefix: str = "") -> SessionView:
+    """A session as a template shows it.
+
+    Args:
+        prefix: as of a `SessionView`.
+    """
+    audio = embedded_audio([recorder for _, recorder in content.tracks], content.max_audio)
+    explained = explain(content.name, content.session, content.findings, content.catalog)
+    return SessionView(
+        prefix,
+        page_data(content, explained, audio, prefix),
+        explained,
+        list(static_rows(content)),
+        markdown.session(explained, everything=True),
+        {element_id(prefix, n): each.data for n, each in enumerate(audio) if each is not None},
+    )
+
+
+def render(template: str, views: Sequence[SessionView], **more: Any) -> Iterator[str]:
+    """A page, in parts.
+
+    Args:
+        template: its name.
+        views: the sessions that it shows.
+        more: what else the template shows; of what has a name that begins with `data_`, there is
+            a block for the scripts as well.
+    """
+    blocks = [
+        (f"{view.prefix}data-{name}", Markup(json_block(part)))
+        for view in views
+        for name, part in view.data.items()
+    ]
+    blocks += [
+        (name.replace("_", "-"), Markup(json_block(part)))
+        for name, part in more.items()
+        if name.startswith("data_")
+    ]
+    nonce = secrets.token_urlsafe(16)
+    return (
+        _environment()
+        .get_template(template)
+        .generate(
+            policy=content_security_policy(nonce),
+            nonce=nonce,
+            styles=[Markup(_static(name)) for name in STYLES],
+            libraries=[Markup(_static(name)) for name in LIBRARIES],
+            module=Markup(_module()),
+            sessions=views,
+            blocks=blocks,
+            audio=[
+                (element, Markup(base64.b64encode(data).decode()))
+                for view in views
+                for element, data in view.audio.items()
+            ],
+            version=__version__,
+            **more,
+        )
+    )
+
+
+def content_security_policy(nonce: str) -> str:
+    """What the page may load: only what is in it.
+
+    Args:
+        nonce: of its styles. The waveform's library adds one of its own.
+    """
+    scripts = " ".join(_hash(text) for text in (*map(_static, LIBRARIES), _module()))
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src 'nonce-{nonce}'; img-src data:; "
+        "media-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+@cache
+def _static(name: str) -> str:
+    """A file of `static/`."""
+    text = files(__package__).joinpath("static", name).read_text(encoding="utf-8")
+    ending = "</script" if name.endswith(".js") else "</style"
+    assert ending not in text.lower(), name
+    return text
+
+
+@cache
+def _module() -> str:
+    """The page's own script."""
+    return "".join(_static(f"app/{part}.js") for part in _MODULE)
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader(__package__ or "", "templates"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "time": _time,
+        "moment": lambda seconds: "?" if seconds is None else when(round(seconds * 1e9)),
+        "size": size,
+        "lasting": lasting,
+        "short": short,
+        "label": lambda name: str(name).removesuffix("_s").replace("_", " "),
+        "side": lambda side: "app →" if side == "c" else "← server",
+        "opcode": lambda digit: _OPCODES.get(digit, digit),
+    }
+    return environment
+
+
+def _time(seconds: float | None) -> str:
+    """Seconds, as `wsproxy show` prints them."""
+    return "?" if seconds is None else f"{seconds:.3f}"

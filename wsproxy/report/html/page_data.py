@@ -1,0 +1,409 @@
+"""The data of a page, for its scripts.
+
+Each part is the text of an element `<script type="application/json" id="data-PART">`, to be read
+with `JSON.parse`. Audio is the text of `<script type="application/octet-stream" id="audio-N">`: the
+file in base64. Nothing in them can end the element. All of it is text from a trace, so it has to
+be shown with `textContent`, never as markup.
+
+A page of two sessions has all of it twice: the ids of everything about the second one begin with
+`b-` (`b-data-session`, `b-audio-0`, `b-f32`).
+
+Static HTML: an element with `data-frame="N"` names a frame, one with `data-t="S"` a time, both
+wherever they are; `id="fN"` is the row of a frame in the static table (not all frames have one);
+`id="finding-N"` a finding, from 1; `article.track[data-track="N"]` a track, from 0; `#markdown` the
+text for a bug report. `section#time` is empty and hidden: it is for the scripts.
+
+Times (`t`, `start`, `end` of everything but audio) are seconds since the beginning of the session,
+as `wsproxy show` prints them. `session.opened` is when the upgrade was accepted. Positions in
+audio (`a`, and everything in `words`, `regions`, `faults`) are seconds of audio since the beginning
+of that track. `tracks[].map` converts one to the other. Frames have the numbers of `wsproxy show`
+and `explain`, from 1. `c` is the client (the app), `s` the server. An unknown value is null.
+
+`session`
+    version             of this contract: 1
+    id, file            of the session; the name of its trace
+    provider, api, host, url, status
+    state               "failed", "good", "unproven", "open"
+    verdict, head, reason, made_from    sentences
+    outcome             "succeeded", "failed", "unproven"
+    ending, closed_by, close_code, close_reason
+    started_at          ISO 8601, UTC
+    opened, ended, duration             seconds
+    sent, received      {frames, bytes}
+    request_ids, versions               [[name, value]]
+    support, retry      sentences, "" for none
+    incomplete          [sentence]: what is missing in the trace
+    redacted            [sentence]: what a heuristic redacted
+
+`findings`: [{
+    id, severity        "error", "warning", "info"
+    title, meaning, sentence (the server's own), class, retry, retry_note, confidence, disagreement
+    evidence            [{text, frames: [number], t, value, unit}]
+    causes, seen, remedies, related     [sentence]
+    source              {document, section, url}
+}], the most important first.
+
+`frames`: columns, one value for each frame that is listed
+    count               all frames of the session
+    ranges              [[first, last]] the numbers of the listed frames, inclusive
+    t                   [seconds]
+    side                a string with "c" or "s" for each frame
+    op                  a string with the opcode of each frame, a hexadecimal digit: "1" text,
+                        "2" binary, "0" continuation, "8" close, "9" ping, "a" pong
+    length              [bytes of the payload]
+    content             [string]: of text (and its continuations) and Close frames the text, of all
+                        others hexadecimal. Long base64 and long lists of numbers in it are
+                        replaced: "… (8192 characters)", "… (4096 numbers)".
+    short               [number]: frames of which `content` is only a part
+    notes               {number: {fin: false, broken_rule, redacted, cut (bytes that were not
+                        recorded), deflated: true}}, only what is unusual
+
+`lanes`: what else happened in time
+    gaps                [{side, start, end, after_frame}] a second or more without data frames of
+                        one direction, the longest 20 of each
+    events              [{t, frame, side, category, message}] control events, as in
+                        `show --timeline --json`
+    connection          [{t, side, kind, text}] in their order. Kinds: "request", "response",
+                        "bytes" (outside of frames), "close", "eof", "failure", "lost" (a gap of the
+                        recorder; `end` is when it ended), "end"
+
+`handshake`
+    request             {method, url, version, headers: [[name, value]], body, redacted}; null if
+                        the trace has none. `redacted`: [{where, name, length, why, fingerprint}]
+    response            {status, reason, version, headers, body, body_length, redacted}; null
+    facts               [[name, value]]: how it was recorded
+
+`tracks`: [{
+    side, carrier, field
+    signal, declared_formats, chunk_bytes, pace, longest_gap    as in `show --timeline --json`
+                        (`tracks`), with `t` in place of `t_ns`
+    duration            seconds of audio
+    map                 [[a, t, frame]]: at position `a` of the audio, frame number `frame` had
+                        arrived at `t`. Linear between two points; two points with the same `a`:
+                        nothing arrived between them. Its last `t` can be after the session's end.
+    peaks               {per_second, low: [int], high: [int]} the lowest and the highest sample of
+                        each interval, -127 to 127; null where nothing was decoded
+    regions             {silence, near_silence, clipping, speech: [[start a, end a]]}
+    faults              [{kind, start, end, frame, t, figures}]
+    audio               {element, type, form, start, seconds, rate, channels}: an element with
+                        base64 of a file of this media type; `start` is the position of its first
+                        sample, `form` describes it. null where nothing is embedded
+    note                a sentence: what is not embedded, and why; "" if all of it is
+}]
+
+`transcript`
+    words, agent_words, finals, interims, empty, results_not_kept       counts
+    results             [{frame, t, text, final, start, end, words, channel, turn, agent}]
+                        `start`, `end`: positions in the app's audio; `words`: [[text, start,
+                        end]] of the first 20,000 words of final results, [] where the
+                        API gives none. Texts are shortened where they are very many
+
+`latency`
+    figures             {name: seconds}, as in `show --timeline --json`
+    series              {name: {points: [[t, seconds, frame]], p50, p95, max}}. Names: "lag" (audio
+                        that was sent when a result arrived, beyond the end of its place),
+                        "utterances" (text to first audio), "turns" (end of the user's speech to the
+                        first audio). `frame` is null where the timeline has none
+`difference`, only on a page of two sessions, A and B (made in `pair_page`)
+    verdict             "same", "different"
+    summary, words      sentences
+    equal               [names of the fields that are equal]
+    differences         [{field, path, a, b (values as text), a_frame, b_frame, a_t, b_t}]
+    first               the one of `differences` that is first in time; null if none has a time
+    offset              seconds to add to a time of B: then both upgrades were accepted together
+    latency             [{name, a, b}] seconds
+    not_compared        [sentence]
+
+`index`, only on the page of many sessions, which has no other part (made in `index_page`)
+    summary             a sentence
+    total, unreadable   counts of sessions
+    sessions            [{file, page (a relative URL; null without one), began (Unix time),
+                        duration, state, outcome, finding, severity, title, model,
+                        latency: {name: seconds}}] the latest first, at most 5,000
+    groups              [{id, severity, title, sentence, count, first, last, shares, file, page}]
+    across              findings of several sessions together, as in `explain --json`
+    times               {start, step (seconds), failed, unproven, succeeded, unknown: [count]} how
+                        many sessions began in each step of time; null if no time is known
+    latency             {name: {count, p50, p95, max}} over the sessions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from wsproxy.report import json_schema
+from wsproxy.report.audio_tracks import tracks_json
+from wsproxy.report.explanation import Explanation
+from wsproxy.report.text import short
+from wsproxy.report.timeline import timeline_json
+from wsproxy.session.transcript import KEPT_TEXT
+from wsproxy.statistics import percentile
+
+from .embedded_audio import EmbeddedAudio
+from .frame_table import Frame, FrameTable, content_of, fitting_limit, is_shortened
+from .handshake_data import handshake_data, url_of
+from .reading import SessionContent
+from .track_data import element_id, track_data
+
+VERSION = 1
+_MAX_EVIDENCE = 50  # frames of one piece of evidence
+_MAX_LINES = 100
+_MAX_EVENTS = 2000
+_TEXT = 500  # characters
+_RESULTS = 500_000  # characters of all results of a transcript
+_SHORTEST = 80  # characters of one of them are shown in any case
+_WORDS = 20_000  # words with times
+
+
+def page_data(
+    content: SessionContent,
+    explained: Explanation,
+    audio: Sequence[EmbeddedAudio | None],
+    prefix: str = "",
+) -> dict[str, Any]:
+    """The parts of a page's data, by their names.
+
+    Args:
+        audio: of each of the content's tracks.
+        prefix: of the ids of the session's elements.
+    """
+    timeline = timeline_json(content.session, content.timeline, content.outcome)
+    return {
+        "session": _session(content, explained),
+        "findings": [
+            _finding(each) for each in json_schema.together(explained.findings)["findings"]
+        ],
+        "frames": _frames(content.frames),
+        "lanes": {
+            "gaps": list(_gaps(content.frames)),
+            "events": [_event(each) for each in timeline["events"][:_MAX_EVENTS]],
+            "connection": sorted(_connection(content), key=lambda each: each["t"]),
+        },
+        "handshake": handshake_data(content.session),
+        "tracks": [
+            track_data(track, recorder, described, embedded, element_id(prefix, number))
+            for number, ((track, recorder), described, embedded) in enumerate(
+                zip(content.tracks, _described(content), audio, strict=True)
+            )
+        ],
+        "transcript": _transcript(timeline["transcript"]),
+        "latency": _latency(content, timeline["latency"]),
+    }
+
+
+def _s(t_ns: int | None) -> float | None:
+    return None if t_ns is None else round(t_ns / 1e9, 4)
+
+
+def _side(from_client: bool) -> str:
+    return "c" if from_client else "s"
+
+
+def _described(content: SessionContent) -> list[dict[str, Any]]:
+    """The JSON of each shown track."""
+    api = content.timeline.api
+    all_tracks = [
+        t for side in (True, False) for t in content.session.audio.tracks(from_client=side)
+    ]
+    shown = [track for track, _ in content.tracks]
+    described = zip(all_tracks, tracks_json(content.session, api), strict=True)
+    return [each for track, each in described if any(track is one for one in shown)]
+
+
+def _session(content: SessionContent, explained: Explanation) -> dict[str, Any]:
+    session = content.session
+    start, request, close = session.start, session.request, session.close
+    return {
+        "version": VERSION,
+        "id": session.id,
+        "file": short(content.name.name, _TEXT),
+        "provider": session.provider,
+        "api": session.api,
+        "host": request.host if request else None,
+        "url": url_of(request) if request else None,
+        "status": session.response.status if session.response else None,
+        "state": explained.state,
+        "verdict": explained.verdict,
+        "head": explained.head,
+        "reason": explained.reason,
+        "made_from": explained.made_from,
+        "outcome": content.outcome.kind,
+        "ending": session.ending,
+        "closed_by": session.closed_by,
+        "close_code": close.code if close else None,
+        "close_reason": short(close.reason, _TEXT) if close else None,
+        "started_at": _iso(start.started_at_ns) if start else None,
+        "opened": _s(session.opened_ns),
+        "ended": _s(session.ended_ns),
+        "duration": _s(session.duration_ns),
+        "sent": {"frames": session.sent.frames, "bytes": session.sent.size},
+        "received": {"frames": session.received.frames, "bytes": session.received.size},
+        "request_ids": explained.request_ids,
+        "versions": explained.versions,
+        "support": explained.support,
+        "retry": explained.retry,
+        "incomplete": incomplete(content),
+        "redacted": [short(text, _TEXT) for text in session.heuristic_redactions[:_MAX_LINES]],
+    }
+
+
+def incomplete(content: SessionContent) -> list[str]:
+    """What is missing in the trace, a sentence each."""
+    session = content.session
+    lines = [short(session.unread, _TEXT)] if session.unread else []
+    lines += [short(str(loss), _TEXT) for loss in session.losses[:_MAX_LINES]]
+    lines += [f"not recorded: {short(gap.reason, _TEXT)}" for gap in session.gaps[:_MAX_LINES]]
+    if session.end is None:
+        lines.append("The session is still open, or its trace is truncated.")
+    return lines
+
+
+def _iso(unix_ns: int) -> str | None:
+    try:
+        return datetime.fromtimestamp(unix_ns / 1e9, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _finding(found: dict[str, Any]) -> dict[str, Any]:
+    evidence = [
+        {
+            "text": each["text"],
+            "frames": each["frames"][:_MAX_EVIDENCE],
+            "t": _s(each["t_ns"]),
+            "value": each["value"],
+            "unit": each["unit"],
+        }
+        for each in found["evidence"]
+    ]
+    return {**found, "evidence": evidence}
+
+
+# -- frames
+
+
+def _frames(table: FrameTable) -> dict[str, Any]:
+    limits = table.limits()
+    listed: list[Frame] = list(table)
+    return {
+        "count": table.count,
+        "ranges": table.ranges,
+        "t": [_s(frame.t_ns) for frame in listed],
+        "side": "".join(_side(frame.from_client) for frame in listed),
+        "op": "".join(f"{frame.opcode:x}" for frame in listed),
+        "length": [frame.length for frame in listed],
+        "content": [content_of(frame, limits) for frame in listed],
+        "short": [frame.number for frame in listed if is_shortened(frame, limits)],
+        "notes": {str(frame.number): frame.notes for frame in listed if frame.notes},
+    }
+
+
+def _gaps(table: FrameTable) -> Iterator[dict[str, Any]]:
+    for from_client in (True, False):
+        for gap in table.gaps(from_client=from_client):
+            end_ns = gap.start_ns + gap.length_ns
+            yield {
+                "side": _side(from_client),
+                "start": _s(gap.start_ns),
+                "end": _s(end_ns),
+                "after_frame": gap.after_frame,
+            }
+
+
+def _event(event: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "t": _s(event["t_ns"]),
+        "frame": event["frame"],
+        "side": _side(event["from_client"]),
+        "category": event["category"],
+        "message": short(event["message"], _TEXT),
+    }
+
+
+def _connection(content: SessionContent) -> Iterator[dict[str, Any]]:
+    """Everything that is not a message."""
+    session = content.session
+
+    def item(t_ns: int, from_client: bool, kind: str, text: str) -> dict[str, Any]:
+        side = _side(from_client)
+        return {"t": _s(t_ns), "side": side, "kind": kind, "text": short(text, _TEXT)}
+
+    if session.request is not None:
+        yield item(session.request.t_ns, True, "request", session.request.method)
+    if session.response is not None:
+        text = f"HTTP {session.response.status} {session.response.reason}"
+        yield item(session.response.t_ns, False, "response", text)
+    for close in session.closes:
+        yield item(
+            close.t_ns, close.from_client, "close", f"{close.code or 'no code'} {close.reason}"
+        )
+    for piece in content.garbage:
+        why = piece.broken_rule or "incomplete frame"
+        yield item(piece.t_ns, piece.from_client, "bytes", f"{len(piece.data)} bytes: {why}")
+    for direction in (session.sent, session.received):
+        if direction.ended is not None:
+            yield item(direction.ended.t_ns, direction is session.sent, "eof", direction.ended.how)
+    for failure in session.failures:
+        yield item(
+            failure.t_ns, failure.from_client, "failure", f"{failure.where}: {failure.message}"
+        )
+    for gap in session.gaps:
+        yield {**item(gap.t_ns, True, "lost", gap.reason), "end": _s(gap.until_ns)}
+    if session.end is not None:
+        yield item(session.end.t_ns, session.closed_by == "client", "end", session.ending)
+
+
+# -- speech
+
+
+def _transcript(transcript: dict[str, Any]) -> dict[str, Any]:
+    counts = ("words", "agent_words", "finals", "interims", "empty", "results_not_kept")
+    results = transcript["results"]
+    limit = fitting_limit([len(each["text"]) for each in results], _RESULTS, KEPT_TEXT, _SHORTEST)
+    words_left = _WORDS
+    shown = []
+    for each in results:
+        words = each["words"][:words_left] if each["final"] else []
+        words_left -= len(words)
+        shown.append(_result(each, words, limit))
+    return {**{name: transcript[name] for name in counts}, "results": shown}
+
+
+def _result(result: dict[str, Any], words: list[dict[str, Any]], limit: int) -> dict[str, Any]:
+    return {
+        "frame": result["frame"],
+        "t": _s(result["t_ns"]),
+        "text": result["text"][:limit],
+        "final": result["final"],
+        "start": result["start_s"],
+        "end": result["end_s"],
+        "words": [[word["text"], word["start_s"], word["end_s"]] for word in words],
+        "channel": result["channel"],
+        "turn": result["turn"],
+        "agent": result["by_agent"],
+    }
+
+
+def _latency(content: SessionContent, figures: dict[str, Any]) -> dict[str, Any]:
+    lags = content.timeline.latency.lags
+    points: dict[str, list[list[float | int | None]]] = {
+        "lag": [[_s(lag.t_ns), round(lag.seconds, 3), lag.frame] for lag in lags],
+        "utterances": [[_s(each["t_ns"]), each["seconds"], None] for each in figures["utterances"]],
+        "turns": [[_s(each["t_ns"]), each["seconds"], None] for each in figures["turns"]],
+    }
+    return {
+        "figures": {name: value for name, value in figures.items() if not isinstance(value, list)},
+        "series": {name: _series(each) for name, each in points.items() if each},
+    }
+
+
+def _series(points: list[list[float | int | None]]) -> dict[str, Any]:
+    values = [point[1] for point in points if point[1] is not None]
+    return {
+        "points": points,
+        "p50": percentile(values, 0.5),
+        "p95": percentile(values, 0.95),
+        "max": max(values),
+    }

@@ -1,0 +1,266 @@
+// All frames in a table of which only the visible rows exist, with a filter and a message's details.
+
+const ROW = 26; // pixels
+const PREVIEW = 300; // characters of content in a row
+const TREE_NODES = 5000;
+
+class FrameTable {
+  constructor(session, cursor, players) {
+    this.session = session;
+    this.cursor = cursor;
+    this.players = players;
+    this.frames = session.frames;
+    this.chosen = -1;
+    this.rows = Array.from({ length: this.frames.rows }, (_, row) => row);
+    this.#build();
+    const section = session.element("frames");
+    section.classList.add("enhanced");
+    section.append(this.element);
+    cursor.addEventListener("move", ({ detail }) => this.#follow(detail));
+    this.#filter();
+    this.#follow({ row: cursor.row });
+  }
+
+  #build() {
+    const refilter = () => this.#filter();
+    this.search = make("input", {
+      type: "search",
+      placeholder: "text, or /regular expression/",
+      oninput: refilter,
+    });
+    const check = (text) => make("input", { type: "checkbox", checked: true, onchange: refilter, value: text });
+    this.sides = { c: check("c"), s: check("s") };
+    this.kinds = { text: check("text"), binary: check("binary"), control: check("control") };
+    this.found = make("output", { className: "found" });
+    const labelled = (input, text) => make("label", {}, input, ` ${text}`);
+    const filter = make(
+      "div",
+      { className: "controls", role: "search" },
+      make("label", {}, "Search ", this.search),
+      labelled(this.sides.c, "app →"),
+      labelled(this.sides.s, "← server"),
+      ...Object.entries(this.kinds).map(([name, input]) => labelled(input, name)),
+      this.found,
+    );
+    const heads = ["Frame", "Time (s)", "Direction", "Type", "Bytes", "Content"];
+    this.above = make("tr", { className: "spacer", "aria-hidden": "true" });
+    this.below = make("tr", { className: "spacer", "aria-hidden": "true" });
+    this.body = make("tbody");
+    this.table = make(
+      "table",
+      { className: "virtual" },
+      make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))),
+      this.body,
+    );
+    this.window = make(
+      "div",
+      {
+        className: "window",
+        tabIndex: 0,
+        role: "region",
+        "aria-label": "Frames; up and down choose one",
+        onscroll: () => this.#render(),
+        onkeydown: (event) => this.#key(event),
+      },
+      this.table,
+    );
+    this.details = make("div", { className: "details", "aria-live": "polite" });
+    this.element = make("div", { className: "frame-browser" }, filter, this.window, this.details);
+    new ResizeObserver(() => this.#render()).observe(this.window);
+  }
+
+  #filter() {
+    const matches = this.#matcher();
+    if (!matches) return;
+    const { frames } = this;
+    const kind = (row) => (frames.isControl(row) ? "control" : frames.isText(row) || frames.op[row] === "0" ? "text" : "binary");
+    this.rows = [];
+    for (let row = 0; row < frames.rows; row += 1) {
+      if (this.sides[frames.side[row]].checked && this.kinds[kind(row)].checked && matches(row)) {
+        this.rows.push(row);
+      }
+    }
+    const all = this.frames.count;
+    this.found.textContent = `${this.rows.length} of ${all} frames`;
+    this.table.setAttribute("aria-rowcount", this.rows.length + 1);
+    this.#render();
+  }
+
+  // null, and says so, where the regular expression is invalid.
+  #matcher() {
+    const wanted = this.search.value;
+    const pattern = /^\/(.+)\/([imsu]*)$/.exec(wanted);
+    try {
+      const expression = pattern && new RegExp(pattern[1], pattern[2]);
+      const text = wanted.toLowerCase();
+      if (expression) return (row) => expression.test(this.frames.content[row]);
+      return (row) => !text || this.frames.content[row].toLowerCase().includes(text);
+    } catch {
+      this.found.textContent = "This is not a regular expression.";
+      return null;
+    }
+  }
+
+  // The rows in view, between two empty ones of the height of all others.
+  #render() {
+    const { scrollTop, clientHeight } = this.window;
+    const first = Math.max(0, Math.floor(scrollTop / ROW) - 5);
+    const last = Math.min(this.rows.length, Math.ceil((scrollTop + (clientHeight || 400)) / ROW) + 5);
+    this.above.style.height = `${first * ROW}px`;
+    this.below.style.height = `${(this.rows.length - last) * ROW}px`;
+    const shown = this.rows.slice(first, last).map((row, index) => this.#row(row, first + index));
+    this.body.replaceChildren(this.above, ...shown, this.below);
+  }
+
+  #row(row, index) {
+    const { frames } = this;
+    const number = frames.numbers[row];
+    const content = frames.content[row];
+    const notes = noteText(frames.notes[number]);
+    const element = make(
+      "tr",
+      {
+        className: `frame ${frames.side[row] === "c" ? "app" : "server"}${row === this.chosen ? " chosen" : ""}`,
+        data: { frameNumber: number },
+        onclick: () => this.cursor.moveToRow(row, this) ?? this.choose(row),
+      },
+      make("td", {}, `#${number}`),
+      make("td", {}, frames.t[row].toFixed(3)),
+      make("td", {}, frames.side[row] === "c" ? "app →" : "← server"),
+      make("td", {}, OPCODES[frames.op[row]] ?? frames.op[row]),
+      make("td", {}, String(frames.sizes[row])),
+      make("td", {}, make("code", {}, content.slice(0, PREVIEW)), notes ? make("em", {}, ` (${notes})`) : null),
+    );
+    element.setAttribute("aria-rowindex", index + 2);
+    return element;
+  }
+
+  #key(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 15, PageUp: -15 }[event.key];
+    if (!step || !this.rows.length) return;
+    event.preventDefault();
+    const at = Math.max(0, firstAtLeast(this.rows, this.chosen));
+    const row = this.rows[Math.min(Math.max(at + step, 0), this.rows.length - 1)];
+    this.cursor.moveToRow(row, this);
+    this.choose(row);
+  }
+
+  #follow({ row, by }) {
+    if (by === this || row < 0) return;
+    if (by instanceof Player) {
+      // While audio plays the table follows, and the details stay.
+      this.chosen = row;
+      this.#reveal();
+    } else this.choose(row);
+  }
+
+  // Shows a frame and its details.
+  choose(row) {
+    this.chosen = row;
+    this.#reveal();
+    this.details.replaceChildren(...this.#details(row));
+  }
+
+  #reveal() {
+    const index = firstAtLeast(this.rows, this.chosen);
+    const top = index * ROW;
+    const { scrollTop, clientHeight } = this.window;
+    if (top < scrollTop || top > scrollTop + clientHeight - 3 * ROW) {
+      this.window.scrollTop = Math.max(0, top - clientHeight / 3);
+    }
+    this.#render();
+  }
+
+  #details(row) {
+    const { frames } = this;
+    const number = frames.numbers[row];
+    const content = frames.content[row];
+    const shortened = frames.shortened.has(number);
+    const notes = noteText(frames.notes[number]);
+    const about = [seconds(frames.t[row]), size(frames.sizes[row]), notes].filter(Boolean).join(", ");
+    const parsed = frames.isText(row) ? parse(content) : undefined;
+    const body =
+      parsed !== undefined
+        ? jsonTree(parsed)
+        : make("pre", {}, frames.isText(row) || frames.op[row] === "0" ? content : hexDump(content));
+    return [
+      make("h3", {}, frames.title(row)),
+      make("p", {}, about),
+      make(
+        "div",
+        { className: "controls" },
+        copyButton("Copy", () => content),
+        button("Save", () => save(`frame-${number}.${parsed === undefined ? "txt" : "json"}`, content)),
+        copyButton("Copy link", () => `${location.href.split("#")[0]}#${this.session.prefix}f${number}`),
+        this.#playButton(row),
+      ),
+      shortened ? make("p", { role: "note" }, "This page has only a part of the content.") : null,
+      body,
+    ].filter(Boolean);
+  }
+
+  // Audio is shown as audio: the track that the frame is part of.
+  #playButton(row) {
+    const number = this.frames.numbers[row];
+    const track = this.session.tracks.find(
+      (each) => each.side === this.frames.side[row] && each.audio && each.map.length > 1 &&
+        number >= each.map[0][2] && number <= each.map.at(-1)[2],
+    );
+    if (!track || this.frames.isControl(row)) return null;
+    return button("Play from here", () => this.players.play(track, track.positionOfFrame(number)));
+  }
+}
+
+const NOTES = {
+  fin: () => "not the last fragment",
+  broken_rule: (rule) => `breaks RFC 6455: ${rule}`,
+  redacted: () => "redacted",
+  cut: (bytes) => `${bytes} bytes were not recorded`,
+  deflated: () => "compressed",
+};
+
+function noteText(notes) {
+  const texts = Object.entries(notes ?? {}).map(([name, value]) => NOTES[name]?.(value) ?? name);
+  return texts.join("; ");
+}
+
+function parse(text) {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function jsonTree(value) {
+  let left = TREE_NODES;
+  const node = (name, child, open) => {
+    left -= 1;
+    if (left < 0) return make("li", {}, "…");
+    const label = name === null ? "" : `${name}: `;
+    if (typeof child !== "object" || child === null) {
+      return make("li", {}, make("span", { className: "key" }, label), JSON.stringify(child));
+    }
+    const entries = Object.entries(child);
+    const summary = Array.isArray(child) ? `${label}[${entries.length}]` : `${label}{${entries.length}}`;
+    const children = make("ul", {}, ...entries.slice(0, 500).map(([key, each]) => node(key, each, left > 0 && entries.length <= 20)));
+    return make("li", {}, make("details", { open }, make("summary", {}, summary), children));
+  };
+  return make("ul", { className: "json" }, node(null, value, true));
+}
+
+// Sixteen bytes a line, with the characters that can be printed.
+function hexDump(hex) {
+  const lines = [];
+  for (let at = 0; at < hex.length; at += 32) {
+    const bytes = hex.slice(at, at + 32).match(/../g) ?? [];
+    const text = bytes.map((byte) => {
+      const code = parseInt(byte, 16);
+      return code >= 32 && code < 127 ? String.fromCharCode(code) : ".";
+    });
+    const offset = (at / 2).toString(16).padStart(6, "0");
+    lines.push(`${offset}  ${bytes.join(" ").padEnd(47)}  ${text.join("")}`);
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,86 @@
+// Puts the parts of the page together. Without this script the page reads as plain HTML.
+
+class SessionView {
+  constructor(prefix) {
+    this.session = new SessionData(prefix);
+    this.cursor = new Cursor(this.session);
+    this.axis = new TimeAxis(this.session, this.cursor);
+    this.players = new Players(this.session, this.cursor);
+    if (this.players.any) {
+      this.axis.addControl(button("Play or pause", () => this.players.toggle()));
+    }
+    this.transcript = new Transcript(this.session, this.cursor, this.players);
+    this.latency = new Latency(this.session, this.cursor);
+    this.table = new FrameTable(this.session, this.cursor, this.players);
+  }
+
+  showAxis() {
+    const time = this.session.element("time");
+    time.append(this.axis.element);
+    time.hidden = false;
+  }
+
+  // Shows a place, as a link names it: "f32", "t=12.5". Returns whether it is one.
+  show(place) {
+    const { frames } = this.session;
+    const frame = /^f(\d+)$/.exec(place);
+    const time = /^t=(\d+(?:\.\d+)?)$/.exec(place);
+    if (frame) {
+      const row = frames.rowOf(Number(frame[1]));
+      if (row < 0) return false;
+      this.cursor.moveToRow(row);
+      this.#scrollTo(this.table.element);
+    } else if (time) {
+      this.cursor.moveTo(Number(time[1]));
+      this.#scrollTo(this.axis.element);
+    }
+    return Boolean(frame || time);
+  }
+
+  #scrollTo(element) {
+    element.scrollIntoView({ block: "nearest" });
+    announce(this.axis.line.textContent);
+  }
+}
+
+const views = [...document.querySelectorAll('script[id$="data-session"]')].map(
+  ({ id }) => new SessionView(id.slice(0, -"data-session".length)),
+);
+// The longest prefix first: that of the first session is empty.
+views.sort((one, other) => other.session.prefix.length - one.session.prefix.length);
+
+const difference = document.getElementById("data-difference");
+if (difference) new Pair(views[1], views[0], JSON.parse(difference.textContent));
+else views.forEach((view) => view.showAxis());
+
+function showHash() {
+  const place = decodeURIComponent(location.hash.slice(1));
+  for (const view of views) {
+    const { prefix } = view.session;
+    if (place.startsWith(prefix) && view.show(place.slice(prefix.length))) return;
+  }
+}
+
+// A link to the place that the address already names moves there again.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.('a[href^="#"]');
+  if (link && link.getAttribute("href") === location.hash) showHash();
+});
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest?.("input, select, textarea, button, summary, a");
+  if (event.key !== " " || typing || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  views.at(-1)?.players.toggle();
+});
+
+for (const code of document.querySelectorAll("code.copy")) {
+  code.after(" ", copyButton("Copy", () => code.textContent));
+}
+for (const text of document.querySelectorAll('pre[id$="markdown"]')) {
+  const heading = text.closest("section").querySelector("h2");
+  heading.after(copyButton("Copy for bug report", () => text.textContent));
+}
+
+addEventListener("hashchange", showHash);
+showHash();
+document.documentElement.dataset.scripted = "";

@@ -1,0 +1,98 @@
+// What all parts of the page use: elements, numbers, colours, the clipboard, and the cursor.
+
+// An element with properties, and children of which strings become text.
+function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name.startsWith("aria-") || name === "role" || name === "for") element.setAttribute(name, value);
+    else if (name === "data") Object.assign(element.dataset, value);
+    else element[name] = value;
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+function button(text, onclick, properties = {}) {
+  return make("button", { type: "button", onclick, ...properties }, text);
+}
+
+// As `wsproxy show` prints times: seconds.
+const seconds = (t) => `${t.toFixed(3)} s`;
+
+function size(bytes) {
+  if (bytes < 1000) return `${bytes} B`;
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+// The value of a colour of report.css in the current scheme.
+const colour = (name) =>
+  getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+// Calls `draw` when colours change: the scheme of the system, or that of the printer.
+function onColours(draw) {
+  for (const query of ["(prefers-color-scheme: dark)", "print"]) {
+    matchMedia(query).addEventListener("change", draw);
+  }
+}
+
+// The page may be opened from a file, where the clipboard's API can be missing.
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = make("textarea", { value: text, className: "off-screen" });
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+}
+
+function copyButton(label, text) {
+  const element = button(label, async () => {
+    await copy(text());
+    element.textContent = "Copied";
+    announce("Copied");
+    setTimeout(() => (element.textContent = label), 1500);
+  }, { className: "copy-button" });
+  return element;
+}
+
+function save(name, content) {
+  const url = URL.createObjectURL(new Blob([content]));
+  make("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+// Says something to screen readers.
+function announce(text) {
+  const id = "announcements";
+  let region = document.getElementById(id);
+  if (!region) {
+    region = make("div", { id, className: "off-screen", role: "status", "aria-live": "polite" });
+    document.body.append(region);
+  }
+  region.textContent = text;
+}
+
+// The place in the session that all parts of the page show.
+//
+// Events: "move" with `detail` {t, row, by}: the part that moved it has moved itself already.
+class Cursor extends EventTarget {
+  constructor(session) {
+    super();
+    this.session = session;
+    this.t = 0;
+    this.row = session.frames.rowAt(0);
+  }
+
+  moveTo(t, { row = this.session.frames.rowAt(t), by = null } = {}) {
+    this.t = Math.min(Math.max(t, 0), this.session.end);
+    this.row = row;
+    this.dispatchEvent(new CustomEvent("move", { detail: { t: this.t, row, by } }));
+  }
+
+  moveToRow(row, by = null) {
+    this.moveTo(this.session.frames.t[row], { row, by });
+  }
+}

@@ -1,0 +1,147 @@
+// One session of the page, read from its data blocks (page_data.py describes them).
+//
+// Text of it comes from a trace: it is only ever shown with textContent.
+
+const OPCODES = { 0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", a: "pong" };
+
+class SessionData {
+  constructor(prefix) {
+    const part = (name) =>
+      JSON.parse(document.getElementById(`${prefix}data-${name}`).textContent);
+    this.prefix = prefix;
+    this.session = part("session");
+    this.findings = part("findings");
+    this.lanes = part("lanes");
+    this.tracks = part("tracks").map((track) => new Track(track));
+    this.transcript = part("transcript");
+    this.latency = part("latency");
+    this.frames = new Frames(part("frames"));
+    const { ended, duration } = this.session;
+    const last = [ended, duration, this.frames.t.at(-1), this.lanes.connection.at(-1)?.t];
+    // Seconds that the time axis shows.
+    this.end = Math.max(0.001, ...last.filter((t) => t !== null && t !== undefined));
+  }
+
+  // The app's audio: the results of a transcript name positions in it.
+  get appTrack() {
+    return this.tracks.find((track) => track.side === "c");
+  }
+
+  element(id) {
+    return document.getElementById(this.prefix + id);
+  }
+
+  // Where a finding is on the time axis, or null.
+  timeOf(finding) {
+    for (const { t, frames } of finding.evidence) {
+      if (t !== null) return t;
+      const row = frames.length ? this.frames.rowOf(frames[0]) : -1;
+      if (row >= 0) return this.frames.t[row];
+    }
+    return null;
+  }
+}
+
+// The listed frames, in columns. A row is an index into them; frames that are not listed have none.
+class Frames {
+  constructor({ count, ranges, t, side, op, length, content, short, notes }) {
+    Object.assign(this, { count, t, side, op, content, notes });
+    this.sizes = length;
+    this.rows = t.length;
+    this.shortened = new Set(short);
+    this.numbers = new Uint32Array(this.rows);
+    let row = 0;
+    for (const [first, last] of ranges) {
+      for (let number = first; number <= last; number += 1) this.numbers[row++] = number;
+    }
+  }
+
+  // The row of a frame, or of the next frame that is listed; -1 after the last.
+  rowOf(number) {
+    const row = firstAtLeast(this.numbers, number);
+    return row < this.rows ? row : -1;
+  }
+
+  // The last row at or before a time, or the first row; -1 without rows.
+  rowAt(t) {
+    const after = firstAtLeast(this.t, t + 1e-9);
+    return Math.min(this.rows - 1, Math.max(0, after - 1));
+  }
+
+  isText(row) {
+    return this.op[row] === "1" || this.op[row] === "8";
+  }
+
+  isControl(row) {
+    return this.op[row] >= "8";
+  }
+
+  title(row) {
+    const arrow = this.side[row] === "c" ? "app →" : "← server";
+    return `#${this.numbers[row]} ${arrow} ${OPCODES[this.op[row]] ?? this.op[row]}`;
+  }
+}
+
+// Audio of one direction. `map` converts positions in it (a) to times of the session (t).
+class Track {
+  constructor(data) {
+    Object.assign(this, data);
+    this.positions = this.map.map(([a]) => a);
+    this.times = this.map.map(([, t]) => t);
+  }
+
+  timeOf(a) {
+    return interpolate(this.positions, this.times, a);
+  }
+
+  // The position that had arrived at a time; null before the first and after the last audio.
+  positionAt(t) {
+    const { times } = this;
+    if (!times.length || t < times[0] || t > times.at(-1)) return null;
+    return interpolate(times, this.positions, t);
+  }
+
+  // The position at which a frame's audio begins, or null.
+  positionOfFrame(number) {
+    const point = this.map.find(([, , frame]) => frame >= number);
+    return point ? point[0] : null;
+  }
+
+  // The lowest and the highest sample between two positions, -1 to 1; null without samples.
+  range(from, to) {
+    if (!this.peaks || to <= from) return null;
+    const { per_second: rate, low, high } = this.peaks;
+    const first = Math.max(0, Math.floor(from * rate));
+    const last = Math.min(low.length - 1, Math.max(first, Math.ceil(to * rate) - 1));
+    if (first >= low.length) return null;
+    let lowest = 127;
+    let highest = -127;
+    for (let i = first; i <= last; i += 1) {
+      if (low[i] < lowest) lowest = low[i];
+      if (high[i] > highest) highest = high[i];
+    }
+    return [lowest / 127, highest / 127];
+  }
+}
+
+// The first index whose value is at least `wanted`, in an ascending array.
+function firstAtLeast(values, wanted) {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle] < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+// The value of `ys` at `x`, linear between the points; of equal xs the last counts.
+function interpolate(xs, ys, x) {
+  if (!xs.length) return null;
+  const next = firstAtLeast(xs, x + 1e-9);
+  if (next === 0) return ys[0];
+  if (next === xs.length) return ys.at(-1);
+  const [x0, x1, y0, y1] = [xs[next - 1], xs[next], ys[next - 1], ys[next]];
+  return x1 === x0 ? y1 : y0 + ((x - x0) / (x1 - x0)) * (y1 - y0);
+}

@@ -1,0 +1,122 @@
+// The transcript: words that can be clicked and follow the audio, and how interims changed.
+
+class Transcript {
+  constructor(session, cursor, players) {
+    this.session = session;
+    this.cursor = cursor;
+    this.players = players;
+    this.spoken = []; // [t, element], by time
+    const { results } = session.transcript;
+    if (!results.length) return;
+    const turns = make("ol", { className: "turns" }, ...this.#turns(results));
+    const section = session.element("transcript");
+    section.querySelector("p").after(turns);
+    section.classList.add("enhanced");
+    this.spoken.sort(([one], [other]) => one - other);
+    this.times = this.spoken.map(([t]) => t);
+    cursor.addEventListener("move", ({ detail }) => this.#mark(detail.t));
+  }
+
+  // A final result with the interims before it, or interims that no final followed.
+  #turns(results) {
+    const turns = [];
+    const waiting = new Map(); // interims, by channel and side
+    for (const result of results) {
+      const key = JSON.stringify([result.channel, Boolean(result.agent)]);
+      if (!result.final) {
+        waiting.set(key, [...(waiting.get(key) ?? []), result]);
+        continue;
+      }
+      turns.push(this.#turn(result, waiting.get(key) ?? []));
+      waiting.delete(key);
+    }
+    for (const interims of waiting.values()) turns.push(this.#turn(null, interims));
+    return turns;
+  }
+
+  #turn(final, interims) {
+    const shown = final ?? interims.at(-1);
+    const speaker = shown.agent ? "agent" : "app";
+    const who = shown.channel ? `${speaker}, channel ${shown.channel}` : speaker;
+    const head = make(
+      "span",
+      { className: "who" },
+      button(seconds(shown.t), () => this.#goTo(shown), { title: `frame ${shown.frame}` }),
+      ` ${who}${final ? "" : " (no final result)"}: `,
+    );
+    const item = make("li", { className: `turn ${speaker}` }, head, this.#text(shown));
+    if (interims.length) item.append(history(interims, final));
+    return item;
+  }
+
+  #text(result) {
+    const place = make("span", { className: "said" });
+    const words = result.words.length
+      ? result.words
+      : [[result.text || "(empty)", result.start, result.end]];
+    for (const [text, start] of words) {
+      const element = make("button", { type: "button", className: "word" }, text);
+      const t = this.#timeOf(result, start);
+      element.addEventListener("click", () => this.#hear(result, start, t));
+      this.spoken.push([t, element]);
+      place.append(element, " ");
+    }
+    return place;
+  }
+
+  #timeOf(result, start) {
+    const track = result.agent ? null : this.session.appTrack;
+    const t = start === null || start === undefined ? null : track?.timeOf(start);
+    return t ?? result.t;
+  }
+
+  #goTo(result) {
+    const row = this.session.frames.rowOf(result.frame);
+    this.cursor.moveTo(result.t, row < 0 ? {} : { row });
+  }
+
+  // The word's audio, and the frame that brought the word.
+  #hear(result, start, t) {
+    const row = this.session.frames.rowOf(result.frame);
+    this.cursor.moveTo(t, row < 0 ? {} : { row });
+    const track = this.session.appTrack;
+    if (!result.agent && track && start !== null && start !== undefined) {
+      this.players.play(track, start);
+    }
+  }
+
+  // The last word that began before a time.
+  #mark(t) {
+    const element = this.spoken[firstAtLeast(this.times, t + 0.005) - 1]?.[1] ?? null;
+    if (element === this.marked) return;
+    this.marked?.classList.remove("current");
+    element?.classList.add("current");
+    this.marked = element;
+  }
+}
+
+// The interims of a final result, in their order; what changed is marked.
+function history(interims, final) {
+  const list = make("ol", { className: "interims" });
+  let before = "";
+  for (const { t, text } of final ? [...interims, final] : interims) {
+    const same = commonWords(before, text);
+    const line = make("li", {}, `${seconds(t)} `, text.slice(0, same));
+    if (same < text.length) line.append(make("mark", {}, text.slice(same)));
+    if (same < before.length && before) {
+      line.append(" ", make("del", { title: "replaced" }, before.slice(same)));
+    }
+    list.append(line);
+    before = text;
+  }
+  const count = `${interims.length} interim ${interims.length === 1 ? "result" : "results"}`;
+  return make("details", {}, make("summary", {}, count), list);
+}
+
+// How many characters two texts share at their beginning, in whole words.
+function commonWords(one, other) {
+  let same = 0;
+  while (same < one.length && same < other.length && one[same] === other[same]) same += 1;
+  if (same === one.length || same === other.length) return same;
+  return one.lastIndexOf(" ", same) + 1;
+}
