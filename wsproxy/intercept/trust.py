@@ -8,6 +8,7 @@ its own, for its connections to servers.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Iterable, Mapping
@@ -102,15 +103,18 @@ def of_variables(
         try:
             new = ca_bundle.read(path)
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            logger.warning("wsproxy: %s=%s is not used: %s", name, path, why)
+            _log_unusable(name, path, getattr(error, "strerror", None) or str(error))
             continue
         if ca_bundle.are_valid(each for each in new if each not in (known or ())):
             found |= new
         else:
-            why = "it contains an invalid certificate"
-            logger.warning("wsproxy: %s=%s is not used: %s", name, path, why)
+            _log_unusable(name, path, "it contains an invalid certificate")
     return found
+
+
+@functools.cache  # the recorder and the app get the certificates one after the other
+def _log_unusable(name: str, path: Path, why: str) -> None:
+    logger.warning("wsproxy: %s=%s is not used: %s", name, path, why)
 
 
 def _git_has_own_ca(env: Mapping[str, str]) -> bool:
