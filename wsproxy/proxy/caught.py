@@ -64,7 +64,7 @@ class CatchMode(ProxyMode):
 _MODE = CatchMode("catch", _INTERNAL, None, None)
 
 
-class Recorder(Protocol):
+class CatchRecorder(Protocol):
     """What records; `RecordAddon` does.
 
     Attributes:
@@ -91,7 +91,7 @@ class CaughtConnections:
         past: how many connections went past the recorder, by kind.
     """
 
-    def __init__(self, recorder: Recorder, control: socket.socket) -> None:
+    def __init__(self, recorder: CatchRecorder, control: socket.socket) -> None:
         self.past: Counter[PastConnection] = Counter()
         self._recorder = recorder
         self._control = control
