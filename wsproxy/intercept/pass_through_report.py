@@ -81,8 +81,9 @@ class PassThroughReport:
 
     def lines(self) -> list[str]:
         """What to print at the end: speech APIs first, for they should have been recorded."""
-        ordered = sorted(self._counts, key=lambda server: not server.is_speech_api)
-        lines = [_line(server, self._counts[server]) for server in ordered]
+        counts = self._counts.copy()  # the recorder's thread continues
+        ordered = sorted(counts, key=lambda server: not server.is_speech_api)
+        lines = [_line(server, counts[server]) for server in ordered]
         if self._others:
             lines.append(f"passed through: {_connections(self._others)} to other servers")
         return lines

@@ -133,8 +133,9 @@ class Connects:
         if cookie in self._pending:
             return self._wait(sock, self._pending[cookie], notification)
         if cookie in self._interrupted:
-            del self._interrupted[cookie]
-            return self.listener.answer(notification.id, 0)
+            if self.listener.answer(notification.id, 0):
+                del self._interrupted[cookie]
+            return True
         if target.tcp_state(sock) != _UNCONNECTED or not _has_route(destination):
             return False  # the kernel has the right error for it
         meeting = Meeting(destination)
