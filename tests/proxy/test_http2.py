@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import DataReceived, RequestReceived, ResponseReceived, StreamEnded
+from h2.events import DataReceived, ResponseReceived, StreamEnded
 
 from session_recorder import recorder
 from tls_certificates import Certificate, trusting_context
@@ -34,12 +33,14 @@ def http2_server(certificate: Certificate) -> Iterator[int]:
             connection = H2Connection(H2Configuration(client_side=False))
             connection.initiate_connection()
             tls.sendall(connection.data_to_send())
+            body = b""
             while data := tls.recv(65536):
                 for event in connection.receive_data(data):
-                    if isinstance(event, RequestReceived):
+                    if isinstance(event, DataReceived):
+                        body += event.data
+                    elif isinstance(event, StreamEnded):
                         connection.send_headers(event.stream_id, [(":status", "200")])
-                    elif isinstance(event, DataReceived):
-                        connection.send_data(event.stream_id, event.data, end_stream=True)
+                        connection.send_data(event.stream_id, body, end_stream=True)
                 tls.sendall(connection.data_to_send())
 
     with accepting(listener, serve):
