@@ -179,6 +179,7 @@ with connect(URL.replace("https", "wss"), ssl=context) as connection:
         (REQUESTS, "file", 0),
         (WEBSOCKETS, "file", 0),
     ],
+    ids=["urllib", "urllib-file", "urllib-off", "requests", "requests-off", "requests-file", "wss"],
 )
 def test_unharmed_server_with_its_own_certificate(
     code: str,
