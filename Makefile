@@ -118,6 +118,7 @@ bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading,
 	$(BIN)/python -m benchmarks.redaction
 	$(BIN)/python -m benchmarks.explain
 	$(BIN)/python -m benchmarks.replay
+	$(BIN)/python -m benchmarks.catch
 
 soak: $(READY)  ## the slow end of the tests; then fuzzing
 	$(BIN)/python -m pytest -m soak -o timeout=0

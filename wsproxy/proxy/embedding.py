@@ -154,6 +154,11 @@ class RunningProxy:
         """How many connections of a caught command went past the recorder, by kind."""
         return {} if self._caught is None else dict(self._caught.past)
 
+    @property
+    def relayed(self) -> dict[str, int]:
+        """How many connections of a caught command are no speech API's, by host."""
+        return {} if self._caught is None else dict(self._caught.relayed)
+
     def stop(self) -> None:
         """Stop it; called on any thread. A second call stops waiting for a disk that hangs."""
         self._stop()
