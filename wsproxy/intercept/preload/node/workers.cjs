@@ -40,7 +40,7 @@ function withPreload(options, file) {
 }
 
 function option(file) {
-  return ` --require "${file}"`;
+  return ` --require "${file.replaceAll('\\', '/')}"`; // a backslash would be an escape
 }
 
 module.exports = { readSettings, recordWorkers };
