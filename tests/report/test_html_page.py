@@ -145,6 +145,16 @@ def test_page_policy_allows_what_is_in_it_and_nothing_else(tmp_path: Path) -> No
     assert not any("style" in e.attributes for e in page.root.all())
 
 
+def test_page_of_the_same_trace_is_the_same_and_nonces_differ_between_traces(
+    tmp_path: Path,
+) -> None:
+    one = write(tmp_path / "a.wstrace", listening())
+    other = write(tmp_path / "b.wstrace", listening(words="other words"))
+    assert page_of(one).html == page_of(one).html
+    nonces = {page_of(path).root.all("style")[0].attributes["nonce"] for path in (one, other)}
+    assert len(nonces) == 2
+
+
 def test_page_frames_are_columns_of_one_length(tmp_path: Path) -> None:
     frames = page_of(write(tmp_path / "a.wstrace", listening())).data("frames")
     assert frames["ranges"] == [[1, 34]]

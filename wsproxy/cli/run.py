@@ -192,4 +192,4 @@ def _report(
         for line in _HINTS:
             click.echo(f"  {line}", err=True)
     for line in running.passed_through:
-        say(line)
+        say(safe(line))

@@ -64,7 +64,7 @@ class CatchMode(ProxyMode):
 _MODE = CatchMode("catch", _INTERNAL, None, None)
 
 
-class Recorder(Protocol):
+class CatchRecorder(Protocol):
     """What records; `RecordAddon` does.
 
     Attributes:
@@ -92,7 +92,7 @@ class CaughtConnections:
         relayed: how many were relayed because they are no API's, by host.
     """
 
-    def __init__(self, recorder: Recorder, control: socket.socket) -> None:
+    def __init__(self, recorder: CatchRecorder, control: socket.socket) -> None:
         self.past: Counter[PastConnection] = Counter()
         self.relayed: Counter[str] = Counter()
         self._recorder = recorder
