@@ -103,7 +103,8 @@ def recorder_socket(meeting: Address) -> socket.socket:
         OSError: the meeting point is closed, and another process has its port.
     """
     family = socket.AF_INET6 if ":" in meeting[0] else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol, as otherwise asyncio does not send small data at once.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
