@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import struct
 import threading
@@ -15,12 +16,16 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from wsproxy.system.address import LOCALHOST, parse_ip
+from wsproxy.system.address import parse_ip
 
 from .past_connections import PastConnection
 
 INTERVAL = 0.5  # seconds
-_STATES = ("01", "02")  # linux/tcp_states.h: established, SYN sent
+# Remote address, port and inode of a connection that is established (01) or being made (02); see
+# proc_net_tcp in the kernel's documentation.
+_ROW = re.compile(
+    r"^ *\d+: \S+ ([0-9A-F]+):([0-9A-F]{4}) 0[12] \S+ \S+ \S+ +\d+ +\d+ (\d+) ", re.MULTILINE
+)
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
 
@@ -77,17 +82,15 @@ class ConnectionWatch:
 def _connections(table: str, ports: Collection[int]) -> Iterator[tuple[str, tuple[str, int]]]:
     """The sockets of a table of the kernel that are connected to another machine."""
     try:
-        rows = Path(table).read_text().splitlines()[1:]
+        text = Path(table).read_text()
     except OSError:  # there is no IPv6
         return
-    for row in rows:
-        _, _, remote, state, _, _, _, _, _, inode, *_ = row.split()
-        host, _, port = remote.partition(":")
-        if state in _STATES and int(port, 16) in ports:
-            text = _host(host)
-            ip = parse_ip(text)
-            if ip is not None and not ip.is_loopback and ip != LOCALHOST:
-                yield f"socket:[{inode}]", (str(ip), int(port, 16))
+    # The recorder runs in this process: thousands of rows must not keep it from its work.
+    for host, port, inode in _ROW.findall(text):
+        if (number := int(port, 16)) in ports:
+            ip = parse_ip(_host(host))
+            if ip is not None and not ip.is_loopback:
+                yield f"socket:[{inode}]", (str(ip), number)
 
 
 def _host(text: str) -> str:
