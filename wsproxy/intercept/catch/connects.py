@@ -18,6 +18,7 @@ from .meeting import Meeting
 from .seccomp import Listener, Notification
 from .socket_address import SocketAddress
 
+_MPTCP = 262  # IPPROTO_MPTCP: its sockets cannot meet those of TCP
 _UNCONNECTED = 7  # TCP_CLOSE
 _TIMEVAL = struct.Struct("@ll")
 # Sockets whose connect(2) was interrupted by a signal: the kernel calls it again.
@@ -116,7 +117,11 @@ class Connects:
                 self._report(destination, notification.thread, "it uses another network namespace")
                 return False
             with target.borrowed_socket(notification.thread, fd) as sock:
-                return _is_tcp(sock, destination) and self._redirect(
+                if sock.type != socket.SOCK_STREAM or sock.family != destination.family:
+                    return False
+                if sock.proto == _MPTCP:
+                    self._report(destination, notification.thread, "it uses Multipath TCP")
+                return sock.proto == socket.IPPROTO_TCP and self._redirect(
                     sock, destination, notification
                 )
         except OSError as error:
@@ -233,14 +238,6 @@ def _complete(sock: socket.socket, error: int) -> None:
         # Until then the kernel takes it for a connection in progress: the app's next connect(2)
         # would succeed instead of failing with EISCONN.
         sock.connect_ex(sock.getpeername())
-
-
-def _is_tcp(sock: socket.socket, destination: SocketAddress) -> bool:
-    return (
-        sock.type == socket.SOCK_STREAM
-        and sock.proto == socket.IPPROTO_TCP
-        and sock.family == destination.family
-    )
 
 
 def _has_route(destination: SocketAddress) -> bool:
