@@ -18,6 +18,7 @@ from .meeting import Meeting
 from .seccomp import Listener, Notification
 from .socket_address import SocketAddress
 
+_MAX_NAME = 16  # IFNAMSIZ
 _MPTCP = 262  # IPPROTO_MPTCP: its sockets cannot meet those of TCP
 _UNCONNECTED = 7  # TCP_CLOSE
 _TIMEVAL = struct.Struct("@ll")
@@ -119,8 +120,9 @@ class Connects:
             with target.borrowed_socket(notification.thread, fd) as sock:
                 if sock.type != socket.SOCK_STREAM or sock.family != destination.family:
                     return False
-                if sock.proto == _MPTCP:
-                    self._report(destination, notification.thread, "it uses Multipath TCP")
+                if (why := _obstacle(sock)) is not None:
+                    self._report(destination, notification.thread, why)
+                    return False
                 return sock.proto == socket.IPPROTO_TCP and self._redirect(
                     sock, destination, notification
                 )
@@ -238,6 +240,15 @@ def _complete(sock: socket.socket, error: int) -> None:
         # Until then the kernel takes it for a connection in progress: the app's next connect(2)
         # would succeed instead of failing with EISCONN.
         sock.connect_ex(sock.getpeername())
+
+
+def _obstacle(sock: socket.socket) -> str | None:
+    """Why a socket cannot be connected to the recorder's."""
+    if sock.proto == _MPTCP:
+        return "it uses Multipath TCP"
+    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _MAX_NAME).strip(b"\0"):
+        return "its socket is bound to a network interface"
+    return None
 
 
 def _has_route(destination: SocketAddress) -> bool:
