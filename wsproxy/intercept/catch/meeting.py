@@ -15,7 +15,6 @@ the kernel.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import socket
 
@@ -75,6 +74,8 @@ class Meeting:
         Raises:
             OSError: it cannot be connected; the socket is unchanged.
         """
+        import fcntl  # noqa: PLC0415  # not on every platform
+
         host, port = self.address
         flags = fcntl.fcntl(sock, fcntl.F_GETFL)
         if not flags & os.O_NONBLOCK:
