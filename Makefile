@@ -9,8 +9,8 @@ EXTRAS ?= test,docs
 WORKERS ?= 5
 FUZZ_MINUTES ?= 30
 # Percent of lines and branches.
-FLOOR := 73
-FLOOR_OF_READERS := 92
+FLOOR := 89
+FLOOR_OF_READERS := 99
 BIN := $(VENV)/bin
 # What a user installs, and that with what the tests need.
 INSTALLED := $(VENV)/.installed
@@ -87,11 +87,13 @@ tests-newer: $(READY)
 legs: $(READY)
 	$(BIN)/python tests/support/legs.py -- -n 2
 
-# Of the fast tests, in their own processes: measuring doubles the processor time, which `make test`
-# cannot spare. What only runs behind a connection or in another process, as all of proxy/, does not
-# count. The parts that read what strangers send have a floor of their own.
-coverage: $(READY)  ## branch coverage of the fast tests; an error below the floors
-	$(BIN)/python -m pytest -n 2 -m "fast and not soak and not cost" --cov --cov-report=
+# The complete suite on one Python, with the processes that it starts: measuring doubles the
+# processor time, so it is not part of `make test`. The parts that read what strangers send have a
+# floor of their own. Only the floors decide: `make test` decides about the tests, which wait for
+# conditions that take longer here.
+coverage: $(READY)  ## branch coverage of the complete suite; an error below the floors
+	$(BIN)/coverage erase
+	-$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak and not cost" --cov --cov-report=
 	$(BIN)/coverage report --include='wsproxy/wire/*,wsproxy/trace/*,wsproxy/redact/*' \
 	  --fail-under=$(FLOOR_OF_READERS)
 	$(BIN)/coverage report --fail-under=$(FLOOR)
@@ -116,6 +118,7 @@ bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading,
 	$(BIN)/python -m benchmarks.redaction
 	$(BIN)/python -m benchmarks.explain
 	$(BIN)/python -m benchmarks.replay
+	$(BIN)/python -m benchmarks.catch
 
 soak: $(READY)  ## the slow end of the tests; then fuzzing
 	$(BIN)/python -m pytest -m soak -o timeout=0

@@ -80,9 +80,15 @@ main()
 """
 
 
-def test_progress_goes_to_stderr_and_json_to_stdout(good_trace: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("explain", b"explaining 1 of 1: good.wstrace"), ("list", b"reading 1 of 1")],
+)
+def test_progress_goes_to_stderr_and_json_to_stdout(
+    good_trace: Path, name: str, shown: bytes
+) -> None:
     screen, side = pty.openpty()
-    command = [sys.executable, "-c", EXPLAIN, "explain", str(good_trace.parent), "--json"]
+    command = [sys.executable, "-c", EXPLAIN, name, str(good_trace.parent), "--json"]
     done = subprocess.run(
         command,
         stdout=subprocess.PIPE,
@@ -98,6 +104,6 @@ def test_progress_goes_to_stderr_and_json_to_stdout(good_trace: Path) -> None:
     except OSError:
         pass  # Linux: the other side is closed
     os.close(screen)
-    assert b"explaining 1 of 1: good.wstrace" in output
+    assert shown in output
     assert done.stdout.startswith(b"[")
-    assert b"explaining" not in done.stdout
+    assert shown.split()[0] not in done.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import weakref
+from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from wsproxy.cli import app_process
 from wsproxy.cli.run import Recorded, _report
 from wsproxy.intercept.pass_through_report import IN_NO_PROXY, PassThroughReport
 from wsproxy.intercept.past_connections import PastConnection
+from wsproxy.proxy.caught import CaughtConnections
 from wsproxy.proxy.embedding import RunningProxy, _ConnectionCounter
 from wsproxy.recorder import SessionWriter
 
@@ -94,6 +96,23 @@ def test_run_report_names_connections_that_went_past_also_beside_sessions(
         f"{begin}3 connections to [2001:db8::1]:443 by a\\x1bb: it uses another network namespace",
         f"{begin}2 connections to 192.0.2.1:443 by node",
         f"{begin}1 connection to an unknown address: its process cannot be inspected",
+    ]
+
+
+def test_run_report_without_sessions_names_hosts_that_were_not_decrypted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as an API of one's own."""
+    recorder = running()
+    recorder._caught = CaughtConnections(cast("Any", None), cast("Any", None))
+    recorder._caught.relayed = Counter({"speech.example.com": 2, "git.example.com": 1})
+    _report(Recorded(), recorder, tmp_path, {})
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("wsproxy: nothing recorded: the command opened 3 connections ")
+    assert lines[1:4] == [
+        "wsproxy: not decrypted: 2 connections to speech.example.com",
+        "wsproxy: not decrypted: 1 connection to git.example.com",
+        "wsproxy: these are no known speech APIs; --host 'NAME' records a host",
     ]
 
 

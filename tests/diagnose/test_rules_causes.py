@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from live_source import live
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
@@ -74,6 +75,7 @@ SHOWN = [
     (likely_causes.short_rest, facts_of(STREAMING, [*cut(), PCM[:640]], 1), (21,), 20.0),
     (likely_causes.written_by_hand, facts_of(STREAMING, ["{'type': 'Terminate'}"], 1), (1,), 21.0),
     (likely_causes.idle_at_end, ended_after(60), (1,), 60.0),
+    (likely_causes.arrives_at_lower_rate, live(8000, chunk=800), (1,), 8000.0),
 ]
 GOOD = [
     facts_of(LISTEN, [*cut(), KEEPALIVE], 0.2),
@@ -81,6 +83,7 @@ GOOD = [
     facts_of(STREAMING, [*cut(), '{"type": "Terminate"}'], 0.2),
     facts_of(("deepgram", "speak", "/v1/speak"), ['{"type": "Speak", "text": "Hello"}'], 1),
     ended_after(3),
+    live(16_000),
 ]
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
 
-import numpy as np
 import pytest
 
 from audio_rules import LISTEN, MULAW8K, cut
-from audio_samples import CATALOG, PCM, facts_of, stereo, wav
+from audio_samples import PCM, facts_of, stereo, wav
+from live_source import live
 from planted_audio import Samples, base_speech, encoded, limited
 from planted_audio import stereo as stereo_of
 from wsproxy.diagnose.rules.audio import (
@@ -19,6 +18,7 @@ from wsproxy.diagnose.rules.audio import (
     format_mismatch,
     wrong_endianness,
 )
+from wsproxy.diagnose.rules.likely_causes import arrives_at_lower_rate
 from wsproxy.diagnose.rules.signal import (
     RULES,
     clipped_part,
@@ -33,32 +33,12 @@ from wsproxy.diagnose.rules.signal import (
     wrong_rate,
 )
 from wsproxy.diagnose.rules.timing import audio_too_fast
-from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.diagnose.session_facts import Measure
 from wsproxy.diagnose.wav_header import wav_header_fields
-from wsproxy.session import Session
-from wsproxy.session.track_signal import TrackSignal
-from wsproxy.trace import FrameRecord, Request, Response, Start
-
-
-def _live(rate: int, seconds: int = 12, chunk: int = 4096) -> SessionFacts:
-    """A source that captures at this rate, where 16,000 Hz is declared."""
-    session = Session()
-    session.audio.analyzer_of = partial(TrackSignal, session, CATALOG)
-    session.add(Start(0, 1, "0123456789abcdef", 0, provider="deepgram", api="listen"))
-    session.add(
-        Request(1, "GET", "wss", "h", 443, "/v1/listen?encoding=linear16&sample_rate=16000")
-    )
-    session.add(Response(2, 101))
-    data = base_speech(rate)[: rate * seconds].astype(np.int16).tobytes()
-    for number, at in enumerate(range(0, len(data), 2 * chunk)):
-        part = data[at : at + 2 * chunk]
-        t_ns = int((number + 1) * chunk / rate * 1e9)
-        session.add(FrameRecord(t_ns, True, 2, part, wire_length=len(part) + 8))
-    return SessionFacts(session, CATALOG)
 
 
 def test_wrong_rate_explains_the_pace() -> None:
-    facts = _live(48_000)
+    facts = live(48_000)
     found = wrong_rate(facts)
     assert found[0].text.startswith(
         "4096 samples every 85.3 ms are 48000 Hz; declared: 16000 Hz; that is why the audio seems "
@@ -70,9 +50,25 @@ def test_wrong_rate_explains_the_pace() -> None:
 
 
 def test_wrong_rate_of_the_declared_rate_has_no_finding() -> None:
-    facts = _live(16_000)
+    facts = live(16_000)
     assert wrong_rate(facts) == []
     assert not pace_is_explained(facts)
+
+
+def test_lower_rate_of_arrival_is_a_possible_cause() -> None:
+    facts = live(8000, chunk=800)
+    assert wrong_rate(facts) == []  # the voice could be a woman's
+    (found,) = arrives_at_lower_rate(facts)
+    assert found.text == (
+        "8000 samples arrive in a second, as from a live source at 8000 Hz; declared: 16000 Hz. "
+        "A file that is sent at 0.50 times real time looks the same"
+    )
+    assert (found.frames, found.value, found.unit) == ((1,), 8000.0, "Hz")
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_lower_rate_of_arrival_is_not_that_of_another_rate(rate: int) -> None:
+    assert arrives_at_lower_rate(live(rate)) == []
 
 
 def test_stereo_as_mono_is_found() -> None:

@@ -16,7 +16,7 @@ from connect_proxy import ConnectProxy, connect_proxy
 from tls_certificates import Certificate
 from wsproxy.intercept import preloads
 
-APP = Path(__file__).parents[1] / "support" / "python_connections.py"
+APP = Path(__file__).parents[1] / "sdk" / "python_connections.py"
 VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 HERE = ".".join(map(str, sys.version_info[:2]))
 
@@ -68,6 +68,7 @@ def environment(proxy: str, folder: Path, **base: str) -> dict[str, str]:
     """The environment of an app, as far as the preload needs it."""
     ca = Certificate.make(folder / "ca.pem").path
     env = {"PATH": os.environ["PATH"], "SSL_CERT_FILE": str(ca), **base}
+    env["PYTHONDONTWRITEBYTECODE"] = "1"  # Python 2.7 writes beside the source
     preloads.set_variables(env, proxy, ca, folder)
     return env
 
@@ -112,6 +113,33 @@ def test_preload_recorder_that_has_ended_is_not_used(tmp_path: Path) -> None:
         "print('direct')\n"
     )
     assert run([sys.executable, "-c", code], env) == "direct\n"
+
+
+AZURE = """
+class SpeechConfig:
+    proxy = None
+    def __init__(self, subscription=None, region=None, endpoint=None, host=None):
+        pass
+    def set_proxy(self, hostname, port, username=None, password=None):
+        self.proxy = [hostname, port]
+"""
+
+
+def test_preload_gives_azures_configuration_the_proxy(tmp_path: Path) -> None:
+    package = tmp_path / "azure" / "cognitiveservices" / "speech"
+    package.mkdir(parents=True)
+    (package / "speech.py").write_text(AZURE)
+    code = (
+        "from azure.cognitiveservices.speech.speech import SpeechConfig as Config\n"
+        "print(Config('key', region='westeurope').proxy,\n"
+        "      Config('key', endpoint='wss://speech.own.test/x').proxy,\n"
+        "      Config('key', host='wss://speech.excluded.test').proxy)\n"
+    )
+    env = environment(
+        "http://127.0.0.1:9", tmp_path, PYTHONPATH=str(tmp_path), NO_PROXY="excluded.test"
+    )
+    there = "['127.0.0.1', 9]"
+    assert run([sys.executable, "-c", code], env) == f"{there} {there} None\n"
 
 
 # ---- trust
@@ -183,12 +211,14 @@ def test_preload_loaders_of_patched_modules_are_the_usual_ones(tmp_path: Path) -
 def test_preload_stays_in_front_of_a_launchers_own_sitecustomize(tmp_path: Path) -> None:
     launched = tmp_path / "launched"
     launched.mkdir()
-    (launched / "sitecustomize.py").write_text("print('the launcher has', end=' ')")
+    own = "import asyncio, socket; print('the launcher has', end=' ')"
+    (launched / "sitecustomize.py").write_text(own)
     launcher = (
         "import os, sys\n"
         f"os.environ['PYTHONPATH'] = {str(launched)!r} + os.pathsep + os.environ['PYTHONPATH']\n"
-        "code = 'import socket; print(socket.create_connection.__wrapped__ is not None)'\n"
+        "code = 'import asyncio, socket; print(bool(socket.create_connection.__wrapped__), '\n"
+        "code += 'bool(asyncio.BaseEventLoop.create_connection.__wrapped__))'\n"
         "os.execl(sys.executable, sys.executable, '-c', code)\n"
     )
     env = environment("http://127.0.0.1:9", tmp_path)
-    assert run([sys.executable, "-c", launcher], env) == "the launcher has True\n"
+    assert run([sys.executable, "-c", launcher], env) == "the launcher has True True\n"

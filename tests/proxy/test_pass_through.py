@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from https_server import HttpsServer, https_server
 from relay_scenarios import SOME
 from session_recorder import Recorded, recorder
 from test_relay import check_not_touched
@@ -24,48 +24,6 @@ from wsproxy.intercept.rejections import FILE
 from wsproxy.proxy import pass_through_addon
 
 SPEECH_API = "api.deepgram.com"
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-@dataclass
-class Server:
-    """A TLS server that answers each request, and counts.
-
-    Attributes:
-        handshakes: True for each TLS handshake that was completed, False for one that failed.
-        client_certificates: of each completed one, DER, or None.
-    """
-
-    port: int = 0
-    handshakes: list[bool] = field(default_factory=list)
-    client_certificates: list[bytes | None] = field(default_factory=list)
-
-
-@contextlib.contextmanager
-def https_server(
-    certificate: Certificate, prepare: Callable[[ssl.SSLContext], object] = lambda _: None
-) -> Iterator[Server]:
-    context = certificate.server_context()
-    prepare(context)
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = Server(listener.getsockname()[1])
-
-    def serve(sock: socket.socket) -> None:
-        sock.settimeout(PATIENCE)
-        try:
-            tls = context.wrap_socket(sock, server_side=True)
-        except OSError:
-            server.handshakes.append(False)
-            sock.close()
-            return
-        with tls, contextlib.suppress(OSError):
-            server.handshakes.append(True)
-            server.client_certificates.append(tls.getpeercert(binary_form=True))
-            while tls.recv(65536):
-                tls.sendall(ANSWER)
-
-    with accepting(listener, serve):
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +53,7 @@ def trusting(*authorities: Path) -> ssl.SSLContext:
 
 
 def get(
-    recorded: Recorded, server: Server, context: ssl.SSLContext, name: str = "localhost"
+    recorded: Recorded, server: HttpsServer, context: ssl.SSLContext, name: str = "localhost"
 ) -> bytes:
     """The certificate of the server that performs TLS, after a request to it, DER."""
     sock = socket.create_connection(("127.0.0.1", recorded.port), PATIENCE)
@@ -118,11 +76,6 @@ def request(sock: socket.socket, context: ssl.SSLContext, name: str = "localhost
         return found
 
 
-def der(path: Path) -> bytes:
-    text = path.read_text()
-    return ssl.PEM_cert_to_DER_cert(text[text.index("-----BEGIN CERTIFICATE") :])
-
-
 def lines(recorded: Recorded, count: int = 1) -> list[str]:
     """The lines of the report, once there are so many."""
     wait_until(lambda: len(recorded.running.passed_through) >= count)
@@ -137,9 +90,9 @@ def test_pass_through_unverified_server_is_seen_by_the_client(
 ) -> None:
     context = trusting(certificate.path)
     with https_server(certificate) as server:
-        assert get(recorded, server, context) == der(certificate.path)
+        assert get(recorded, server, context) == certificate.der
         assert server.handshakes == [False, True]  # the recorder's own, the client's
-        assert get(recorded, server, context) == der(certificate.path)
+        assert get(recorded, server, context) == certificate.der
         assert server.handshakes == [False, True, True]
         text = "its certificate does not verify (self-signed certificate)"
         where = f"localhost:{server.port}"
@@ -170,7 +123,7 @@ def test_pass_through_host_that_the_user_wants_is_intercepted(
         ) as it,
         https_server(certificate) as server,
     ):
-        assert get(it, server, trusting(it.running.ca)) != der(certificate.path)
+        assert get(it, server, trusting(it.running.ca)) != certificate.der
         assert not it.running.passed_through
 
 
@@ -194,7 +147,7 @@ def test_pass_through_ca_of_the_environment_is_trusted_for_servers(
         recorder(confdir, tmp_path / "traces") as it,
         https_server(certificate) as server,
     ):
-        assert get(it, server, trusting(it.running.ca)) != der(certificate.path)
+        assert get(it, server, trusting(it.running.ca)) != certificate.der
         assert server.handshakes == [True]
         assert not it.running.passed_through
 
@@ -209,7 +162,7 @@ def test_pass_through_server_without_tls_is_seen_by_the_client(recorded: Recorde
 
     listener = socket.create_server(("127.0.0.1", 0))
     with accepting(listener, serve), pytest.raises(ssl.SSLError) as error:
-        get(recorded, Server(listener.getsockname()[1]), ssl.create_default_context())
+        get(recorded, HttpsServer(listener.getsockname()[1]), ssl.create_default_context())
     assert error.value.reason == "WRONG_VERSION_NUMBER"
 
 
@@ -219,7 +172,7 @@ def test_pass_through_speech_api_is_reported_as_a_warning_with_a_remedy(
     with https_server(certificate) as server:
         sock = through_connect(recorded.port, server.port, tls=False).sock
         found = request(sock, trusting(certificate.path), SPEECH_API)
-        assert found == der(certificate.path)
+        assert found == certificate.der
         (line,) = lines(recorded)
     assert line.startswith(f"warning: not recorded: passed through: 1 connection to {SPEECH_API}:")
     assert "SSL_CERT_FILE" in line
@@ -254,8 +207,8 @@ def test_pass_through_client_certificate_reaches_the_server(
         https_server(certificate, prepare) as server,
     ):
         for _ in range(2):
-            assert get(it, server, context) == der(certificate.path)
-            assert server.client_certificates[-1] == der(client_certificate.path)
+            assert get(it, server, context) == certificate.der
+            assert server.client_certificates[-1] == client_certificate.der
         (line,) = lines(it)
     assert line.endswith(
         f"2 connections to localhost:{server.port}: the server asks for a client certificate"
@@ -280,11 +233,11 @@ def test_pass_through_second_connection_of_a_client_that_rejects_the_ca(
                 f"failed: 1 connection to localhost:{server.port}: the client does not trust the "
                 "recorder's CA; its next connections there are passed through"
             )
-            assert get(it, server, pinned) == der(certificate.path)
+            assert get(it, server, pinned) == certificate.der
         assert it.sessions.empty()
         assert (confdir / FILE).stat().st_mode & 0o777 == 0o600
         with recorder(confdir, tmp_path / "traces") as another_run:
-            assert get(another_run, server, pinned) == der(certificate.path)
+            assert get(another_run, server, pinned) == certificate.der
             assert lines(another_run) == [
                 f"passed through: 1 connection to localhost:{server.port}: the client does not "
                 "trust the recorder's CA"
@@ -311,8 +264,8 @@ def test_pass_through_rejection_of_one_client_does_not_affect_another_of_the_hos
         with pytest.raises(ssl.SSLCertVerificationError):
             get(it, server, pinned)
         lines(it)
-        assert get(it, server, trusting(it.running.ca)) != der(certificate.path)
-        assert get(it, server, pinned) == der(certificate.path)
+        assert get(it, server, trusting(it.running.ca)) != certificate.der
+        assert get(it, server, pinned) == certificate.der
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -332,7 +285,7 @@ def test_pass_through_client_that_leaves_after_the_handshake_rejects_the_ca(
         peer.start_tls(context, "localhost")
         peer.close()
         assert lines(it)[0].startswith("failed: 1 connection to localhost")
-        assert get(it, server, context) == der(certificate.path)
+        assert get(it, server, context) == certificate.der
 
 
 @pytest.mark.parametrize("has_sent", [True, False])
@@ -403,7 +356,7 @@ def test_pass_through_no_proxy_host_that_is_no_speech_api_is_passed(
         host = "localhost" if name == "localhost" else "127.0.0.1"
         sock = through_connect(it.port, server.port, tls=False, host=host).sock
         found = request(sock, trusting(certificate.path, it.running.ca), name)
-        assert (found == der(certificate.path)) is passes
+        assert (found == certificate.der) is passes
         assert it.running.passed_through == (
             [f"passed through: 1 connection to localhost:{server.port}: NO_PROXY names it"]
             if passes
@@ -425,7 +378,7 @@ def test_pass_through_other_modes_pass_through_as_well(
         connect = through_socks5 if mode == "socks5" else through_connect
         for _ in range(2):
             sock = connect(it.port, server.port, tls=False).sock
-            assert request(sock, trusting(certificate.path)) == der(certificate.path)
+            assert request(sock, trusting(certificate.path)) == certificate.der
 
 
 # -- verbatim

@@ -320,3 +320,12 @@ def test_listed_entry_equals_trace(folder: Path) -> None:
 def test_index_row_has_every_listed_field(folder: Path) -> None:
     path = next(folder.glob("*.wstrace"))
     assert set(list_index._ENTRY) == set(Listed.read(path).entry)
+
+
+def test_listed_error_holds_nothing_of_the_trace(tmp_path: Path) -> None:
+    """Its frames had 80 MB of a hostile trace while the next one was read."""
+    path = tmp_path / "a.wstrace"
+    path.write_bytes(b"no trace" * 100)
+    ((_, error),) = listed([path])
+    assert isinstance(error, TraceError)
+    assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)

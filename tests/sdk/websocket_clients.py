@@ -66,10 +66,7 @@ def _converse_sync(connecting):
 def websockets_of(module, **options):
     def client(name):
         connect = importlib.import_module(module).connect
-        if "ssl_context" in options:  # of its own
-            given = dict(ssl=bundle_context())
-        else:
-            given = dict(options)
+        given = {"ssl": bundle_context()} if "bundle" in options else options
 
         async def main():
             return await _converse(connect(url(name), **given))
@@ -129,14 +126,16 @@ def aiohttp_client(**options):
         given = {"ssl": bundle_context()} if options.get("bundle") else {}
 
         async def main():
-            async with aiohttp.ClientSession() as session:
-                async with session.ws_connect(url(name), **given) as ws:
-                    await ws.send_str("hello")
-                    received = [await ws.receive_str()]
-                    await ws.send_str("bye")
-                    received.append(await ws.receive_str())
-                    await ws.receive()
-                    return received, ws.close_code
+            async with (
+                aiohttp.ClientSession() as session,
+                session.ws_connect(url(name), **given) as ws,
+            ):
+                await ws.send_str("hello")
+                received = [await ws.receive_str()]
+                await ws.send_str("bye")
+                received.append(await ws.receive_str())
+                await ws.receive()
+                return received, ws.close_code
 
         return asyncio.run(main())
 
@@ -212,15 +211,16 @@ def _autobahn_protocol(base, done):
     class Client(base):
         received = ()
 
-        def onOpen(self):
+        # The names are autobahn's.
+        def onOpen(self):  # noqa: N802
             self.sendMessage(b"hello")
 
-        def onMessage(self, payload, isBinary):
+        def onMessage(self, payload, is_binary):  # noqa: N802
             self.received = [*self.received, payload.decode()]
             if len(self.received) == 1:
                 self.sendMessage(b"bye")
 
-        def onClose(self, wasClean, code, reason):
+        def onClose(self, was_clean, code, reason):  # noqa: N802
             done(self.received, code)
 
     return Client
@@ -268,7 +268,7 @@ CLIENTS = {
     "websockets": websockets_of("websockets"),
     "websockets-asyncio": websockets_of("websockets.asyncio.client"),
     "websockets-asyncio-no-proxy": websockets_of("websockets.asyncio.client", proxy=None),
-    "websockets-bundle": websockets_of("websockets", ssl_context="own"),
+    "websockets-bundle": websockets_of("websockets", bundle=True),
     "websockets-client": websockets_of("websockets.client"),
     "websockets-legacy": websockets_of("websockets.legacy.client"),
     "websockets-sync": websockets_sync(),

@@ -12,7 +12,6 @@ from wsproxy.audio.report import SECOND_HEADER
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.session import Session
-from wsproxy.session.audio_meter import AudioMeter
 from wsproxy.trace import FrameRecord, Request, Response, Start
 
 LOUD, QUIET = b"\x00\x40" * 400, b"\x01\x00" * 400
@@ -40,19 +39,42 @@ def audio(count: int) -> list[FrameRecord]:
     ]
 
 
-def test_audio_meter_block_is_measured_as_its_messages() -> None:
+def test_timeline_speech_at_a_message_is_that_of_the_audio_before_it() -> None:
+    """Also where the message came before the audio was analyzed, and more audio came with it."""
+    sound, quiet = speech(12.0, 16_000), bytes(32_000)
+    end = len(sound) // 3200 * 3200
+    chunks = [sound[at : at + 3200] for at in range(0, end, 3200)] + [quiet] + [sound[:32_000]] * 9
+    session, short = (deepgram(Session.analyzing(load())) for _ in range(2))
+    result = b'{"type":"Results","is_final":true,"channel":{"alternatives":[{"transcript":"a"}]}}'
+    for at, chunk in enumerate(chunks, 1):
+        frame = FrameRecord(at * 10**8, True, 2, chunk, wire_length=len(chunk) + 8)
+        session.add(frame)
+        if at <= 121:
+            short.add(frame)
+        if at == 121:
+            session.add(FrameRecord(at * 10**8 + 1, False, 1, result, wire_length=len(result) + 4))
+    timeline, until = session.timeline, short.timeline
+    assert timeline is not None
+    assert until is not None
+    spoken, before = timeline.sent.speech, until.sent.speech
+    assert spoken is not None
+    assert before is not None
+    assert timeline.speech_at_words == timeline.speech_at_server == pytest.approx(before, abs=0.3)
+    assert spoken > before + 5.0
+    assert until.sent.speech_ns is not None
+    assert timeline.latency.finalization == pytest.approx(
+        12.1 - until.sent.speech_ns / 1e9, abs=0.2
+    )
+
+
+def test_timeline_speech_is_what_the_report_of_the_audio_says() -> None:
     session = deepgram(Session.analyzing(load()))
-    api = load().api("deepgram", "listen")
-    together, singly = (AudioMeter(session, api, from_client=True) for _ in range(2))
-    frames = audio(200)
-    for frame in frames:
-        singly.add_binaries([frame])
-        if singly.messages % 20 == 0:
-            together.add_binaries(frames[singly.messages - 20 : singly.messages])
-            assert together.speech == pytest.approx(singly.speech)
-            assert together.seconds == pytest.approx(singly.seconds)
-            assert together.speech_ns == singly.speech_ns
-    assert singly.speech
+    sound = speech(20.0, 16_000)
+    for at in range(0, len(sound), 3200):
+        session.add(FrameRecord(at * 31_250, True, 2, sound[at : at + 3200], wire_length=3208))
+    [track] = session.audio.tracks(from_client=True)
+    assert session.timeline is not None
+    assert session.timeline.sent.speech == track.signal(None).speech.seconds > 0
 
 
 def test_session_without_audio_keeps_the_same_messages_and_frames() -> None:

@@ -220,6 +220,15 @@ def test_timeline_json_that_is_no_object_is_no_message() -> None:
     assert (found.transcript.results, found.server_messages) == (0, 4)
 
 
+def test_audio_between_messages_that_may_declare_a_format_is_counted_once() -> None:
+    # "turn_is_formatted" may be the name of a format: the timeline looks for a declaration.
+    session = SpeechSession("assemblyai", "streaming")
+    for order in range(4):
+        session.speak(1).server(turn("good day", order, end=True) | {"turn_is_formatted": False})
+    (track,) = session.close().audio.tracks(from_client=True)
+    assert (track.messages, track.size) == (40, 4 * 32_000)
+
+
 def test_audio_in_base64_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
 

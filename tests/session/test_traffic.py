@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from wsproxy.session import Session, frame_fold
 from wsproxy.session.traffic import KEPT_FRAMES
-from wsproxy.trace import FrameRecord
+from wsproxy.trace import FrameRecord, Start, TraceWriter
 from wsproxy.wire import Opcode
 
 MS = 1_000_000
@@ -79,6 +80,21 @@ def test_session_adding_many_messages_at_once_is_adding_each(
     for record in records(count):
         one_by_one.add(record)
     assert state(at_once) == state(one_by_one)
+
+
+@pytest.mark.parametrize("count", [900, 12_000])
+def test_session_read_in_runs_is_adding_each_frame(count: int, tmp_path: Path) -> None:
+    path, added = tmp_path / "runs.wstrace", Session()
+    with path.open("wb", buffering=0) as file:
+        writer = TraceWriter(file, "0" * 16)
+        writer.write(Start(0, 1, "0" * 16, 0))
+        for record in records(count):
+            writer.write(record)
+            added.add(record)
+        writer.finish()
+    read = Session.read(path)
+    assert state(read) == state(added)
+    assert (read.sent, read.received, read.last_ns) == (added.sent, added.received, added.last_ns)
 
 
 def test_traffic_frames_are_the_first_and_the_last() -> None:

@@ -65,7 +65,7 @@ def _serve(proxy: CompanyProxy, client: socket.socket, password: bool) -> None:
     line, _, rest = head.partition(b"\r\n")
     method, target = line.split(b" ")[:2]
     proxy.requests.append(f"{method.decode()} {target.decode()}")
-    fields = [each.split(b": ", 1) for each in rest.split(b"\r\n\r\n")[0].split(b"\r\n")]
+    fields = [each.split(b": ", 1) for each in rest.split(b"\r\n") if b": " in each]
     authorized = [value for name, value in fields if name.lower() == b"proxy-authorization"]
     is_tunnel = method == b"CONNECT"
     where = urlsplit(f"//{target.decode()}" if is_tunnel else target.decode())

@@ -198,6 +198,11 @@ def a_text_of_30_mb_of_words(path: Path) -> None:
 
 
 @maker
+def a_text_of_30_mb_of_words_of_an_unknown_api(path: Path) -> None:
+    write(path, text(b'{"type":"Results","transcript":"' + WORDS * (MB // 2) + b'"}'), head=())
+
+
+@maker
 def a_text_of_15_mb_of_values(path: Path) -> None:
     write(path, text(b'{"words":[' + b'{"w":"alice","s":1.25},' * (MB * 2 // 3) + b"1]}"))
 

@@ -12,7 +12,6 @@ from wsproxy.catalog import load
 from wsproxy.catalog.envelope import wrap
 from wsproxy.session import Session
 from wsproxy.session.outcome import Outcome
-from wsproxy.session.timeline import Timeline
 from wsproxy.trace import End, FrameRecord, Request, Response, Start
 from wsproxy.wire import Close, Opcode
 
@@ -43,8 +42,7 @@ class SpeechSession:
         self.t = 0.0
         self.number = 0
         self.ended_by = "client"
-        self.session = Session()
-        self.session.timeline = Timeline(self.session, CATALOG)
+        self.session = Session.analyzing(CATALOG)
         self._add(Start(0, 1, "0123456789abcdef", S, provider=provider, api=api))
         self._add(Request(0, "GET", "wss", host, 443, path or f"/{rest}"))
         self._add(Response(S // 100, 101, "Switching Protocols"))

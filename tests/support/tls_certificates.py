@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import ipaddress
 import ssl
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from OpenSSL import crypto
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,23 @@ class Certificate:
             + certificate.public_bytes(serialization.Encoding.PEM)
         )
         return cls(path)
+
+    @property
+    def der(self) -> bytes:
+        text = self.path.read_text()
+        return ssl.PEM_cert_to_DER_cert(text[text.index("-----BEGIN CERTIFICATE") :])
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.der).hexdigest()
+
+    def hashed_folder(self, folder: Path) -> Path:
+        """A new folder with this certificate, for SSL_CERT_DIR."""
+        folder.mkdir()
+        certificate = crypto.load_certificate(crypto.FILETYPE_ASN1, self.der)
+        name = int(certificate.subject_name_hash())
+        (folder / f"{name:08x}.0").write_text(ssl.DER_cert_to_PEM_cert(self.der))
+        return folder
 
     def server_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

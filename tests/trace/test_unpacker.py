@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import msgpack
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from traces import KINDS, RECORDS
-from wsproxy.trace import FrameRecord, Record, unpacker
+from wsproxy.trace import FrameRecord, FrameRun, Record, unpacker
 from wsproxy.trace.packed_frame import unpack_frame
 from wsproxy.trace.records import MAX_INT, to_map
 from wsproxy.trace.unpacker import Unpacker
@@ -109,6 +110,65 @@ def test_unpacker_frame_with_removed_byte_equals_msgpack(
             block[:place] + b"\xc0" + block[place:],
         ):
             assert unpacked(changed) == by_msgpack(changed), place
+
+
+# -- runs of frames
+
+
+def in_runs(block: bytes) -> tuple[list[object], int, str]:
+    """What `unpacked` says, with the frames of runs."""
+    records, found = Unpacker(block), list[object]()
+    for each in records.with_runs(longest=3):
+        found += each.frames() if isinstance(each, FrameRun) else [each]
+    return found, records.bad, records.reason
+
+
+def without_keys(reading: tuple[list[object], int, str]) -> tuple[list[object], int, str]:
+    """The same without what a run does not hold."""
+    records, bad, reason = reading
+    plain = [
+        replace(r, mask=None, rsv=0)
+        if isinstance(r, FrameRecord) and r.opcode == 2 and r.fin
+        else r
+        for r in records
+    ]
+    return plain, bad, reason
+
+
+@pytest.mark.parametrize("size", [1, 100, 117, 200, 640, 70_000])
+@pytest.mark.parametrize("mask", [None, b"mask"])
+def test_unpacker_runs_hold_the_frames_that_are_read_one_by_one(
+    size: int, mask: bytes | None
+) -> None:
+    frames = [
+        FrameRecord(t_ns, mask is not None, 2, bytes([t_ns % 256]) * (size + more), True, 0, mask)
+        for t_ns, more in ((1 << 20, 0), (1 << 20, 1), (LATER, 0), (LATER + 1, 20), (LATER + 2, 0))
+    ]
+    frames = [replace(f, wire_length=len(f.payload) + 8) for f in frames]
+    others = [
+        FrameRecord(LATER, mask is None, 2, b"xy", wire_length=4),
+        FrameRecord(LATER, mask is not None, 2, b"", mask=mask, wire_length=6),
+        FrameRecord(LATER, mask is not None, 1, b"text", mask=mask, wire_length=10),
+        FrameRecord(LATER, mask is not None, 2, b"cut", mask=mask, cut=5, wire_length=14),
+    ]
+    block = packed(*frames, *others, *frames)
+    assert any(isinstance(each, FrameRun) and len(each) > 1 for each in Unpacker(block).with_runs())
+    assert without_keys(in_runs(block)) == without_keys(unpacked(block))
+    assert unpacked(block)[0] == [*frames, *others, *frames]
+
+
+@pytest.mark.parametrize("frame", [FRAMES[0], replace(FRAMES[0], payload=b"z" * 140)])
+def test_unpacker_run_with_a_changed_byte_equals_frames(frame: FrameRecord) -> None:
+    block = packed(frame)
+    for place in range(len(block)):
+        for value in (0, 1, 2, 0x7F, 0x80, 0xC4, 0xC5, 0xCC, 0xCD, 0xCE, 0xCF, 0xFF):
+            changed = block[:place] + bytes([value]) + block[place + 1 :]
+            for around in (changed + block, block + changed, block + changed + block):
+                expected = without_keys(unpacked(around))
+                assert without_keys(in_runs(around)) == expected, (place, value)
+
+
+# -- any records
 
 
 def test_unpacker_any_records_equal_msgpack(by_msgpack: Reading) -> None:

@@ -41,7 +41,6 @@ class Report:
         never: false statements.
         fine: nothing is wrong: no error may be found.
         complete: the session had done what it should before it failed: its outcome is good.
-        unseen: the traffic alone does not prove the cause, so that it need not be named.
     """
 
     name: str
@@ -58,7 +57,6 @@ class Report:
     never: tuple[str, ...] = ()
     fine: bool = False
     complete: bool = False
-    unseen: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .chunk import ChunkBlock
 from .encodings import AudioFormat
-from .report import AudioReport
+from .report import AudioReport, SpeechSoFar
 from .sample_listener import SampleListener
 
 if TYPE_CHECKING:
@@ -29,11 +29,15 @@ class AudioAnalyzer:
         declared: the format that the session declares; None where nothing is declared. What the
             bytes contain counts for more: a container is decoded by its own header.
         listener: receives the decoded samples as well.
+
+    Attributes:
+        blocks: how many blocks of chunks were analyzed.
     """
 
     def __init__(
         self, declared: AudioFormat | None = None, listener: SampleListener | None = None
     ) -> None:
+        self.blocks = 0
         self._declared = declared
         self._listener = listener
         self._size = 0
@@ -85,7 +89,7 @@ class AudioAnalyzer:
 
     def report(self) -> AudioReport:
         """The result for all chunks so far; more may be added afterwards."""
-        self._analyze()
+        self.settle()
         if self._analysis is None:
             unmeasured = (_NO_NUMPY,) if self._unavailable else ()
             return AudioReport(
@@ -95,8 +99,26 @@ class AudioAnalyzer:
                 duration_s=self._duration_s,
                 unmeasured=unmeasured,
             )
-        self._analysis.flush()
         return self._analysis.report(self._declared, self._size, self._chunks)
+
+    def settle(self) -> None:
+        """Analyze all chunks so far."""
+        self._analyze()
+        if self._analysis is not None:
+            self._analysis.flush()
+
+    def speech_before(self, frame: int | None) -> SpeechSoFar | None:
+        """The speech in the analyzed chunks before a frame, one of the latest ones.
+
+        Args:
+            frame: its number; None: in all of them.
+
+        Returns:
+            None where the audio is not decoded.
+        """
+        if self._analysis is None:
+            return None if self._chunks else SpeechSoFar()
+        return self._analysis.speech_before(frame)
 
     def _analyze(self) -> None:
         """Analyze the chunks that wait."""
@@ -104,6 +126,7 @@ class AudioAnalyzer:
         if not waiting:
             return
         self._waiting = ChunkBlock()
+        self.blocks += 1
         if self._declared is not None:
             self._duration_s += self._declared.duration(waiting.size)
         if self._analysis is None and not self._unavailable:

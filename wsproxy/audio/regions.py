@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,11 @@ class Locator:
             return 0, 0
         at = max(0, bisect_right(self._starts, seconds + 1e-6) - 1)
         return self._frames[at], self._times[at]
+
+    def start_of(self, frame: int) -> float | None:
+        """The position of the first chunk from a frame on; None if none of them is known."""
+        at = bisect_left(self._frames, frame)
+        return self._starts[at] if at < len(self._starts) else None
 
     def region(self, start_s: float, end_s: float) -> Region:
         """The region between two positions."""
@@ -150,6 +156,22 @@ class RegionCollector:
         yield from self._last
         if self._open is not None and self._counts(self._open):
             yield self._open
+
+    def until(self, at_s: float) -> tuple[float, float | None]:
+        """What there was up to a position, one of the latest ones.
+
+        Returns:
+            Seconds of the regions, and where the last of them ended; None if there was none.
+        """
+        growing = [self._open] if self._open is not None and self._counts(self._open) else []
+        total = self._seconds + sum(stretch.where.seconds for stretch in growing)
+        for stretch in chain(growing, reversed(self._last), reversed(self._first)):
+            where = stretch.where
+            if where.start_s < at_s:
+                end = min(where.end_s, at_s)
+                return total - (where.end_s - end), end
+            total -= where.seconds
+        return total, None
 
     def regions(self) -> Regions:
         """The result so far."""

@@ -112,6 +112,19 @@ class Regions:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechSoFar:
+    """The speech up to some frame of a session.
+
+    Attributes:
+        seconds: of its segments.
+        last_ns: time of the frame with the end of the last one; None if there is none.
+    """
+
+    seconds: float = 0.0
+    last_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RateEstimate:
     """The sample rate that the arrival of the audio implies.
 

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .regions import Locator, RegionCollector
-from .report import CLIPPING, DC_OFFSET, DIGITAL_SILENCE, NEAR_SILENCE, AudioFault, Region, Regions
+from .report import (
+    CLIPPING,
+    DC_OFFSET,
+    DIGITAL_SILENCE,
+    NEAR_SILENCE,
+    AudioFault,
+    Region,
+    Regions,
+    SpeechSoFar,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -285,6 +294,12 @@ class SignalMeter:
             channel_correlation=float(self._cross[2]) / power if power else None,
             faults=tuple(self._faults()),
         )
+
+    def speech_until(self, at_s: float) -> SpeechSoFar:
+        """The speech up to a position, one of the latest ones."""
+        seconds, end_s = self._speech.until(at_s)
+        last_ns = None if end_s is None else self._locator.frame_at(end_s - 1e-3)[1]
+        return SpeechSoFar(seconds, last_ns)
 
     def _faults(self) -> list[AudioFault]:
         out = [

@@ -5,6 +5,7 @@ A stream is a sequence of segments: one for each declared format, and for each c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -29,6 +30,7 @@ from .report import (
     AudioFault,
     AudioReport,
     Region,
+    SpeechSoFar,
 )
 from .signal_meter import Scale, SignalMeter, step_samples
 from .sniff import SNIFFED_BYTES, TEXT_KINDS, sniff
@@ -121,6 +123,17 @@ class StreamAnalysis:
         """Analyze what is held back until more arrives."""
         if self._segment is not None:
             self._segment.flush()
+
+    def speech_before(self, frame: int | None) -> SpeechSoFar | None:
+        """The speech before a frame, one of the latest ones; None where audio is not decoded.
+
+        Args:
+            frame: its number; None: all that was analyzed.
+        """
+        if isinstance(self._segment, UnknownSegment):
+            return None
+        at_s = None if frame is None else self._tools.locator.start_of(frame)
+        return self._tools.meter.speech_until(math.inf if at_s is None else at_s)
 
     def _end_segment(self) -> None:
         if self._segment is not None:

@@ -24,6 +24,9 @@ Pattern = re.Pattern[str]
 _PREFIX = re.compile(r"\^\(?(\?:)?[A-Za-z]{2,}")  # of a pattern that begins with letters
 
 
+_EVIDENCE = ": {evidence}"
+
+
 @dataclass(frozen=True, slots=True)
 class Ranges:
     """A set of close codes or statuses, as inclusive ranges.
@@ -351,6 +354,7 @@ class Advice:
     """A cause or a remedy.
 
     Attributes:
+        text: ": {evidence}" at its end stands for what the rule measured.
         when: the name of a rule of diagnose/; if it finds evidence in the session, this advice
             is listed before the advice without evidence.
         only_if_seen: whether it is left out where that rule finds nothing.
@@ -361,7 +365,11 @@ class Advice:
     only_if_seen: bool = False
 
     def __str__(self) -> str:
-        return self.text
+        return self.text.removesuffix(_EVIDENCE)
+
+    def with_evidence(self, measured: str) -> str:
+        """The text, with what the rule measured if it has a place for that."""
+        return f"{self}: {measured}" if self.text.endswith(_EVIDENCE) else self.text
 
 
 @dataclass(frozen=True, slots=True)

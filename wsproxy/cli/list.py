@@ -20,6 +20,7 @@ from wsproxy.wording import plural
 
 from .catalog_ids import ConditionId, ProviderId
 from .point_in_time import PointInTime
+from .progress import ProgressLine
 from .width import columns, line_console, wrapped
 
 _AT_ONCE = 200  # sessions that are given to rich together, which takes a third of the time
@@ -92,7 +93,7 @@ def command(
     )
     sessions: list[tuple[Path, Listed]] = []
     unreadable = others = 0
-    for path, found in listed(find_traces(paths or ["recordings"])):
+    for path, found in _with_progress(find_traces(paths or ["recordings"])):
         if isinstance(found, Listed):
             if wanted.accepts(found.started_at_ns, found.entry):
                 sessions.append((path, found))
@@ -120,6 +121,15 @@ def command(
         click.echo(f"no traces in {where}; record some with `wsproxy run -- CMD`")
     if unreadable:
         sys.exit(TraceError.exit_status)
+
+
+def _with_progress(paths: list[Path]) -> Iterator[tuple[Path, Listed | TraceError]]:
+    """The entries of traces; shows how many are read, as a long one takes seconds."""
+    with ProgressLine("reading") as progress:
+        progress.step(f"reading 1 of {len(paths)}")
+        for number, found in enumerate(listed(paths), 2):
+            yield found
+            progress.step(f"reading {min(number, len(paths))} of {len(paths)}")
 
 
 def _lines(path: Path, session: Listed, width: int | None) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from wsproxy.recorder import SessionWriter, file_descriptors
+from wsproxy.report.text import safe
 from wsproxy.system.address import authority, reachable
 from wsproxy.wording import plural
 
@@ -85,7 +86,8 @@ async def _record(settings: embedding.ProxySettings) -> None:
         else:
             await asyncio.wait({task})
     with contextlib.suppress(OSError, SystemExit):  # the terminal may have gone
-        console.print(Text("\n".join([board.total(), *running.passed_through])))
+        lines = [board.total(), *map(safe, running.passed_through)]
+        console.print(Text("\n".join(lines)))
     if not running.stopped_in_order:
         sys.exit(1)
 

@@ -51,6 +51,7 @@ _HINTS = (
     "  wsproxy run -- sh -c 'chromium $WSPROXY_CHROMIUM_FLAGS URL'",
     "A container has its own proxy settings: point them at `wsproxy record`.",
 )
+_MAX_RELAYED = 5  # hosts that are named
 _LINGER = 2.0  # seconds that connections may stay open after the command has ended
 
 
@@ -152,6 +153,15 @@ class Recorded:
             self.failed = recording.path
 
 
+def _relayed_lines(relayed: Mapping[str, int]) -> list[str]:
+    """How to record hosts that the catalog does not know."""
+    most = Counter(relayed).most_common(_MAX_RELAYED)
+    lines = [f"not decrypted: {plural(count, 'connection')} to {host}" for host, count in most]
+    if lines:
+        lines.append("these are no known speech APIs; --host 'NAME' records a host")
+    return lines
+
+
 def _report(
     recorded: Recorded,
     running: embedding.RunningProxy,
@@ -167,11 +177,13 @@ def _report(
             click.echo(f"  {line}", err=True)
         if recorded.failed is not None:
             say(f"to see why: wsproxy explain {recorded.failed}")
-    elif running.connections:
+    elif count := running.connections + sum(running.relayed.values()):
         say(
-            f"nothing recorded: the command opened {plural(running.connections, 'connection')} "
+            f"nothing recorded: the command opened {plural(count, 'connection')} "
             "through the recorder, but no WebSocket, and no failed request to a known speech API"
         )
+        for line in _relayed_lines(running.relayed):
+            say(safe(line))
     else:
         say("nothing recorded: the command opened no connection through the recorder")
     for line in past_connections.lines(past):
@@ -180,4 +192,4 @@ def _report(
         for line in _HINTS:
             click.echo(f"  {line}", err=True)
     for line in running.passed_through:
-        say(line)
+        say(safe(line))

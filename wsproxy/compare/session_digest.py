@@ -394,7 +394,9 @@ class SessionDigest:
         return not self._conversation_started
 
     def _add_result(self, part: MessagePart, result: TranscriptResult) -> None:
-        self.transcript.add(part.frame, result, part.t_ns)
+        repeats = self.api is not None and part.kind in self.api.vocabulary.summary
+        if not (repeats and self.transcript.has_words):
+            self.transcript.add(part.frame, result, part.t_ns)
         self.times.final = part.t_ns if result.has_text else self.times.final
         if not result.fragmented and len(self.results) < MAX_ITEMS:
             content = self._content_digest(part, from_client=False)

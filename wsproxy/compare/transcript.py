@@ -92,6 +92,10 @@ class Transcript:
         self.truncated = False
         self.overflow_digest = b""
 
+    @property
+    def has_words(self) -> bool:
+        return self._count > 0
+
     def add(self, frame: int, result: TranscriptResult, t_ns: int = 0) -> None:
         """Add the next final result; `frame` is the number of its frame."""
         if len(self._tracks) >= _MAX_TRACKS and result.track not in self._tracks:

@@ -220,10 +220,10 @@ def _split_by_evidence(
     seen: list[str] = []
     others: list[str] = []
     for item in advice:
-        if _shown(facts, item.when):
-            seen.append(item.text)
+        if found := _measured(facts, RULES, item.when):
+            seen.append(item.with_evidence(found[0].text))
         elif not item.only_if_seen:
-            others.append(item.text)
+            others.append(str(item))
     return seen, others
 
 

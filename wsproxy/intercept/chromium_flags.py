@@ -9,7 +9,7 @@ import base64
 import hashlib
 from pathlib import Path
 
-from .java_trust_store import certificates_in_pem
+from . import ca_bundle
 
 _SEQUENCE = 0x30
 _EXPLICIT_VERSION = 0xA0  # absent in version 1
@@ -26,14 +26,12 @@ def chromium_flags(proxy: str, ca: Path, profile: Path) -> list[str]:
             the CA.
 
     Raises:
-        ValueError: the CA's file has no certificate that can be read.
+        OSError, ValueError: the CA's file has no certificate that can be read.
     """
-    certificates = certificates_in_pem(ca.read_bytes())
-    if not certificates:
-        raise ValueError(f"no certificate in {ca}")
+    certificate = next(iter(ca_bundle.read(ca)))
     return [
         f"--proxy-server={proxy}",
-        f"--ignore-certificate-errors-spki-list={key_hash(certificates[0])}",
+        f"--ignore-certificate-errors-spki-list={key_hash(certificate)}",
         f"--user-data-dir={profile}",
     ]
 

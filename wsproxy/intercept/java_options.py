@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .java_trust_store import PASSWORD, certificates_in_pem, certificates_in_store, trust_store
+from . import ca_bundle
+from .java_trust_store import PASSWORD, certificates_in_store, trust_store
 
 _OWN_STORE = "-Djavax.net.ssl.trustStore="
 _CACERTS = ("lib/security/cacerts", "jre/lib/security/cacerts")  # in a JDK; before Java 9
@@ -37,7 +38,7 @@ def tool_options(env: Mapping[str, str], proxy: str, bundle: Path, folder: Path)
         pass  # the user's own store, in another format: the app needs it
     else:
         store = folder / "ca-bundle.jks"
-        store.write_bytes(trust_store([*known, *certificates_in_pem(bundle.read_bytes())]))
+        store.write_bytes(trust_store([*known, *ca_bundle.read(bundle)]))
         options += [
             f"-Djavax.net.ssl.trustStore={store}",
             "-Djavax.net.ssl.trustStoreType=JKS",
@@ -49,10 +50,10 @@ def tool_options(env: Mapping[str, str], proxy: str, bundle: Path, folder: Path)
 
 def _non_proxy_hosts(env: Mapping[str, str]) -> str:
     """NO_PROXY as Java writes it; networks and ports are unknown there."""
-    rules = (env.get("no_proxy") or env.get("NO_PROXY") or "").split(",")
+    rules = env.get("no_proxy") or env.get("NO_PROXY") or ""
     hosts = []
-    for rule in (each.strip() for each in rules):
-        if rule and "/" not in rule:
+    for rule in rules.replace(",", " ").split():
+        if "/" not in rule:
             name = rule.lstrip("*").lstrip(".")
             hosts += [name, f"*.{name}"] if name else ["*"]
     return "|".join(hosts)

@@ -1,4 +1,4 @@
-"""A Java trust store (JKS) of certificates in PEM, for programs that read no PEM files.
+"""Java trust stores (JKS): Java reads no PEM files.
 
 Format (big-endian): magic, version, count; for each certificate a tag, an alias, the time in ms,
 its type and its DER bytes; at the end a SHA-1 over the password, a fixed text and all that. The
@@ -7,10 +7,7 @@ digest finds damage only: the certificates are no secret, and the password is Ja
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import re
 import struct
 from collections.abc import Iterable
 
@@ -21,18 +18,6 @@ _VERSION = 2
 _TRUSTED_CERTIFICATE = 2  # tag of an entry; another one has a private key
 _DIGEST_SALT = b"Mighty Aphrodite"
 _DIGEST_SIZE = 20  # bytes of SHA-1
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
-
-
-def certificates_in_pem(pem: bytes) -> list[bytes]:
-    """The certificates of a bundle, DER; blocks that are no base64 are left out."""
-    found = []
-    for block in _PEM.findall(pem):
-        try:
-            found.append(base64.b64decode(b"".join(block.split()), validate=True))
-        except binascii.Error:
-            continue
-    return found
 
 
 def trust_store(certificates: Iterable[bytes]) -> bytes:

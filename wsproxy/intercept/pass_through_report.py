@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wsproxy.system.address import authority
+from wsproxy.wording import plural
 
 MAX_LINES = 50  # different servers and reasons; the others are counted together
 
@@ -81,24 +82,21 @@ class PassThroughReport:
 
     def lines(self) -> list[str]:
         """What to print at the end: speech APIs first, for they should have been recorded."""
-        ordered = sorted(self._counts, key=lambda server: not server.is_speech_api)
-        lines = [_line(server, self._counts[server]) for server in ordered]
+        counts = self._counts.copy()  # the recorder's thread continues
+        ordered = sorted(counts, key=lambda server: not server.is_speech_api)
+        lines = [_line(server, counts[server]) for server in ordered]
         if self._others:
-            lines.append(f"passed through: {_connections(self._others)} to other servers")
+            lines.append(f"passed through: {plural(self._others, 'connection')} to other servers")
         return lines
 
 
 def _line(server: _Server, count: int) -> str:
     where = server.host if server.port == 443 else authority(server.host, server.port)
     verb = "passed through" if server.passed else "failed"
-    text = f"{verb}: {_connections(count)} to {where}: {server.reason.text}"
+    text = f"{verb}: {plural(count, 'connection')} to {where}: {server.reason.text}"
     if not server.passed:
         text += "; its next connections there are passed through"
     if not server.is_speech_api:
         return text
     remedy = server.reason.remedy.format(host=server.host)
     return f"warning: not recorded: {text}. To record this speech API: {remedy}"
-
-
-def _connections(count: int) -> str:
-    return f"{count} connection{'' if count == 1 else 's'}"

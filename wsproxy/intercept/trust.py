@@ -8,15 +8,20 @@ its own, for its connections to servers.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from wsproxy.system.regular_file import read_text
+
 from . import ca_bundle
 from .ca_bundle import Certificates
 
 logger = logging.getLogger(__name__)
+
+_GIT = "GIT_SSL_CAINFO"
 
 # Each replaces the bundle of a library or a tool, so its file contains all certificates.
 REPLACING = (
@@ -26,7 +31,7 @@ REPLACING = (
     "WEBSOCKET_CLIENT_CA_BUNDLE",
     "AWS_CA_BUNDLE",
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
-    "GIT_SSL_CAINFO",
+    _GIT,
     "PIP_CERT",
     "CARGO_HTTP_CAINFO",
 )
@@ -62,7 +67,8 @@ def set_variables(env: dict[str, str], ca: Path, folder: Path) -> Path:
         added = ca_bundle.write(folder / f"{name}.pem", own, ours) if own else ca
         env[name] = str(added)
     for name in REPLACING:
-        env[name] = str(bundle)
+        if name != _GIT or env.get(_GIT) or not _git_has_own_ca(env):
+            env[name] = str(bundle)
     for name in REPLACING_IF_SET:
         if env.get(name):
             env[name] = str(bundle)
@@ -97,15 +103,31 @@ def of_variables(
         try:
             new = ca_bundle.read(path)
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            logger.warning("wsproxy: %s=%s is not used: %s", name, path, why)
+            _log_unusable(name, path, getattr(error, "strerror", None) or str(error))
             continue
         if ca_bundle.are_valid(each for each in new if each not in (known or ())):
             found |= new
         else:
-            why = "it contains an invalid certificate"
-            logger.warning("wsproxy: %s=%s is not used: %s", name, path, why)
+            _log_unusable(name, path, "it contains an invalid certificate")
     return found
+
+
+@functools.cache  # the recorder and the app get the certificates one after the other
+def _log_unusable(name: str, path: Path, why: str) -> None:
+    logger.warning("wsproxy: %s=%s is not used: %s", name, path, why)
+
+
+def _git_has_own_ca(env: Mapping[str, str]) -> bool:
+    """Whether git's configuration names a CA: the variable would take precedence over it."""
+    home = Path(env.get("HOME") or "/nonexistent")
+    user = Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "git" / "config"
+    for path in (Path("/etc/gitconfig"), user, home / ".gitconfig", Path(".git/config")):
+        try:
+            if "sslca" in read_text(path).lower():
+                return True
+        except (OSError, UnicodeDecodeError):
+            continue
+    return False
 
 
 def _set_wgetrc(env: dict[str, str], bundle: Path, folder: Path) -> None:

@@ -64,7 +64,7 @@ class CatchMode(ProxyMode):
 _MODE = CatchMode("catch", _INTERNAL, None, None)
 
 
-class Recorder(Protocol):
+class CatchRecorder(Protocol):
     """What records; `RecordAddon` does.
 
     Attributes:
@@ -89,10 +89,12 @@ class CaughtConnections:
 
     Attributes:
         past: how many connections went past the recorder, by kind.
+        relayed: how many were relayed because they are no API's, by host.
     """
 
-    def __init__(self, recorder: Recorder, control: socket.socket) -> None:
+    def __init__(self, recorder: CatchRecorder, control: socket.socket) -> None:
         self.past: Counter[PastConnection] = Counter()
+        self.relayed: Counter[str] = Counter()
         self._recorder = recorder
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
@@ -168,6 +170,8 @@ class CaughtConnections:
         host = first.host or to[0]
         hosts = self._recorder.hosts
         if not hosts.is_wanted(host) and not (first.is_upgrade and hosts.includes(host)):
+            if host in self.relayed or len(self.relayed) < _MAX_NAMES:
+                self.relayed[host] += 1
             await _relay(client, server)
             return
         self._names[to[0]] = host

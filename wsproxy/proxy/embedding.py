@@ -154,6 +154,11 @@ class RunningProxy:
         """How many connections of a caught command went past the recorder, by kind."""
         return {} if self._caught is None else dict(self._caught.past)
 
+    @property
+    def relayed(self) -> dict[str, int]:
+        """How many connections of a caught command are no speech API's, by host."""
+        return {} if self._caught is None else dict(self._caught.relayed)
+
     def stop(self) -> None:
         """Stop it; called on any thread. A second call stops waiting for a disk that hangs."""
         self._stop()
@@ -190,8 +195,9 @@ async def proxy(
     """Run mitmproxy with one of our addons for the body of a `with`; see `recorder`."""
     access, watch, passed = AccessAddon(), _ConnectionCounter(), PassThroughReport()
     with start_errors.ErrorLog() as errors:
-        master = _master(settings, addon, access, watch)
+        master = _master(settings, addon, access)
         _use_environment(master, addon, access, passed)
+        master.addons.add(watch)  # the last one: what a connection leaves is complete then
         task = asyncio.create_task(master.run())
         waiting = asyncio.create_task(watch.ready.wait())
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -282,7 +288,6 @@ def _master(
     settings: ProxySettings,
     addon: RecordAddon | RedirectAddon,
     access: AccessAddon,
-    watch: _ConnectionCounter,
 ) -> DumpMaster:
     _check_folders(settings, isinstance(addon, RecordAddon))
     options = Options(listen_host=settings.host, listen_port=settings.port)
@@ -292,7 +297,7 @@ def _master(
     # It prints a line and exits; `recorder` raises the logged error instead.
     master.addons.remove(master.addons.get("errorcheck"))
     try:
-        master.addons.add(access, addon, watch)  # in this order: refused requests are not recorded
+        master.addons.add(access, addon)  # in this order: refused requests are not recorded
         if isinstance(addon, RecordAddon):
             recorder_options = RecorderOptions(settings.out, settings.limits)
             options.update(wsproxy_host=list(settings.hosts), **recorder_options.as_options())

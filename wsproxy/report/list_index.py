@@ -171,6 +171,8 @@ def _read_trace(path: Path, allowance: Allowance) -> Listed | TraceError:
     try:
         return Listed.read(path, allowance)
     except TraceError as error:
+        # Its frames hold what was read of the trace, and it lives while the next one is read.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
         return error
 
 

@@ -18,7 +18,7 @@ from typing import Protocol
 from wsproxy.audio.analyzer import AudioAnalyzer
 from wsproxy.audio.containers import ContainerHeader, read_header
 from wsproxy.audio.encodings import AudioFormat
-from wsproxy.audio.report import AudioReport
+from wsproxy.audio.report import AudioReport, SpeechSoFar
 from wsproxy.audio.sniff import sniff
 
 from .binary_block import BinaryBlock
@@ -38,6 +38,8 @@ class Analyzer(Protocol):
     def add_all(
         self, data: Sequence[bytes], frames: Sequence[int], times: Sequence[int]
     ) -> None: ...
+    def settle(self) -> None: ...
+    def speech_before(self, frame: int | None) -> SpeechSoFar | None: ...
     def report(self) -> AudioReport: ...
 
 

@@ -159,7 +159,7 @@ class FrameFold:
         if from_client is self._untold_side:
             self.tell_listener()
             if self._waiting[from_client] is not block:
-                return  # the listener looked at the audio, which has added the block
+                return  # the listener asked for the audio, so that they were added
             self._told = 0
         self._waiting[from_client] = BinaryBlock(from_client)
         self._traffic.add_binaries(block)

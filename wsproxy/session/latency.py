@@ -9,6 +9,7 @@ from .transcript import Result
 
 KEPT_TURNS = 200  # of the utterances and of the turns of an agent
 KEPT_LAGS = 2000
+_MAX_WAITING = 4096  # messages whose place in the client's audio is not known yet
 _PAUSE_NS = 100_000_000  # after the last speech, for an answer to it
 
 
@@ -70,6 +71,10 @@ class Latency:
     _lag_stride: int = 1
     _asked_ns: int | None = None
     _answered_speech_ns: int | None = None
+    # What waits until the audio before it is analyzed: the last final result, and messages with
+    # audio of the server, by frame and time.
+    _last_final: tuple[int, int] | None = None
+    _answers: list[tuple[int, int]] = field(default_factory=list)
 
     def add_result(self, result: Result, sent: AudioMeter) -> None:
         """Add a result of the user's speech, at the time of its message."""
@@ -83,8 +88,7 @@ class Latency:
         since_first = _seconds(result.t_ns - sent.first_ns)
         if result.final:
             self.first_final = since_first if self.first_final is None else self.first_final
-            if sent.speech_ns is not None:
-                self.finalization = _seconds(result.t_ns - sent.speech_ns)
+            self._last_final = result.frame, result.t_ns
         elif self.first_interim is None:
             self.first_interim = since_first
 
@@ -100,14 +104,36 @@ class Latency:
         """Add a text to speak."""
         self._asked_ns = t_ns if self._asked_ns is None else self._asked_ns
 
-    def add_server_audio(self, t_ns: int, sent: AudioMeter) -> None:
+    def add_server_audio(self, frame: int, t_ns: int) -> None:
         """Add a message with audio of the server."""
         if self._asked_ns is not None:
             if len(self.utterances) < KEPT_TURNS:
                 self.utterances.append(Turn(self._asked_ns, _seconds(t_ns - self._asked_ns)))
             self._asked_ns = None
-        speech = sent.speech_ns
-        if speech is not None and speech != self._answered_speech_ns:
+        if len(self.turns) < KEPT_TURNS:
+            self._answers.append((frame, t_ns))
+
+    @property
+    def has_many_waiting(self) -> bool:
+        """Whether `follow_speech` should come soon, because much waits for it."""
+        return len(self._answers) >= _MAX_WAITING
+
+    def follow_speech(self, sent: AudioMeter) -> None:
+        """Measure what waited: all audio of the client so far is analyzed."""
+        if self._last_final is not None:
+            frame, t_ns = self._last_final
+            speech = sent.speech_before(frame)
+            if speech is not None and speech.last_ns is not None:
+                self.finalization = _seconds(t_ns - speech.last_ns)
+        answers, self._answers, self._last_final = self._answers, [], None
+        for frame, t_ns in answers:
+            speech = sent.speech_before(frame)
+            if speech is not None and speech.last_ns is not None:
+                self._add_answer(t_ns, speech.last_ns)
+
+    def _add_answer(self, t_ns: int, speech: int) -> None:
+        """Add a message with audio of the server, and the time of the last speech before it."""
+        if speech != self._answered_speech_ns:
             # Audio that goes on while the user speaks does not answer it.
             began = self._answered_speech_ns is None or t_ns - speech > _PAUSE_NS
             if began and len(self.turns) < KEPT_TURNS:

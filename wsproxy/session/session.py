@@ -36,6 +36,7 @@ from wsproxy.trace import (
 from wsproxy.trace.read_limits import Allowance
 from wsproxy.wire import Close, Opcode, header, is_upgrade
 
+from .few_records import FewRecords
 from .frame_fold import FrameFold
 from .head_tail_buffer import KEPT_TEXT
 from .messages import BinaryMessage, CloseInfo, TextMessage
@@ -60,8 +61,6 @@ FIRST_FRAMES = 16  # that a summary reads: the messages that set the session up 
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
 KEPT_RULE = 200  # characters kept of a broken rule
-# A session with at most so many records is kept complete, if the payloads are small.
-_ALL_RECORDS, _ALL_BYTES = 64, 16 << 10
 
 
 @dataclass(slots=True)
@@ -120,8 +119,9 @@ class Session:
         self._broken_ns: dict[int, int] = {}
         self.before_close: FrameInfo | None = None
         self._heuristic_redactions: dict[str, None] = {}
-        self._records: list[Record] | None = None if with_audio else []
-        self._record_bytes = 0
+        self._few = FewRecords()
+        if with_audio:
+            self._few.discard()
 
     @classmethod
     def analyzing(cls, catalog: Catalog, keep_results: int = KEPT_RESULTS) -> Session:
@@ -131,8 +131,8 @@ class Session:
             keep_results: of its transcript, see `SessionTranscript`.
         """
         session = cls()
-        session.timeline = Timeline(session, catalog, keep_results)
-        session.audio.analyzer_of = partial(TrackSignal, session, catalog)
+        session.timeline = timeline = Timeline(session, catalog, keep_results)
+        session.audio.analyzer_of = partial(TrackSignal, session, catalog, timeline.follow_speech)
         return session
 
     @classmethod
@@ -223,8 +223,8 @@ class Session:
         """Add the next record."""
         if record.t_ns > self.last_ns:  # noqa: PLR1730  # a call costs as much as all else here
             self.last_ns = record.t_ns
-        if self._records is not None:
-            self._keep_all(record)
+        if self._few.complete:
+            self._few.add(record)
         if type(record) is FrameRecord:
             self._add_frame(record)
             return
@@ -235,16 +235,16 @@ class Session:
                 direction.garbage += len(record.data)
             case Start():
                 self.start = record
-                if self.timeline is not None:
-                    self.timeline.begin()
+                if self._timeline is not None:
+                    self._timeline.begin()
             case Request():
                 self.request = record
                 self._add_redacted(record.redacted)
             case Response():
                 self.response = record
                 self._add_redacted(record.redacted)
-                if self.timeline is not None:
-                    self.timeline.add_response(record)
+                if self._timeline is not None:
+                    self._timeline.add_response(record)
             case Eof():
                 self._add_eof(record)
             case Failure():
@@ -257,28 +257,16 @@ class Session:
                 self.end = record
                 self._frames.end()
 
-    def _keep_all(self, record: Record) -> None:
-        """Keep one of few records, or none of many."""
-        assert self._records is not None
-        self._records.append(record)
-        match record:
-            case FrameRecord(payload=data) | Bytes(data=data):
-                self._record_bytes += len(data)
-            case Response(body=body):
-                self._record_bytes += len(body or b"")
-        if len(self._records) > _ALL_RECORDS or self._record_bytes > _ALL_BYTES:
-            self._records = None
-
     def analyzed(self, catalog: Catalog) -> Session | None:
         """The same session with all messages and all audio read, see `analyzing`.
 
         Returns:
             None where the records are no longer in memory: `read` them from the trace.
         """
-        if self._records is None:
+        if not self._few.complete:
             return None
         session = Session.analyzing(catalog)
-        for record in self._records:
+        for record in self._few:
             session.add(record)
         return session
 
@@ -374,6 +362,8 @@ class Session:
     def timeline(self) -> Timeline | None:
         """All messages as `read` has read them with a catalog; else None."""
         self._frames.tell_listener()
+        if self._timeline is not None:
+            self._timeline.settle()
         return self._timeline
 
     @timeline.setter

@@ -78,6 +78,9 @@ class Timeline:
         self.error_frames: list[int] = []
         self.speech_at_words: float = 0.0
         self.speech_at_server: float = 0.0
+        self._words_frame: int | None = None  # of the last result with words
+        # Where these two were when their speech was measured.
+        self._followed: tuple[int | None, int | None] = (None, None)
         self.is_ready = False
         self.unwrapped: tuple[int, int] | None = None
         self.unwrapped_count = 0
@@ -127,12 +130,12 @@ class Timeline:
         if carried is not None and carried.carrier == BINARY and self._has_json_in_binary:
             carried = None
         if carried is not None:
-            (self.sent if from_client else self.received).add(t_ns, carried)
+            (self.sent if from_client else self.received).add_all((t_ns,), (carried.size,))
             if from_client:
                 self._check_envelope(frame, length, carried.carrier)
                 return
             self._add_server_message(frame, t_ns)
-            self.latency.add_server_audio(t_ns, self.sent)
+            self._add_server_audio(frame, t_ns)
             if carried.carrier in (BINARY, FRAMED):
                 return
         elif not from_client:
@@ -163,13 +166,13 @@ class Timeline:
             if self.api is not None and self.api.envelope in _STRICT:
                 for number, length in zip(block.numbers[start:], lengths, strict=True):
                     self._check_envelope(number, length, BINARY)
-            self.sent.add_binaries(times, block.payloads[start:], lengths)
+            self.sent.add_all(times, lengths)
         else:
             self._add_server_message(block.numbers[start], times[0])
-            self.latency.add_server_audio(times[0], self.sent)
+            self._add_server_audio(block.numbers[start], times[0])
             self.server_messages += len(times) - 1
             self.last_server_ns, self.last_server_frame = times[-1], block.numbers[-1]
-            self.received.add_binaries(times, block.payloads[start:], lengths)
+            self.received.add_all(times, lengths)
 
     # -- the client
 
@@ -197,12 +200,41 @@ class Timeline:
         found = (field_of(message.content, path) for path in (*paths, "inputs.0.text"))
         return next((len(text) for text in found if isinstance(text, str) and text.strip()), 0)
 
+    # -- speech, which is known later than what it is compared with
+
+    def settle(self) -> None:
+        """Analyze all audio so far."""
+        self.sent.settle()
+        self.received.settle()
+        self.follow_speech(True)
+
+    def follow_speech(self, from_client: bool) -> None:
+        """Use what is known of the speech of a direction: a part of its audio was analyzed."""
+        if not from_client:
+            return
+        self.latency.follow_speech(self.sent)
+        frames = (self._words_frame, self.last_server_frame)
+        if frames[0] != self._followed[0]:
+            self.speech_at_words = self._speech_before(frames[0])
+        if frames[1] != self._followed[1]:
+            self.speech_at_server = self._speech_before(frames[1])
+        self._followed = frames
+
+    def _speech_before(self, frame: int | None) -> float:
+        found = self.sent.speech_before(frame)
+        return found.seconds if found is not None else 0.0
+
     # -- the server
+
+    def _add_server_audio(self, frame: int, t_ns: int) -> None:
+        self.latency.add_server_audio(frame, t_ns)
+        if self.latency.has_many_waiting:
+            self.sent.settle()
+            self.follow_speech(True)
 
     def _add_server_message(self, frame: int, t_ns: int) -> None:
         self.server_messages += 1
         self.last_server_ns, self.last_server_frame = t_ns, frame
-        self.speech_at_server = self.sent.speech or 0.0
         if self.latency.first_message is None and self._opened_ns is not None:
             self.latency.first_message = (t_ns - self._opened_ns) / 1e9
 
@@ -214,7 +246,7 @@ class Timeline:
             if not result.by_agent:
                 self.latency.add_result(result, self.sent)
                 if result.text:
-                    self.speech_at_words = self.sent.speech or 0.0
+                    self._words_frame = result.frame
             return
         if is_error(message.kind) and len(self.error_frames) < KEPT_ERRORS:
             self.error_frames.append(message.frame)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from wsproxy.audio.analyzer import AudioAnalyzer
-from wsproxy.audio.report import AudioReport
+from wsproxy.audio.report import AudioReport, SpeechSoFar
 from wsproxy.audio.sample_listener import SampleListener
 from wsproxy.catalog import Catalog
 
@@ -29,6 +29,7 @@ class TrackSignal:
     Args:
         session: for the formats that it declares.
         catalog: knows the formats of APIs.
+        on_block: called with the direction whenever a part of the audio was analyzed.
         track: whose audio it is.
         listener: receives the decoded samples as well.
     """
@@ -37,6 +38,7 @@ class TrackSignal:
         self,
         session: ApiSession,
         catalog: Catalog,
+        on_block: Callable[[bool], None],
         track: AudioTrack,
         listener: SampleListener | None = None,
     ) -> None:
@@ -45,16 +47,25 @@ class TrackSignal:
         self._track = track
         self._declarations = (-1, -1)
         self._analyzer = AudioAnalyzer(listener=listener)
+        self._on_block = on_block
+        self._blocks = 0
 
     def add(self, data: bytes, frame: int, t_ns: int) -> None:
         """Add the audio of the next message."""
         self._follow_declarations(frame, t_ns)
         self._analyzer.add(data, frame, t_ns)
+        self._report_block()
 
     def add_all(self, data: Sequence[bytes], frames: Sequence[int], times: Sequence[int]) -> None:
         """Add the audio of the next messages, between which nothing was declared."""
         self._follow_declarations(frames[0], times[0])
         self._analyzer.add_all(data, frames, times)
+        self._report_block()
+
+    def _report_block(self) -> None:
+        if self._analyzer.blocks != self._blocks:
+            self._blocks = self._analyzer.blocks
+            self._on_block(self._track.from_client)
 
     def _follow_declarations(self, frame: int, t_ns: int) -> None:
         declarations = self._session.declaration_count, len(self._track.media)
@@ -63,6 +74,15 @@ class TrackSignal:
             side = self._track.from_client
             formats = format_timeline(self._session, self._api, self._track, from_client=side)
             self._analyzer.change_format(formats.at(t_ns), frame, t_ns)
+
+    def settle(self) -> None:
+        """Analyze all messages so far."""
+        self._analyzer.settle()
+        self._blocks = self._analyzer.blocks
+
+    def speech_before(self, frame: int | None) -> SpeechSoFar | None:
+        """The speech before a frame, see `AudioAnalyzer.speech_before`."""
+        return self._analyzer.speech_before(frame)
 
     def report(self) -> AudioReport:
         """The result for all messages so far."""

@@ -17,7 +17,7 @@ from wsproxy.catalog.success import ResultPaths
 
 from .message import SessionMessage
 from .message_kinds import is_error, kind_of_json
-from .transcript_result import TranscriptResult, agent_text, split_words, transcript_result
+from .transcript_result import TranscriptResult, agent_text, count_words, transcript_result
 
 KEPT_RESULTS = 500  # from the beginning, and as many from the end
 KEPT_TEXT = 2000  # characters kept of a result
@@ -141,7 +141,7 @@ class SessionTranscript:
         said = agent_text(self._api, kind, message.content)
         if not said.strip():
             return None
-        self.agent_words += len(split_words(said))
+        self.agent_words += count_words(said)
         return self._keep(message, TranscriptResult(said, True, True, all_text=said), by_agent=True)
 
     def _may_be_result(self, message: SessionMessage) -> bool:
@@ -166,8 +166,8 @@ class SessionTranscript:
     def _count(self, found: TranscriptResult) -> None:
         name = found.track if len(self._channels) < _MAX_CHANNELS else ""
         channel = self._channels.setdefault(name, _Channel())
-        words = len(split_words(found.text))
-        channel.interim_words = max(0, len(split_words(found.all_text)) - words)
+        words = count_words(found.text)
+        channel.interim_words = max(0, count_words(found.all_text) - words)
         if not found.final:
             return
         if found.turn is not None and found.turn == channel.turn:

@@ -122,7 +122,9 @@ class DialogueApi(SimulatedApi):
         """The fields of a message, and its audio."""
         content, audio = read(self.envelope, message)
         content = content or {}
-        encoded = (field(content, path) for path in self._audio.fields)
+        # Of an API that only speaks, these are fields of the server.
+        paths = self._audio.fields if self._audio.origin != "server" else ()
+        encoded = (field(content, path) for path in paths)
         found = (value.encode() for value in encoded if isinstance(value, str))
         return content, audio or b"".join(map(decode_base64, found))
 

@@ -136,7 +136,7 @@ class FrameRun:
         return len(self.times)
 
     def frames(self) -> Iterator[FrameRecord]:
-        """The same as frame records, without their masking keys."""
+        """The same as frame records, without their masking keys and reserved bits."""
         for t_ns, payload, length in zip(self.times, self.payloads, self.wire_lengths, strict=True):
             yield FrameRecord(
                 t_ns, self.from_client, int(Opcode.BINARY), payload, wire_length=length

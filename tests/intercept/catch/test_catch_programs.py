@@ -154,7 +154,9 @@ STATE = """
 
     os.umask(mask := os.umask(0))
     lines = pathlib.Path("/proc/self/status").read_text().splitlines()
-    print([line for line in lines if line.startswith(("SigBlk", "SigIgn", "SigCgt"))])
+    masks = ("SigBlk", "SigIgn", "SigCgt")
+    # Signals 32 and 33 are those of the C library.
+    print([int(line[8:], 16) & 0x7FFFFFFF for line in lines if line[:6] in masks])
     print(mask, os.getcwd(), sys.orig_argv, sorted(os.listdir("/proc/self/fd")))
     print([resource.getrlimit(each) for each in range(15)])
     print(sorted(os.environb.items()), os.nice(0), os.getpgid(0), os.getsid(0))

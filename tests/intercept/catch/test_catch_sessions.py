@@ -130,6 +130,7 @@ def test_catch_tls_to_another_host_is_passed_through(
         ran, sessions = run(recorder, argv, port)
     assert ran == Ran("hello\n", 0)
     assert not sessions
+    assert recorder.running.relayed == {"git.example.com": 1}
 
 
 def test_catch_api_that_refuses_connections_is_recorded(recorder: Catching) -> None:

@@ -14,9 +14,11 @@ from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.wording import plural
 
 from .carriers import base64_for_audio, wrong_carrier
+from .signal import wrong_rate
 
 _MIN_STOPPED = 1.0  # seconds without audio at the end
 _MIN_INTERVALS = 5  # the same, in usual intervals between audio messages
+_FIRM = 0.015  # between the rate of arrival and a standard sample rate, for the jitter of timers
 _IDLE = 20.0  # seconds without a frame after which a gateway may end a connection
 
 
@@ -27,6 +29,26 @@ def no_audio(facts: SessionFacts) -> list[Evidence]:
     if wrong_carrier(facts):
         return []
     return [Evidence("the app sent no audio at all", (), facts.ended_ns, 0.0, "messages")]
+
+
+def arrives_at_lower_rate(facts: SessionFacts) -> list[Evidence]:
+    """The audio arrives as from a live source at a lower sample rate than the declared one.
+
+    A file that is sent slowly looks the same, so this is a cause of a failure only. Where the
+    pitch of the voice shows more, `wrong_rate` reports it.
+    """
+    declared, estimate, first = facts.client_format, facts.signal.rate_estimate, facts.audio.first
+    if declared is None or estimate is None or first is None or not estimate.rate:
+        return []
+    is_firm = abs(estimate.arrival_rate / estimate.rate - 1) <= _FIRM
+    if not is_firm or estimate.rate >= declared.rate or facts.measured(wrong_rate):
+        return []
+    text = (
+        f"{estimate.arrival_rate:.0f} samples arrive in a second, as from a live source at "
+        f"{estimate.rate} Hz; declared: {declared.rate} Hz. A file that is sent at "
+        f"{estimate.arrival_rate / declared.rate:.2f} times real time looks the same"
+    )
+    return [Evidence(text, (first.frame,), first.t_ns, float(estimate.rate), "Hz")]
 
 
 def only_keepalives(facts: SessionFacts) -> list[Evidence]:
@@ -161,6 +183,7 @@ def _audio_evidence(facts: SessionFacts, text: str) -> Evidence:
 
 RULES: tuple[Measure, ...] = (
     no_audio,
+    arrives_at_lower_rate,
     only_keepalives,
     audio_stopped,
     raw_undeclared,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
 import shutil
+import signal
 import socket
 import stat
 import warnings
@@ -58,28 +60,59 @@ def _privileges_of(program: str) -> str | None:
     return "gains privileges (file capabilities)"
 
 
+class _Impossible(Exception):
+    """Connections cannot be caught; the message is the reason."""
+
+
 def _trial() -> str | None:
     """Catch one connect(2) of a child process, with everything that catching needs."""
-    ours, childs = socket.socketpair()
-    with ours, childs:
-        with warnings.catch_warnings():
+    try:
+        with _Child() as child, contextlib.closing(_listener_of(child)) as listener:
+            _catch_one(listener, child)
+            child.end()
+            events = select.poll()
+            events.register(listener.fileno(), select.POLLIN)
+            if not any(event & select.POLLHUP for _, event in events.poll(_TRIAL_TIMEOUT * 1e3)):
+                raise _Impossible("the kernel is too old: this needs Linux 5.9")
+    except _Impossible as why:
+        return str(why)
+    except OSError as error:
+        return f"the system does not allow it ({error})"
+    return None
+
+
+class _Child:
+    """A process that installs the filter, sends its listener, and connects.
+
+    Attributes:
+        channel: the connection to it.
+    """
+
+    def __init__(self) -> None:
+        self.channel, childs = socket.socketpair()
+        self.channel.settimeout(_TRIAL_TIMEOUT)
+        with childs, warnings.catch_warnings():
             # The child only makes system calls, so a lock of another thread does not matter.
             warnings.simplefilter("ignore", DeprecationWarning)
-            child = os.fork()
-        if child == 0:
-            _run_trial_child(childs)
-        childs.close()
-        try:
-            return _observe(ours)
-        except OSError as error:
-            return f"the system does not allow it ({error})"
-        finally:
-            ours.close()
-            os.kill(child, 9)
-            os.waitpid(child, 0)
+            self._pid: int | None = os.fork()
+            if self._pid == 0:
+                _run_child(childs)
+
+    def __enter__(self) -> _Child:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.end()
+        self.channel.close()
+
+    def end(self) -> None:
+        if self._pid is not None:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = None
 
 
-def _run_trial_child(channel: socket.socket) -> None:
+def _run_child(channel: socket.socket) -> None:
     """Connect under the filter, then wait to be killed; never returns."""
     try:
         fd = install_filter(may_gain_privileges=may_gain_privileges())
@@ -88,38 +121,38 @@ def _run_trial_child(channel: socket.socket) -> None:
         sock = socket.socket()
         result = sock.connect_ex(_TRIAL_DESTINATION)
         channel.send(result.to_bytes(2, "big"))
-        channel.recv(1)
+        signal.pause()
     finally:
         os._exit(1)
 
 
-def _observe(channel: socket.socket) -> str | None:
-    """Answer the connect(2) of the trial.
+def _listener_of(child: _Child) -> Listener:
+    """The listener of the child's filter."""
+    _, fds, _, _ = socket.recv_fds(child.channel, 1, 1)
+    if not fds:
+        raise _Impossible("the kernel does not accept the filter, or has another one already")
+    return Listener(fds[0])
+
+
+def _catch_one(listener: Listener, child: _Child) -> None:
+    """Answer the connect(2) of the child.
 
     Raises:
         OSError: something is not permitted.
     """
-    channel.settimeout(_TRIAL_TIMEOUT)
-    _, fds, _, _ = socket.recv_fds(channel, 1, 1)
-    if not fds:
-        return "the kernel does not accept the filter (before Linux 5.9, or another one is active)"
-    listener = Listener(fds[0])
+    ready = select.select([listener], [], [], _TRIAL_TIMEOUT)[0]
+    notification = listener.receive() if ready else None
+    if notification is None:
+        raise _Impossible("the kernel sends no notifications")
     try:
-        if not select.select([listener], [], [], _TRIAL_TIMEOUT)[0]:
-            return "the kernel sends no notifications"
-        notification = listener.receive()
-        if notification is None:
-            return "the kernel sends no notifications"
-        try:
-            fd, data = target.connect_arguments(notification)
-            destination = SocketAddress.parse(data)
-            with target.borrowed_socket(notification.thread, fd) as sock:
-                target.cookie(sock)
-        finally:
-            listener.answer(notification.id, errno.ECONNABORTED)
-        answered = channel.recv(2) == errno.ECONNABORTED.to_bytes(2, "big")
-        if destination is None or destination.python != _TRIAL_DESTINATION or not answered:
-            return "the kernel's notifications are unknown"
-        return None
+        fd, data = target.connect_arguments(notification)
+        destination = SocketAddress.parse(data)
+        with target.borrowed_socket(notification.thread, fd) as sock:
+            target.cookie(sock)
     finally:
-        listener.close()
+        listener.answer(notification.id, errno.ECONNABORTED)
+    result = int.from_bytes(child.channel.recv(2), "big")
+    if destination is None or destination.python != _TRIAL_DESTINATION:
+        raise _Impossible("the memory of a process cannot be read")
+    if result != errno.ECONNABORTED:
+        raise _Impossible("the kernel does not take answers")

@@ -86,11 +86,11 @@ class Connects:
         """Answer a notification, now or when the recorder has connected."""
         caught = False
         try:
-            if self._has_recorder:
-                caught = self._catch(notification)
-        finally:
-            if not caught:
-                self.listener.let_pass(notification.id)
+            caught = self._has_recorder and self._catch(notification)
+        except Exception as error:  # without this process, every connect(2) would fail
+            self._report(None, notification.thread, f"the supervisor has failed: {error!r}")
+        if not caught:
+            self.listener.let_pass(notification.id)
 
     def _catch(self, notification: Notification) -> bool:
         """Send a connection to the recorder if it has to go there."""
@@ -133,8 +133,9 @@ class Connects:
         if cookie in self._pending:
             return self._wait(sock, self._pending[cookie], notification)
         if cookie in self._interrupted:
-            del self._interrupted[cookie]
-            return self.listener.answer(notification.id, 0)
+            if self.listener.answer(notification.id, 0):
+                del self._interrupted[cookie]
+            return True
         if target.tcp_state(sock) != _UNCONNECTED or not _has_route(destination):
             return False  # the kernel has the right error for it
         meeting = Meeting(destination)

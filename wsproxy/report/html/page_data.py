@@ -142,7 +142,7 @@ from wsproxy.session.transcript import KEPT_TEXT
 from wsproxy.statistics import percentile
 
 from .embedded_audio import EmbeddedAudio
-from .frame_table import Frame, FrameTable, content_of, fitting_limit, is_shortened
+from .frame_table import FrameTable, TableFrame, content_of, fitting_limit, is_shortened
 from .handshake_data import handshake_data, url_of
 from .reading import SessionContent
 from .track_data import element_id, track_data
@@ -286,7 +286,7 @@ def _finding(found: dict[str, Any]) -> dict[str, Any]:
 
 def _frames(table: FrameTable) -> dict[str, Any]:
     limits = table.limits()
-    listed: list[Frame] = list(table)
+    listed: list[TableFrame] = list(table)
     return {
         "count": table.count,
         "ranges": table.ranges,

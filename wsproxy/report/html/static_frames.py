@@ -8,7 +8,7 @@ from itertools import islice
 
 from wsproxy.report.text import compact, short
 
-from .frame_table import Frame, content_of
+from .frame_table import TableFrame, content_of
 from .reading import SessionContent, named_frames
 
 FIRST, LAST = 20, 30
@@ -68,7 +68,7 @@ def _linked(content: SessionContent) -> Iterator[int]:
     yield from (event.frame for event in content.timeline.events)
 
 
-def _row(frame: Frame, limits: tuple[int, int], *, named: bool) -> FrameRow:
+def _row(frame: TableFrame, limits: tuple[int, int], *, named: bool) -> FrameRow:
     if frame.is_text:
         text = compact(content_of(frame, limits))
     else:

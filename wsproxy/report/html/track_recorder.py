@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from wsproxy.audio.report import AudioReport
+from wsproxy.audio.report import AudioReport, SpeechSoFar
 from wsproxy.catalog import Catalog
 from wsproxy.session import Session
 from wsproxy.session.audio_track import AudioTrack
@@ -26,7 +26,8 @@ class TrackRecorder:
     """Analyzes the audio of a track, and keeps what a page shows of it.
 
     Args:
-        session, catalog, track: as for a `TrackSignal`.
+        session: it is read with a timeline.
+        catalog, track: as for a `TrackSignal`.
         max_bytes: that all audio may have in the page; 0: none is embedded.
 
     Attributes:
@@ -40,7 +41,9 @@ class TrackRecorder:
         self.arrival = ArrivalMap()
         self.waveform: Waveform | None = None
         self.samples: KeptSamples | None = None
-        self._signal = TrackSignal(session, catalog, track, self)
+        timeline = session.timeline
+        assert timeline is not None
+        self._signal = TrackSignal(session, catalog, timeline.follow_speech, track, self)
         self._max_bytes = max_bytes
         self._original: bytearray | None = bytearray()
 
@@ -55,6 +58,14 @@ class TrackRecorder:
         """Add the audio of the next messages, between which nothing was declared."""
         self._keep_original(b"".join(data))
         self._signal.add_all(data, frames, times)
+
+    def settle(self) -> None:
+        """Analyze what waits, see `TrackSignal`."""
+        self._signal.settle()
+
+    def speech_before(self, frame: int | None) -> SpeechSoFar | None:
+        """The speech before a frame, see `TrackSignal`."""
+        return self._signal.speech_before(frame)
 
     def report(self) -> AudioReport:
         """The result for all messages so far."""

@@ -16,6 +16,7 @@ _PATCHES = {
     "aiohttp.connector": "libraries.patch_aiohttp",
     "asyncio.base_events": "asyncio_loops.patch_asyncio",
     "azure.cognitiveservices.speech.speech": "libraries.patch_azure",
+    "azure.cognitiveservices.speech.translation": "libraries.patch_azure",
     "socket": "sockets.patch_socket",
     "ssl": "trust.patch_ssl",
     "tornado.tcpclient": "libraries.patch_tornado",
@@ -28,6 +29,10 @@ class _PatchOnImport:
     """Finds the modules of `_PATCHES` as Python does, and patches them once they are executed."""
 
     def find_spec(self, name, path=None, target=None):
+        if name == "wsproxy_preload":  # also after the app has changed sys.path
+            from importlib.machinery import PathFinder
+
+            return PathFinder.find_spec(name, [_HERE])
         if name not in _PATCHES:
             return None
         for finder in list(sys.meta_path):

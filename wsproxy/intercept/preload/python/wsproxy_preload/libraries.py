@@ -91,8 +91,15 @@ def patch_tornado(module):
 
 
 def patch_azure(module):
-    """Azure's SDK connects in C++; its configuration takes a proxy."""
-    init = module.SpeechConfig.__init__
+    """Azure's SDK connects in C++; its configurations take a proxy."""
+    for name in ("SpeechConfig", "SpeechTranslationConfig"):
+        config = vars(module).get(name)
+        if config is not None and config.__module__ == module.__name__:
+            _give_proxy(config)
+
+
+def _give_proxy(config):
+    init = config.__init__
 
     @functools.wraps(init)
     def __init__(self, *args, **kwargs):
@@ -102,4 +109,4 @@ def patch_azure(module):
         if route.goes_through(host, 443, websocket=True):
             self.set_proxy(*route.PROXY)
 
-    module.SpeechConfig.__init__ = __init__
+    config.__init__ = __init__
