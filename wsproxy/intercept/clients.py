@@ -32,6 +32,7 @@ class Client:
     reads_proxy: str = ""
     preload: bool = False
     uses: tuple[str, ...] = ()
+    general: bool = False
     http2: bool = False
     proxy: str = ""
     base_url: str = ""
