@@ -18,6 +18,7 @@ from wsproxy.trace import (
     GrowingTrace,
     Record,
     TraceReader,
+    blocks,
     growing,
     lock,
     reader,
@@ -79,7 +80,7 @@ def test_growing_trace_reads_no_block_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offsets = []
-    read_block = reader.read_block
+    read_block = blocks.read_block
 
     def noted(file: object, offset: int) -> tuple[bytes, int]:
         block, end = read_block(file, offset)  # type: ignore[arg-type]  # the same file

@@ -25,6 +25,7 @@ from wsproxy.trace import (
     FrameRecord,
     FrameRun,
     Gap,
+    GrowingTrace,
     Loss,
     Record,
     Request,
@@ -48,6 +49,7 @@ from .traffic import FrameInfo, Traffic
 from .transcript import KEPT_RESULTS
 
 _T = TypeVar("_T")
+_R = TypeVar("_R", Record | FrameRun, Record | FrameRun | None)
 _CLOSE = int(Opcode.CLOSE)
 # Why a heuristic took a value for a credential.
 _HEURISTICS = {
@@ -173,18 +175,30 @@ class Session:
             TraceError: as `read` does.
         """
         with TraceReader(path, allowance) as reader:
-            try:
-                for record in bounded_runs(reader):
-                    if isinstance(record, FrameRun):
-                        self.add_run(record)
-                    else:
-                        self.add(record)
-                    yield record
-            except LimitExceeded as error:
-                if reader.session is None:
-                    raise  # nothing was found in it so far
-                self.unread = str(error)
-            self.losses = reader.losses
+            yield from self._add_all(reader, bounded_runs(reader))
+
+    def following(self, path: str | os.PathLike[str]) -> Iterator[Record | FrameRun | None]:
+        """Do the same with a trace that is being written, see `GrowingTrace.following`.
+
+        Raises:
+            TraceError: as `read` does.
+        """
+        with GrowingTrace(path) as reader:
+            yield from self._add_all(reader, reader.following())
+
+    def _add_all(self, reader: TraceReader, records: Iterator[_R]) -> Iterator[_R]:
+        try:
+            for record in records:
+                if isinstance(record, FrameRun):
+                    self.add_run(record)
+                elif record is not None:
+                    self.add(record)
+                yield record
+        except LimitExceeded as error:
+            if reader.session is None:
+                raise  # nothing was found in it so far
+            self.unread = str(error)
+        self.losses = reader.losses
 
     @classmethod
     def summary(

@@ -397,7 +397,7 @@ def bounded(reader: TraceReader) -> Iterator[Record]:
     iterator = iter(reader)
     yield from islice(iterator, MAX_RECORDS)
     if next(iterator, None) is not None:
-        _stop_over_limit(reader)
+        stop_over_limit(reader)
 
 
 def bounded_runs(reader: TraceReader) -> Iterator[Record | FrameRun]:
@@ -406,11 +406,12 @@ def bounded_runs(reader: TraceReader) -> Iterator[Record | FrameRun]:
     for each in reader.with_runs():
         room -= len(each) if type(each) is FrameRun else 1
         if room < 0:
-            _stop_over_limit(reader)
+            stop_over_limit(reader)
         yield each
 
 
-def _stop_over_limit(reader: TraceReader) -> NoReturn:
+def stop_over_limit(reader: TraceReader) -> NoReturn:
+    """Stop reading a trace of more than MAX_RECORDS, see `TraceReader.stop`."""
     reader.stop(f"it has over {MAX_RECORDS:,} records")
 
 
