@@ -45,6 +45,7 @@ from wsproxy.wire import Opcode
 from wsproxy.wording import plural
 
 from . import show_session
+from .place import Place
 from .width import columns, cut, wrapped
 
 _CONTROL = (Opcode.PING, Opcode.PONG)
@@ -55,29 +56,11 @@ _INDENT = 22  # of lines that belong to the one before
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """A place in a trace: a frame's number or a time since the start, ns."""
-
-    number: int | None = None
-    t_ns: int | None = None
-
-    @classmethod
-    def parse(cls, text: str, option: str) -> _Place:
-        match = re.fullmatch(r"#(\d+)|(\d+(?:\.\d+)?)\s*(ms|s|m)?", text.strip())
-        if match is None:
-            raise InvalidValue(option, text, "expected a time such as 12.5s or a frame such as #40")
-        if match[1]:
-            return cls(number=int(match[1]))
-        unit = {"ms": 1e6, "s": 1e9, "m": 60e9, None: 1e9}[match[3]]
-        return cls(t_ns=int(float(match[2]) * unit))
-
-
-@dataclass(frozen=True, slots=True)
 class _Choice:
     """Which records are shown."""
 
-    begin: _Place
-    end: _Place
+    begin: Place
+    end: Place
     grep: re.Pattern[str] | None
     control: bool
 
@@ -194,8 +177,8 @@ def command(
     except re.error as error:
         raise InvalidValue("grep", grep or "", f"not a regular expression: {error}") from None
     choice = _Choice(
-        _Place.parse(begin, "from") if begin else _Place(),
-        _Place.parse(end, "through") if end else _Place(),
+        Place.parse(begin, "from") if begin else Place(),
+        Place.parse(end, "through") if end else Place(),
         pattern,
         control or as_json,
     )
