@@ -38,6 +38,20 @@ LIBRARIES = (
 )
 # One module in parts: a page without other files has nothing to import.
 _MODULE = ("session", "page", "axis", "players", "transcript", "latency", "frames", "pair", "main")
+_LABELS = {
+    "upgrade": "upgrade answered",
+    "first_interim": "first interim result, after the first audio",
+    "first_final": "first final result, after the first audio",
+    "lag": "lag of the transcript behind the audio",
+    "lag_min": "lag of the transcript, smallest",
+    "lag_max": "lag of the transcript, largest",
+    "largest_lag": "lag of the transcript, largest",
+    "finalization": "last final result, after the last speech",
+    "utterances": "first audio, after a text to speak",
+    "utterance": "first audio, after a text to speak (median)",
+    "turns": "first audio of the agent, after the user's speech",
+    "turn": "first audio of the agent, after the user's speech (median)",
+}
 _OPCODES = {"0": "continuation", "1": "text", "2": "binary", "8": "close", "9": "ping", "a": "pong"}
 
 
@@ -201,13 +215,19 @@ def _environment() -> Environment:
         "size": size,
         "lasting": lasting,
         "short": short,
-        "label": lambda name: str(name).removesuffix("_s").replace("_", " "),
+        "label": _label,
         "side": lambda side: "app →" if side == "c" else "← server",
         "opcode": lambda digit: _OPCODES.get(digit, digit),
     }
     return environment
 
 
+def _label(name: str) -> str:
+    """A name of the data, for people."""
+    bare = name.removesuffix("_s")
+    return _LABELS.get(bare, bare.replace("_", " "))
+
+
 def _time(seconds: float | None) -> str:
     """Seconds, as `wsproxy show` prints them."""
-    return "?" if seconds is None else f"{seconds:.3f}"
+    return "?" if seconds is None else f"{seconds + 0.0:.3f}"  # never "-0.000"

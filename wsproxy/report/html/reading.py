@@ -109,6 +109,8 @@ def read_content(
     step(f"explaining {path.name}")
     content.findings = diagnose(session, catalog)
     _add_evidence(content)
+    for _, recorder in content.tracks:
+        recorder.report()  # its last samples wait for more
     return content
 
 
