@@ -8,10 +8,10 @@ long it lasts.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from wsproxy.catalog import Catalog
 from wsproxy.errors import LimitExceeded
@@ -30,6 +30,7 @@ from wsproxy.trace import (
     Response,
     Start,
     TraceReader,
+    bounded_following,
     bounded_runs,
 )
 from wsproxy.trace.read_limits import Allowance
@@ -156,12 +157,30 @@ class Session:
         Raises:
             TraceError: as `read` does.
         """
+        return cast("Iterator[Record | FrameRun]", self._reading(path, allowance, bounded_runs))
+
+    def following(
+        self, path: str | os.PathLike[str]
+    ) -> Generator[Record | FrameRun | None, None, None]:
+        """Do the same with a trace that is being written, see `TraceReader.following`.
+
+        Raises:
+            TraceError: as `read` does.
+        """
+        return self._reading(path, None, bounded_following)
+
+    def _reading(
+        self,
+        path: str | os.PathLike[str],
+        allowance: Allowance | None,
+        records: Callable[[TraceReader], Iterator[Record | FrameRun | None]],
+    ) -> Generator[Record | FrameRun | None, None, None]:
         with TraceReader(path, allowance) as reader:
             try:
-                for record in bounded_runs(reader):
+                for record in records(reader):
                     if isinstance(record, FrameRun):
                         self.add_run(record)
-                    else:
+                    elif record is not None:
                         self.add(record)
                     yield record
             except LimitExceeded as error:

@@ -5,7 +5,7 @@
 
 from .packed_frame import FrameRun
 from .parts import SUFFIX
-from .reader import Loss, TraceReader, bounded, bounded_runs, find_traces
+from .reader import Loss, TraceReader, bounded, bounded_following, bounded_runs, find_traces
 from .records import (
     DERIVED,
     ENDINGS,
@@ -50,6 +50,7 @@ __all__ = [
     "TraceReader",
     "TraceWriter",
     "bounded",
+    "bounded_following",
     "bounded_runs",
     "find_recordings",
     "find_traces",

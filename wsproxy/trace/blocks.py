@@ -43,6 +43,13 @@ class BadBlock(Exception):
         self.cost = cost
 
 
+class CutBlock(BadBlock):
+    """The file ends inside of the block: it was cut, or is still being written."""
+
+    def __init__(self, *, cost: int = 0) -> None:
+        super().__init__("the file ends inside of it", cost=cost)
+
+
 class Compressor:
     """Packs a block into one zstd frame with content size and content checksum.
 
@@ -126,7 +133,7 @@ def read_block(file: BinaryIO, offset: int) -> tuple[bytes, int]:
     if not head:
         raise EOFError
     if len(head) < 9:  # an empty frame with its checksum has more, and so has a seek table
-        raise BadBlock("the file ends inside of it")
+        raise CutBlock()
     if int.from_bytes(head[:4], "little") in _SKIPPABLE:
         return b"", _end_of_skippable(file, offset, head)
     if not _HEADER.match(head):
@@ -142,7 +149,7 @@ def read_block(file: BinaryIO, offset: int) -> tuple[bytes, int]:
     file.seek(offset)
     data = file.read(end - offset)
     if len(data) < end - offset:
-        raise BadBlock("the file ends inside of it", cost=content_size)
+        raise CutBlock(cost=content_size)
     if not content_size and data[header_size:] != _NOTHING:
         # The library would not look at what follows the header.
         raise BadBlock("it is damaged: it is not as empty as it says")
@@ -157,7 +164,7 @@ def _end_of_skippable(file: BinaryIO, offset: int, head: bytes) -> int:
     end = offset + 8 + int.from_bytes(head[4:8], "little")
     file.seek(end - 1)
     if not file.read(1):
-        raise BadBlock("the file ends inside of it")
+        raise CutBlock()
     return end
 
 
@@ -169,7 +176,7 @@ def _end_of_frame(file: BinaryIO, position: int, content_size: int) -> int:
         file.seek(position)
         raw = file.read(3)
         if len(raw) < 3:
-            raise BadBlock("the file ends inside of it", cost=content_size)
+            raise CutBlock(cost=content_size)
         value = int.from_bytes(raw, "little")
         last, kind, length = value & 1, value >> 1 & 3, value >> 3
         if kind == 3:

@@ -15,7 +15,7 @@ from typing import BinaryIO, NoReturn, cast
 from wsproxy.errors import LimitExceeded, NotATrace, TraceError
 from wsproxy.system.regular_file import open_regular
 
-from .blocks import PEEK, READ_AHEAD, BadBlock, find_blocks, last_block, peek, read_block
+from .blocks import PEEK, READ_AHEAD, BadBlock, CutBlock, find_blocks, last_block, peek, read_block
 from .packed_frame import MAX_RUN, FrameRun
 from .parts import SUFFIX, later_parts, one_a_session, part_of, part_path
 from .read_limits import BYTES_A_RECORD, SEARCHED_RATIO, VARIABLE, Allowance
@@ -103,6 +103,7 @@ class TraceReader:
         self._more = False  # whether the current part names a following one
         self._later: list[int] | None = None  # numbers of the parts in the folder, once asked for
         self._longest_run = 0  # frames that come together
+        self._following = False
         self._seen: set[type[Record]] = set()  # of what the head of each part repeats
         try:
             self._file = _open(self.path)
@@ -142,9 +143,21 @@ class TraceReader:
         Raises:
             NotATrace, LimitExceeded: as while iterating.
         """
+        return cast("Iterator[Record | FrameRun]", self._read(longest_run=MAX_RUN))
+
+    def following(self) -> Iterator[Record | FrameRun | None]:
+        """The records of a trace that is being written, as `with_runs` returns them.
+
+        None: nothing more is written so far, but may be when the next one is asked for. It ends
+        with the end record; whoever follows a trace has to notice that its recorder has gone.
+
+        Raises:
+            NotATrace, LimitExceeded: as while iterating.
+        """
+        self._following = True
         return self._read(longest_run=MAX_RUN)
 
-    def _read(self, *, longest_run: int) -> Iterator[Record | FrameRun]:
+    def _read(self, *, longest_run: int) -> Iterator[Record | FrameRun | None]:
         self._longest_run = longest_run
         self.losses, self.ended, self._session = [], False, None
         self._seen.clear()
@@ -187,12 +200,14 @@ class TraceReader:
 
     # -- parts
 
-    def _parts(self) -> Iterator[Record | FrameRun]:
+    def _parts(self) -> Iterator[Record | FrameRun | None]:
         """The records of all parts, those left out that a part repeats in its head."""
         while True:
             records = self._part_records()
             for record in records:
-                if not isinstance(record, Start | Request | Response):  # the head has ended
+                if record is None:
+                    yield None
+                elif not isinstance(record, Start | Request | Response):  # the head has ended
                     yield record
                     yield from records
                 elif self._part == self._from or type(record) not in self._seen:
@@ -233,7 +248,7 @@ class TraceReader:
             self._file.close()
             self._file, self._part = file, number
 
-    def _part_records(self) -> Iterator[Record | FrameRun]:
+    def _part_records(self) -> Iterator[Record | FrameRun | None]:
         """The records of the current part."""
         self._next_block, self._more = 0, False
         # Bytes that may be unpacked to find the next block after damage: a file of false
@@ -243,9 +258,12 @@ class TraceReader:
         while offset is not None:
             try:
                 block, end = read_block(self._file, offset)
-            except EOFError:
-                return
-            except BadBlock as error:
+            except (EOFError, BadBlock) as error:
+                if self._may_grow and isinstance(error, EOFError | CutBlock):
+                    yield None
+                    continue
+                if isinstance(error, EOFError):
+                    return
                 offset = self._resume(offset, error)
                 continue
             except OSError as error:
@@ -256,6 +274,11 @@ class TraceReader:
             yield from self._records(block, offset, end)
             del block  # the next one may be as large
             offset = end
+
+    @property
+    def _may_grow(self) -> bool:
+        """Whether more of the current part may be written."""
+        return self._following and not self.ended and not self._more
 
     def stop(self, reason: str, offset: int | None = None) -> NoReturn:
         """Stop reading the trace: the rest is a loss.
@@ -384,9 +407,21 @@ def bounded(reader: TraceReader) -> Iterator[Record]:
 
 def bounded_runs(reader: TraceReader) -> Iterator[Record | FrameRun]:
     """As `bounded`, with runs of binary messages in place of their frames."""
+    return cast("Iterator[Record | FrameRun]", _bounded(reader, reader.with_runs()))
+
+
+def bounded_following(reader: TraceReader) -> Iterator[Record | FrameRun | None]:
+    """As `bounded_runs`, of a trace that is being written, see `TraceReader.following`."""
+    return _bounded(reader, reader.following())
+
+
+def _bounded(
+    reader: TraceReader, records: Iterator[Record | FrameRun | None]
+) -> Iterator[Record | FrameRun | None]:
     room = MAX_RECORDS
-    for each in reader.with_runs():
-        room -= len(each) if type(each) is FrameRun else 1
+    for each in records:
+        if each is not None:
+            room -= len(each) if type(each) is FrameRun else 1
         if room < 0:
             _stop_over_limit(reader)
         yield each

@@ -19,10 +19,12 @@ function install() {
   const https = require('node:https');
   const net = require('node:net');
   const tls = require('node:tls');
+  const { ClientReport } = require('./clients.cjs');
   const { Router } = require('./route.cjs');
   const { connectThrough } = require('./tunnel.cjs');
 
   const router = new Router(settings.proxy);
+  const clients = new ClientReport();
   let ca = null;
   try {
     ca = readFileSync(settings.ca);
@@ -34,6 +36,7 @@ function install() {
 
   const connect = net.Socket.prototype.connect;
   net.Socket.prototype.connect = function (...args) {
+    clients.update();
     // net.connect passes its arguments on as one array.
     const [options, callback] = normalized(Array.isArray(args[0]) ? args[0] : args);
     if (this instanceof tls.TLSSocket || this.connecting || !router.routes(options)) {
