@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import weakref
 from collections import Counter
 from pathlib import Path
@@ -148,3 +150,10 @@ def test_run_program_that_the_system_refuses_exits_as_a_shell_would(
     line = capsys.readouterr().err
     assert line.startswith(f"error: {program}: ")
     assert problem in line
+
+
+def test_run_is_imported_where_only_other_systems_have_its_modules() -> None:
+    """The command's help, and its error, are printed on every system."""
+    missing = ("fcntl", "resource", "termios")
+    text = f"import sys; sys.modules.update(dict.fromkeys({missing})); import wsproxy.cli.run"
+    subprocess.run([sys.executable, "-c", text], check=True, timeout=60)

@@ -106,7 +106,8 @@ def command(
     ended: int | None = None
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
+            # A browser may still write to its profile.
+            tempfile.TemporaryDirectory(prefix="wsproxy-", ignore_cleanup_errors=True) as folder,
             info_on_stderr(),
             embedding.background(settings, on_end=recorded.add) as running,
         ):

@@ -13,5 +13,7 @@ preloads             what the programs of a recorded command load
 preload              the code that they load, for Python, Node and Bun
 catch                connections of a command, caught by the kernel (Linux)
 connection_watch     looks for connections that go past the recorder
+proc_connections     connections of processes, from /proc
+lsof_connections     connections of processes, from lsof
 past_connections     what is reported about them
 """

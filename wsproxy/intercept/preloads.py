@@ -32,7 +32,9 @@ def set_variables(env: dict[str, str], proxy: str, ca: Path, folder: Path) -> No
     env["PYTHONPATH"] = os.pathsep.join(
         part for part in (str(_FOLDER / "python"), env.get("PYTHONPATH")) if part
     )
-    _append(env, "NODE_OPTIONS", f'--require "{_FOLDER / "node" / "proxy.cjs"}"')
+    # With slashes on Windows too: a backslash in quotes is an escape.
+    node = (_FOLDER / "node" / "proxy.cjs").as_posix()
+    _append(env, "NODE_OPTIONS", f'--require "{node}"')
     _append(env, "BUN_OPTIONS", _bun_option(f"--preload={_FOLDER / 'bun' / 'proxy.mjs'}"))
     env["JAVA_TOOL_OPTIONS"] = tool_options(env, proxy, Path(env["SSL_CERT_FILE"]), folder)
     env["WSPROXY_CHROMIUM_FLAGS"] = " ".join(chromium_flags(proxy, ca, folder / "chromium"))

@@ -186,7 +186,9 @@ async def _connect(to: tuple[Any, ...]) -> Streams:
     Raises:
         OSError: it cannot be reached.
     """
-    sock = socket.socket(socket.AF_INET6 if ":" in to[0] else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in to[0] else socket.AF_INET
+    # With the protocol, as otherwise asyncio does not send small data at once.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, to)

@@ -45,19 +45,20 @@ function install() {
 
   // ---- tls
 
+  const trusting = new WeakSet(); // contexts that trust the recorder
   const connectTls = tls.connect;
   tls.connect = function (...args) {
     const [options, callback] = normalized(args);
-    const trusting = withCa(options);
+    const trusted = withCa(options);
     const isHttp2 = String(options.ALPNProtocols) === 'h2';
     if (options.socket || isHttp2 || !router.routes(options)) {
-      return trusting === options
+      return trusted === options
         ? connectTls.apply(this, args)
-        : connectTls.call(this, trusting, callback);
+        : connectTls.call(this, trusted, callback);
     }
     // The TLS socket takes this over: what happens when the peer ends the connection.
     const socket = new net.Socket({ allowHalfOpen: options.allowHalfOpen });
-    const secure = connectTls.call(this, { ...trusting, socket }, callback);
+    const secure = connectTls.call(this, { ...trusted, socket }, callback);
     socket.allowHalfOpen = true; // or the last bytes of TLS could not be sent: an error
     socket.once('ready', () => secure.emit('ready'));
     if (options.timeout) secure.setTimeout(options.timeout);
@@ -67,9 +68,11 @@ function install() {
 
   function withCa(options) {
     if (!ca) return options;
-    if (options.secureContext) {
+    const { secureContext } = options;
+    if (secureContext) {
       // It was made with a `ca` of its own, or trusts the defaults.
-      options.secureContext.context?.addCACert?.(ca);
+      if (!trusting.has(secureContext)) secureContext.context?.addCACert?.(ca);
+      trusting.add(secureContext);
       return options;
     }
     return options.ca ? { ...options, ca: [].concat(options.ca, ca) } : options;
