@@ -65,9 +65,9 @@ class Follower:
 @contextmanager
 def following(*arguments: object) -> Iterator[Follower]:
     command = [sys.executable, "-m", "wsproxy", "follow", *map(str, arguments)]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipe = subprocess.PIPE
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-    with subprocess.Popen(command, text=True, env=environment, **streams) as process:
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
         try:
             yield Follower(process)
         finally:

@@ -39,8 +39,8 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("talk") / "talk.wstrace", records)
 
 
-def lines(trace: Path, *options: object, width: int = 80, **environment: str) -> list[str]:
-    done = wsproxy("show", trace, *options, COLUMNS=str(width), **environment)
+def lines(trace: Path, *options: object, width: int = 80) -> list[str]:
+    done = wsproxy("show", trace, *options, COLUMNS=str(width))
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
