@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from wsproxy.audio.report import AudioReport
 from wsproxy.session.audio_track import AudioTrack
 
-from .html.placement import Placement, placements
+from .html.placement import placements
 from .html.reading import SessionContent
 from .html.track_recorder import TrackRecorder
 from .text import short
@@ -42,8 +42,13 @@ class _Axis:
         return {
             column: mark
             for start, end in stretches
-            for column in range(self.column(start), self.column(end) + 1)
+            for column in range(self.column(start), self._behind(start, end))
         }
+
+    def _behind(self, start: float, end: float) -> int:
+        """The column behind a stretch, which has at least one."""
+        last = min(self.columns, math.ceil(end / self.seconds * self.columns - 1e-6))
+        return max(self.column(start) + 1, last)
 
     def row(self, marks: dict[int, str]) -> str:
         """A line of the axis with these characters."""
@@ -132,20 +137,15 @@ class _Track:
 
     def clipping(self) -> list[tuple[float, float]]:
         """Times of clipping."""
-        regions = self._report.clipping.kept
-        return [self._time_of(region.start_s, region.end_s) for region in regions]
-
-    def _time_of(self, start_s: float, end_s: float) -> tuple[float, float]:
-        """The session time of a stretch of the audio."""
-        return self._heard(start_s), self._heard(end_s)
-
-    def _heard(self, position_s: float) -> float:
-        def distance(place: Placement) -> float:
-            end = place.start_s + place.length_s
-            return max(place.start_s - position_s, position_s - end, 0.0)
-
-        place = min(self._placed, key=distance, default=Placement(0.0, 0.0, 0.0))
-        return place.at_s + min(max(position_s - place.start_s, 0.0), place.length_s)
+        found = []
+        for region in self._report.clipping.kept:
+            for place in self._placed:
+                first = max(region.start_s, place.start_s)
+                last = min(region.end_s, place.start_s + place.length_s)
+                if first < last:
+                    at_s = place.at_s - place.start_s
+                    found.append((at_s + first, at_s + last))
+        return found
 
 
 def _level(peak: int) -> int:
