@@ -79,8 +79,8 @@ def request(sock: socket.socket, context: ssl.SSLContext, name: str = "localhost
 
 def lines(recorded: Recorded, count: int = 1) -> list[str]:
     """The lines of the report, once there are so many."""
-    wait_until(lambda: len(recorded.running.passed_through) >= count)
-    return recorded.running.passed_through
+    wait_until(lambda: len(recorded.running.passed_through()) >= count)
+    return recorded.running.passed_through()
 
 
 # -- the server's certificate does not verify
@@ -125,7 +125,7 @@ def test_pass_through_host_that_the_user_wants_is_intercepted(
         https_server(certificate) as server,
     ):
         assert get(it, server, trusting(it.running.ca)) != certificate.der
-        assert not it.running.passed_through
+        assert not it.running.passed_through()
 
 
 def test_pass_through_named_host_that_does_not_verify_is_not_passed(
@@ -137,7 +137,7 @@ def test_pass_through_named_host_that_does_not_verify_is_not_passed(
         pytest.raises(ssl.SSLCertVerificationError),
     ):
         get(it, server, trusting(certificate.path))
-    assert not it.running.passed_through
+    assert not it.running.passed_through()
 
 
 def test_pass_through_ca_of_the_environment_is_trusted_for_servers(
@@ -150,7 +150,7 @@ def test_pass_through_ca_of_the_environment_is_trusted_for_servers(
     ):
         assert get(it, server, trusting(it.running.ca)) != certificate.der
         assert server.handshakes == [True]
-        assert not it.running.passed_through
+        assert not it.running.passed_through()
 
 
 def test_upstream_trust_file_is_removed_with_the_recorder(
@@ -258,7 +258,7 @@ def test_pass_through_second_connection_of_a_client_that_rejects_the_ca(
         with recorder(confdir, tmp_path / "traces", hosts=("localhost",)) as named:
             with pytest.raises(ssl.SSLCertVerificationError):
                 get(named, server, pinned)
-            assert not named.running.passed_through
+            assert not named.running.passed_through()
         (confdir / FILE).unlink()
         with (
             recorder(confdir, tmp_path / "traces") as forgetful,
@@ -321,7 +321,7 @@ def test_pass_through_client_that_stays_connected_does_not_reject_the_ca(
             if has_sent:
                 peer.close()
                 it.running.drain(PATIENCE)
-        assert not it.running.passed_through
+        assert not it.running.passed_through()
         peer.close()
 
 
@@ -335,7 +335,7 @@ def test_pass_through_client_that_leaves_late_does_not_reject_the_ca(
         peer.start_tls(trusting(it.running.ca), "localhost")
         peer.close()
         it.running.drain(PATIENCE)
-        assert not it.running.passed_through
+        assert not it.running.passed_through()
 
 
 # -- NO_PROXY
@@ -370,7 +370,7 @@ def test_pass_through_no_proxy_host_that_is_no_speech_api_is_passed(
         sock = through_connect(it.port, server.port, tls=False, host=host).sock
         found = request(sock, trusting(certificate.path, it.running.ca), name)
         assert (found == certificate.der) is passes
-        assert it.running.passed_through == (
+        assert it.running.passed_through() == (
             [f"passed through: 1 connection to localhost:{server.port}: NO_PROXY names it"]
             if passes
             else []

@@ -15,10 +15,10 @@ from rich.live import Live
 from rich.text import Text
 
 from wsproxy.recorder import SessionWriter, file_descriptors
-from wsproxy.report.text import safe
 from wsproxy.system.address import authority, reachable
 from wsproxy.wording import plural
 
+from . import passed_through
 from .catalog_option import catalog_option
 from .logs import info_on_stderr
 from .recording_options import ended_lines, recording_options, session_line, settings_of, warnings
@@ -86,7 +86,7 @@ async def _record(settings: embedding.ProxySettings) -> None:
         else:
             await asyncio.wait({task})
     with contextlib.suppress(OSError, SystemExit):  # the terminal may have gone
-        lines = [board.total(), *map(safe, running.passed_through)]
+        lines = [board.total(), *passed_through.lines(running)]
         console.print(Text("\n".join(lines)))
     if not running.stopped_in_order:
         sys.exit(1)

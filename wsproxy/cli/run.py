@@ -22,7 +22,7 @@ from wsproxy.recorder import SessionWriter, file_descriptors
 from wsproxy.report.text import safe
 from wsproxy.wording import plural
 
-from . import app_process
+from . import app_process, passed_through
 from .app_process import Catch
 from .catalog_option import catalog_option
 from .hints import message
@@ -182,5 +182,5 @@ def _report(
     if past or not recorded.count:
         for line in client_hints.lines(loaded, [kind.program for kind in past]):
             click.echo(f"  {safe(line)}", err=True)
-    for line in running.passed_through:
-        say(safe(line))
+    for line in passed_through.lines(running):
+        say(line)
