@@ -21,6 +21,7 @@ from test_relay import check_not_touched
 from tls_certificates import Certificate
 from wire_servers import Scenario, Upstream, accepting, connect_proxy
 from wire_witness import PATIENCE, Peer, direct, through_connect, through_socks5, wait_until
+from wsproxy.cli import passed_through
 from wsproxy.intercept.rejections import FILE
 from wsproxy.proxy import pass_through_addon
 
@@ -186,7 +187,8 @@ def test_pass_through_speech_api_is_reported_as_a_warning_with_a_remedy(
         sock = through_connect(recorded.port, server.port, tls=False).sock
         found = request(sock, trusting(certificate.path), SPEECH_API)
         assert found == certificate.der
-        (line,) = lines(recorded)
+        lines(recorded)  # waits until it is counted
+    (line,) = passed_through.lines(recorded.running)
     assert line.startswith(f"warning: not recorded: passed through: 1 connection to {SPEECH_API}:")
     assert "SSL_CERT_FILE" in line
     assert f"--host '{SPEECH_API}'" in line
