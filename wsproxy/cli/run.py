@@ -34,6 +34,7 @@ from .recording_options import (
     settings_of,
     warnings,
 )
+from .view_process import viewing
 
 if TYPE_CHECKING:
     from wsproxy.proxy import embedding
@@ -70,7 +71,12 @@ _LINGER = 2.0  # seconds that connections may stay open after the command has en
 @recording_options
 @click.argument("cmd", nargs=-1, required=True, metavar="-- CMD...")
 def command(
-    listen: str, catch: str, catch_ports: tuple[int, ...], cmd: tuple[str, ...], **options: Any
+    listen: str,
+    catch: str,
+    catch_ports: tuple[int, ...],
+    cmd: tuple[str, ...],
+    view: bool,
+    **options: Any,
 ) -> None:
     """Run CMD, record its sessions, and exit with its exit status.
 
@@ -97,6 +103,7 @@ def command(
             # A browser may still write to its profile.
             tempfile.TemporaryDirectory(prefix="wsproxy-", ignore_cleanup_errors=True) as folder,
             info_on_stderr(),
+            viewing(settings.out) if view else contextlib.nullcontext(),
             embedding.background(settings, on_end=recorded.add) as running,
         ):
             for line in warnings(settings, running):

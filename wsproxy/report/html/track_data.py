@@ -83,7 +83,9 @@ def _peaks(recorder: TrackRecorder) -> dict[str, Any] | None:
     waveform = recorder.waveform
     if waveform is None:
         return None
-    return {"per_second": waveform.per_second, "low": waveform.low, "high": waveform.high}
+    # Copies: the session may grow.
+    low, high = list(waveform.low), list(waveform.high)
+    return {"per_second": waveform.per_second, "low": low, "high": high}
 
 
 def _audio(audio: EmbeddedAudio | None, element: str) -> dict[str, Any] | None:
