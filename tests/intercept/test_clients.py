@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from wsproxy.intercept import client_hints, clients, loaded_clients
+from wsproxy.cli import client_hints
+from wsproxy.intercept import clients, loaded_clients
 from wsproxy.intercept.clients import BY_BASE_URL, BY_CATCH, BY_PRELOAD, BY_VARIABLES, NOT, Means
 from wsproxy.intercept.loaded_clients import LoadedClient
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from . import clients
-from .loaded_clients import LoadedClient
+from wsproxy.intercept import clients
+from wsproxy.intercept.loaded_clients import LoadedClient
 
 MAX_LINES = 8  # clients that are named
 _ADDRESS = "127.0.0.1:8080"
