@@ -10,6 +10,7 @@
     ├── TraceError          3  the trace cannot be read
     │   ├── NotATrace       3  nothing in the file is a trace
     │   └── LimitExceeded   3  the trace holds more than is kept in memory
+    ├── NoAudio             1  there is no audio, or none that can be decoded or played
     ├── NotPublic           1  a public trace would contain personal data
     └── ConnectFailed       2  the peer could not be reached
 
@@ -128,6 +129,10 @@ class NotATrace(TraceError):
 
 class LimitExceeded(TraceError):
     """The trace holds more than its reader keeps in memory."""
+
+
+class NoAudio(WsproxyError):
+    """A session has no audio, or none that can be decoded or played; the message says why."""
 
 
 class NotPublic(WsproxyError):

@@ -16,7 +16,9 @@ import pytest
 from sessions import APP, SERVER, audio, closed, opened
 from trace_builder import TraceBuilder
 from wsproxy.cli import app_process
+from wsproxy.cli.app_process import Catch
 from wsproxy.cli.run import Recorded, _report
+from wsproxy.intercept.catch import availability
 from wsproxy.intercept.pass_through_report import IN_NO_PROXY, PassThroughReport
 from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.proxy.caught import CaughtConnections
@@ -131,6 +133,7 @@ def test_run_report_without_sessions_prints_hints(
     assert "Setting the app's base URL always works" in lines[1]
 
 
+@pytest.mark.parametrize("is_caught", [False, True], ids=["plain", "caught"])
 @pytest.mark.parametrize(
     ("text", "status", "problem"),
     [
@@ -139,13 +142,20 @@ def test_run_report_without_sessions_prints_hints(
     ],
 )
 def test_run_program_that_the_system_refuses_exits_as_a_shell_would(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, status: int, problem: str
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    status: int,
+    problem: str,
+    is_caught: bool,
 ) -> None:
+    if is_caught and (why := availability.obstacle("sh")) is not None:
+        pytest.skip(f"connections cannot be caught: {why}")
     program = tmp_path / "program"
     program.write_text(text)
     program.chmod(0o755)
     with pytest.raises(SystemExit) as ended:
-        app_process.run((str(program),), dict(os.environ), [])
+        app_process.run((str(program),), dict(os.environ), [], Catch(is_used=is_caught))
     assert ended.value.code == status
     line = capsys.readouterr().err
     assert line.startswith(f"error: {program}: ")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
 import socket
 import sys
 from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import pytest
 
@@ -125,3 +127,25 @@ async def test_caught_first_bytes_stay_in_the_readers(
         sent = b"".join(from_client)
         assert not sent or await ours[0].readexactly(len(sent)) == sent
         assert not from_server or await upstream[0].readexactly(len(from_server)) == from_server
+
+
+@pytest.mark.asyncio
+async def test_caught_connection_that_fails_unexpectedly_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The app would wait for an answer for ever."""
+
+    async def fail(to: object) -> Streams:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(caught, "_connect", fail)
+    supervisor, ours = socket.socketpair()
+    connections = caught.CaughtConnections(cast("Any", None), ours)
+    serving = asyncio.create_task(connections.serve())
+    reader, writer = await asyncio.open_connection(sock=supervisor)
+    message = {"opening": 7, "to": ["192.0.2.1", 443], "meeting": ["", 1], "app": ["", 2]}
+    writer.write(json.dumps(message).encode() + b"\n")
+    answer = json.loads(await asyncio.wait_for(reader.readline(), 60))
+    assert answer == {"opened": 7, "errno": errno.ECONNREFUSED}
+    writer.close()
+    await serving

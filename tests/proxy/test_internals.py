@@ -43,8 +43,8 @@ PROXY = Path(__file__).parents[2] / "wsproxy" / "proxy"
 INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     # mitmproxy: run by ourselves
     "mitmproxy.ctx": (
-        "access_addon record_addon http1_patches connection_control redirect_addon options "
-        "replay_addon",
+        "access_addon record_addon chained_connection http1_patches connection_control "
+        "redirect_addon options replay_addon",
         None,
     ),
     "mitmproxy.exceptions.OptionsError": ("record_addon embedding options replay_addon", None),

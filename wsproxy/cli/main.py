@@ -24,6 +24,8 @@ _COMMANDS = {
     "list": ("wsproxy.cli.list", "List recorded sessions."),
     "show": ("wsproxy.cli.show", "Show the frames of a trace."),
     "explain": ("wsproxy.cli.explain", "Explain why a session failed, with evidence and fixes."),
+    "follow": ("wsproxy.cli.follow", "Show sessions and their transcripts while they run."),
+    "play": ("wsproxy.cli.play", "Play the audio of a trace."),
     "report": ("wsproxy.cli.report", "Write a session as an HTML file, to look at and listen to."),
     "replay": ("wsproxy.cli.replay", "Replay a trace, as the client or as the server."),
     "load": ("wsproxy.cli.load", "Replay a trace in many sessions at once."),

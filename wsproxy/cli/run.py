@@ -76,7 +76,8 @@ def command(
 
     CMD gets environment variables that send it through the recorder and make it trust the
     recorder's CA: proxy variables in upper and lower case, certificate variables, and preloads
-    for Python, Node, Bun and Java, many of whose libraries read neither.
+    for Python, Node, Bun and Java, many of whose libraries read neither. On Linux, connections
+    to ports 443 and 80 that go past all of this are caught.
     Recorded sessions are reported on stderr; CMD's stdout is left alone.
 
     \b

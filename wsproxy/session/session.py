@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from wsproxy.catalog import Catalog
 from wsproxy.errors import LimitExceeded
@@ -24,13 +24,13 @@ from wsproxy.trace import (
     FrameRecord,
     FrameRun,
     Gap,
+    GrowingTrace,
     Loss,
     Record,
     Request,
     Response,
     Start,
     TraceReader,
-    bounded_following,
     bounded_runs,
 )
 from wsproxy.trace.read_limits import Allowance
@@ -50,6 +50,7 @@ from .traffic import FrameInfo, Traffic
 from .transcript import KEPT_RESULTS
 
 _T = TypeVar("_T")
+_R = TypeVar("_R", Record | FrameRun, Record | FrameRun | None)
 _CLOSE = int(Opcode.CLOSE)
 # Why a heuristic took a value for a credential.
 _HEURISTICS = {
@@ -157,37 +158,33 @@ class Session:
         Raises:
             TraceError: as `read` does.
         """
-        return cast("Iterator[Record | FrameRun]", self._reading(path, allowance, bounded_runs))
+        with TraceReader(path, allowance) as reader:
+            yield from self._add_all(reader, bounded_runs(reader))
 
     def following(
         self, path: str | os.PathLike[str]
     ) -> Generator[Record | FrameRun | None, None, None]:
-        """Do the same with a trace that is being written, see `TraceReader.following`.
+        """Do the same with a trace that is being written, see `GrowingTrace.following`.
 
         Raises:
             TraceError: as `read` does.
         """
-        return self._reading(path, None, bounded_following)
+        with GrowingTrace(path) as reader:
+            yield from self._add_all(reader, reader.following())
 
-    def _reading(
-        self,
-        path: str | os.PathLike[str],
-        allowance: Allowance | None,
-        records: Callable[[TraceReader], Iterator[Record | FrameRun | None]],
-    ) -> Generator[Record | FrameRun | None, None, None]:
-        with TraceReader(path, allowance) as reader:
-            try:
-                for record in records(reader):
-                    if isinstance(record, FrameRun):
-                        self.add_run(record)
-                    elif record is not None:
-                        self.add(record)
-                    yield record
-            except LimitExceeded as error:
-                if reader.session is None:
-                    raise  # nothing was found in it so far
-                self.unread = str(error)
-            self.losses = reader.losses
+    def _add_all(self, reader: TraceReader, records: Iterator[_R]) -> Iterator[_R]:
+        try:
+            for record in records:
+                if isinstance(record, FrameRun):
+                    self.add_run(record)
+                elif record is not None:
+                    self.add(record)
+                yield record
+        except LimitExceeded as error:
+            if reader.session is None:
+                raise  # nothing was found in it so far
+            self.unread = str(error)
+        self.losses = reader.losses
 
     @classmethod
     def summary(

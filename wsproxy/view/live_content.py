@@ -176,10 +176,14 @@ class LiveContent:
             return None
         return [text for number, text in updates if number > version]
 
-    def page(self) -> Iterator[str]:
-        """The page as of now, in parts; updates after `version` belong to it."""
+    def page(self, session: str) -> Iterator[str]:
+        """The page as of now, in parts; updates after `version` belong to it.
+
+        Args:
+            session: its id in URLs.
+        """
         self.poll(now=True)
-        live = {"version": self.version, "ended": self.ended}
+        live = {"id": session, "version": self.version, "ended": self.ended}
         return render("viewed.html.j2", [view_of(self._content)], LIVE, data_live=live)
 
     def close(self) -> None:
