@@ -19,8 +19,8 @@ HARMLESS = {
     "full gate grep header host hosts json keep keep-ids keepalive limit list listen markdown "
     "match max-audio max-payload max-sessions max-size max-wer model no-audio no-record note "
     "others out outcome pace plan probability prove provider query ramp replace same-as seed "
-    "silence since stall status strict subprotocol through time timeline timeout until until- "
-    "verdict workers"
+    "silence since stall status strict subprotocol through time timeline timeout until "
+    "until-verdict workers"
 }
 OF_THE_TOP = {"--config", "--verbose", "--version", "-v", "-V"}
 
