@@ -145,9 +145,9 @@ def test_trial_results_of_other_hosts_and_past_connections() -> None:
         ),
         ("warning", "went past the recorder: 2 connections to 192.0.2.1:443 by chromium"),
     ]
-    caught = list(trial.results(0, {}, past, [], ways=["  a", "b"], catches=True))
+    caught = list(trial.results(0, {}, past, [], ways=["a", "b"], catches=True))
     assert [each.state for each in caught] == ["ok", "note", "note"]
-    assert caught[-1].remedy == "a; b"
+    assert caught[-1].remedy == "a\nb"
 
 
 def test_observed_hosts_are_bounded() -> None:

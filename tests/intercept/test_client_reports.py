@@ -7,10 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from commands import wsproxy
 from wsproxy.intercept import loaded_clients, preloads
 from wsproxy.intercept.loaded_clients import LoadedClient
 
@@ -76,4 +78,17 @@ def test_node_preload_reports_clients_that_were_loaded_before_a_connection(
     assert loaded_clients.read(reports) == [
         LoadedClient("node", "ws", "8.23.0"),
         LoadedClient("node", "@deepgram/sdk", "5.13.0"),
+    ]
+
+
+def test_run_without_a_session_names_the_clients_of_the_command(tmp_path: Path) -> None:
+    options = ["--catch", "off", "--out", tmp_path / "out", "--confdir", tmp_path]
+    done = wsproxy("run", *options, "--", sys.executable, "-c", "import websockets, socket")
+    version = metadata.version("websockets")
+    assert done.stderr.splitlines() == [
+        "wsproxy: nothing recorded: the command opened no connection through the recorder",
+        "  How the clients of this command can be recorded:",
+        f"    websockets {version}: leave out proxy=None; websockets.legacy reads no proxy: use "
+        "websockets.connect",
+        "    `wsproxy doctor -- CMD` checks this set-up",
     ]

@@ -132,6 +132,7 @@ def _print(results: Sequence[CheckResult], counts: Counter[str]) -> None:
         if each.why:
             click.echo(f"{indent}why: {safe(each.why)}")
         if each.remedy:
-            click.echo(f"{indent}do:  {safe(each.remedy)}")
+            lines = map(safe, each.remedy.splitlines())
+            click.echo(f"{indent}do:  " + f"\n{indent}     ".join(lines))
     found = [plural(counts[state], state) for state in ("problem", "warning") if counts[state]]
     click.echo(", ".join(found) or "no problems found")

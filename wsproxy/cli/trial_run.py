@@ -56,7 +56,7 @@ def trial_run(setup: Setup) -> Iterator[CheckResult]:
         yield CheckResult("trial", "problem", "the command was not run", str(error))
         return
     catches = catching.obstacle(setup) is None
-    ways = client_hints.lines(loaded, [kind.program for kind in past])
+    ways = client_hints.ways(loaded, [kind.program for kind in past])
     yield from trial.results(status, addon.observed.hosts, past, loaded, ways=ways, catches=catches)
 
 

@@ -20,7 +20,7 @@ class CheckResult:
             app may fail; "problem": recording fails.
         what: what is so. It may contain names of the user's files: print it with `safe`.
         why: why it matters; empty if it goes without saying.
-        remedy: what to do; empty for nothing.
+        remedy: what to do, in one or several lines; empty for nothing.
         settings: settings of the recorder that would help; the command line names their options.
     """
 

@@ -50,7 +50,7 @@ def results(
             "note" if catches and past else "problem",
             "the command opened no connection to a known speech API through the recorder",
             "proxy variables and preloads do not reach its client, or it opened none",
-            "; ".join(line.strip() for line in ways),
+            "\n".join(ways),
         )
 
 
