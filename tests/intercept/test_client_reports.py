@@ -63,7 +63,12 @@ def test_python_preload_reports_loaded_clients_with_their_versions(
 def test_node_preload_reports_clients_that_were_loaded_before_a_connection(
     reports: Path, tmp_path: Path
 ) -> None:
-    for name, version in (("ws", "8.23.0"), ("@deepgram/sdk", "5.13.0"), ("other", "1.0.0")):
+    for name, version in (
+        ("ws", "8.23.0"),
+        ("@deepgram/sdk", "5.13.0"),
+        ("other", "1.0.0"),
+        ("undici", "7.0.0"),
+    ):
         folder = tmp_path / "node_modules" / name
         folder.mkdir(parents=True)
         (folder / "package.json").write_text(json.dumps({"name": name, "version": version}))
@@ -71,12 +76,14 @@ def test_node_preload_reports_clients_that_were_loaded_before_a_connection(
     app = tmp_path / "app.js"
     app.write_text(
         "require('ws'); require('@deepgram/sdk'); require('other');\n"
-        "require('net').connect(9, '127.0.0.1').on('error', () => {});\n"
+        "const connect = () => require('net').connect(9, '127.0.0.1').on('error', () => {});\n"
+        "connect(); require('undici'); for (let n = 0; n < 31; n++) connect();\n"
     )
     preload = f'--require "{PRELOADS / "node" / "proxy.cjs"}"'
     run_with_preload(reports, "node", str(app), NODE_OPTIONS=preload)
     assert loaded_clients.read(reports) == [
         LoadedClient("node", "ws", "8.23.0"),
+        LoadedClient("node", "undici", "7.0.0"),
         LoadedClient("node", "@deepgram/sdk", "5.13.0"),
     ]
 
