@@ -360,6 +360,17 @@ def test_doctor_clients_in_node_modules_are_listed(broken: Broken) -> None:
     ]
 
 
+def test_doctor_client_that_is_recorded_in_part_is_a_warning(broken: Broken) -> None:
+    """Under `record`: the asynchronous client of this SDK reads no proxy variables."""
+    package(broken.folder, "websockets", "17.4")
+    package(broken.folder, "deepgram_sdk", "7.17.0")
+    setup = broken.for_record(PYTHONPATH=str(broken.folder))
+    found = wrong(replace(setup, cmd=(sys.executable,)))
+    title = "deepgram-sdk 7.17.0 with websockets 17.4"
+    assert [each.what for each in found] == [f"{title}: not recorded by itself in each case"]
+    assert found[0].remedy.startswith("use `wsproxy run`; or base URL DeepgramClient(")
+
+
 @pytest.mark.parametrize("first", ["#!{python}", "#!/usr/bin/env python3"])
 def test_doctor_console_script_of_the_app_names_its_python(broken: Broken, first: str) -> None:
     script = broken.folder / "app-script"

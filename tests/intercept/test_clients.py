@@ -70,6 +70,12 @@ def test_find_client_takes_the_entry_for_the_version(
             BOTH,
             f"{BY_VARIABLES} or {BY_PRELOAD}",
         ),
+        (
+            "deepgram-sdk",
+            {"deepgram-sdk": "7.17.0", "websockets": "17.4"},
+            NEITHER,
+            f"{BY_VARIABLES} or {BY_BASE_URL}",
+        ),
         ("tornado", {"tornado": "6.5"}, Means(preload=False, catch=True), BY_CATCH),
         ("amazon-transcribe", {"amazon-transcribe": "0.6.4"}, BOTH, NOT),
     ],

@@ -9,6 +9,11 @@ from wsproxy.intercept.loaded_clients import LoadedClient
 
 MAX_LINES = 8  # clients that are named
 _ADDRESS = "127.0.0.1:8080"
+# For programs whose connections were not seen.
+_GENERAL = (
+    "Chromium and Electron need flags: wsproxy run -- sh -c 'chromium $WSPROXY_CHROMIUM_FLAGS URL'",
+    "a container has its own proxy settings: point them at `wsproxy record`",
+)
 _DOCTOR = "`wsproxy doctor -- CMD` checks this set-up"
 _ANY_API = "wss://api.deepgram.com"
 
@@ -53,7 +58,7 @@ def ways(loaded: Sequence[LoadedClient], programs: Iterable[str]) -> list[str]:
         apis = [entry.api for _, entry in entries if entry.api]
         mode = f"--listen {_ADDRESS} --mode reverse:{apis[0] if apis else _ANY_API}"
         found.append(f"base URLs are for: wsproxy run {mode} -- CMD")
-    return found
+    return found if known else [*found, *_GENERAL]
 
 
 def _line(client: LoadedClient, entry: clients.Client) -> str:

@@ -47,11 +47,13 @@ def _result(client: Client, packages: Mapping[str, str], means: Means) -> CheckR
         ways.append(f"base URL {client.base_url}")
     if not means.preload:
         ways.insert(0, "use `wsproxy run`")
+    what = "not recorded by itself"
     why = "it reads no proxy variables, and goes past the recorder"
+    if route != clients.BY_BASE_URL:
+        what = "not recorded by itself in each case"
+        why = "a part of it reads no proxy variables, such as its asynchronous client"
     state: State = "note" if client.general else "warning"
-    return CheckResult(
-        "clients", state, f"{title}: not recorded by itself", why, "; or ".join(ways)
-    )
+    return CheckResult("clients", state, f"{title}: {what}", why, "; or ".join(ways))
 
 
 def _node_modules(setup: Setup) -> dict[str, str]:
