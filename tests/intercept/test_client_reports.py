@@ -99,3 +99,23 @@ def test_run_without_a_session_names_the_clients_of_the_command(tmp_path: Path) 
         "websockets.connect",
         "    `wsproxy doctor -- CMD` checks this set-up",
     ]
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs Node")
+@pytest.mark.parametrize("module", ["net", "tls"])
+def test_node_preload_reports_an_ecmascript_module_that_connects(
+    reports: Path, tmp_path: Path, module: str
+) -> None:
+    """A connection to port 443 of a name goes through the recorder, others do not."""
+    folder = tmp_path / "node_modules" / "ws"
+    folder.mkdir(parents=True)
+    (folder / "package.json").write_text('{"version": "8.23.0", "exports": "./index.mjs"}')
+    connect = "connect(443, 'api.example.com').on('error', () => {})"
+    (folder / "index.mjs").write_text(
+        f"import {{ connect }} from 'node:{module}'; export const open = () => {connect};\n"
+    )
+    app = tmp_path / "app.mjs"
+    app.write_text("import { open } from 'ws'; open();\n")
+    preload = f'--require "{PRELOADS / "node" / "proxy.cjs"}"'
+    run_with_preload(reports, "node", str(app), NODE_OPTIONS=preload)
+    assert loaded_clients.read(reports) == [LoadedClient("node", "ws", "8.23.0")]

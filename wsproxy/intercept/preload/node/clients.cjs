@@ -6,8 +6,10 @@
 
 const { closeSync, openSync, readFileSync } = require('node:fs');
 const path = require('node:path');
+const { callers } = require('./route.cjs');
 
 const OFTEN = 16;
+const FRAME = /(?:at |\(|file:\/\/)(\/[^()]*?):\d+:\d+/; // of a stack
 const PACKAGE = /^(.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+))[\\/]/;
 
 class ClientReport {
@@ -25,7 +27,9 @@ class ClientReport {
       const files = Object.keys(require.cache);
       const added = files.slice(this.#seen);
       this.#seen = files.length;
-      if (added.length) this.#report(added);
+      // ECMAScript modules are in no cache, but what opens a connection is on the stack.
+      const frames = callers().split('\n').map((line) => (FRAME.exec(line) || [])[1]);
+      this.#report([...added, ...frames.filter(Boolean)]);
     } catch {
       this.#folder = ''; // the recorder has ended, and its files are gone
     }
