@@ -20,7 +20,7 @@ HARMLESS = {
     "match max-audio max-payload max-sessions max-size max-wer model no-audio no-record note "
     "others out outcome pace plan port probability prove provider query ramp replace same-as "
     "seed silence since stall status strict subprotocol through time timeline timeout until "
-    "until- until-verdict verdict view workers"
+    "until-verdict view workers"
 }
 OF_THE_TOP = {"--config", "--verbose", "--version", "-v", "-V"}
 

@@ -17,6 +17,7 @@ NOT_RUN = {
     "README.md": 5,
     "catalog.md": 1,
     "distill.md": 1,
+    "doctor.md": 3,
     "hostile.md": 2,
     "install.md": 3,
     "load.md": 2,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsproxy.errors import WsproxyError
-from wsproxy.intercept import client_hints, environment, loaded_clients, past_connections
+from wsproxy.intercept import environment, loaded_clients, past_connections
 from wsproxy.intercept.loaded_clients import LoadedClient
 from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.intercept.preloads import clients_folder
@@ -22,7 +22,7 @@ from wsproxy.recorder import SessionWriter, file_descriptors
 from wsproxy.report.text import safe
 from wsproxy.wording import plural
 
-from . import app_process, passed_through
+from . import app_process, client_hints, passed_through
 from .app_process import Catch
 from .catalog_option import catalog_option
 from .hints import message
