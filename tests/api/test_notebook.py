@@ -124,7 +124,7 @@ def test_to_pandas_without_pandas_says_what_to_install(
 
     monkeypatch.delitem(sys.modules, "pandas", raising=False)
     monkeypatch.setattr(builtins, "__import__", without_pandas)
-    with pytest.raises(NotebookMissing, match=r"pip install 'wsproxy\[notebook\]'"):
+    with pytest.raises(NotebookMissing, match=r"install it, or the extra wsproxy\[notebook\]"):
         trace.to_pandas()
 
 

@@ -27,7 +27,7 @@ SIDES = ("app", "server")
 MAX_SAMPLES = 1 << 30  # bytes, at two a sample: nine hours at 16 kHz
 
 
-class Audio(NamedTuple):
+class TraceAudio(NamedTuple):
     """The audio of one side, decoded.
 
     Attributes:
@@ -60,7 +60,7 @@ class _Collector:
             raise LimitExceeded(f"the decoded audio has over {MAX_SAMPLES >> 20} MiB")
 
 
-def audio(path: Path, side: str) -> Audio:
+def audio(path: Path, side: str) -> TraceAudio:
     """The audio of a side, all of its track with the most audio, without the gaps in time.
 
     Raises:
@@ -97,12 +97,12 @@ def audio(path: Path, side: str) -> Audio:
     raise NoAudio(f"{path}: no audio of the {side}" + (f" can be decoded: {why}" if why else ""))
 
 
-def _audio(kept: KeptSamples) -> Audio:
+def _audio(kept: KeptSamples) -> TraceAudio:
     import numpy as np  # noqa: PLC0415  # loaded already where there are samples
 
     samples = np.concatenate(list(kept.blocks())).astype(np.float32)
     samples /= 32768
-    return Audio(samples, kept.rate)
+    return TraceAudio(samples, kept.rate)
 
 
 def frames_table(frames: Iterator[FrameRecord]) -> DataFrame:
@@ -115,7 +115,7 @@ def frames_table(frames: Iterator[FrameRecord]) -> DataFrame:
         import pandas as pd  # noqa: PLC0415  # of the extra `notebook`
     except ImportError:
         raise NotebookMissing(
-            "pandas is not installed; install it with `pip install 'wsproxy[notebook]'`"
+            "pandas is not installed; install it, or the extra wsproxy[notebook]"
         ) from None
     rows = [_row(number, frame) for number, frame in enumerate(frames, 1)]
     columns = list(_row(0, FrameRecord(0, True, 1, b"")))
@@ -147,7 +147,7 @@ def report_html(path: str | os.PathLike[str]) -> str:
     Raises:
         TraceError: the trace cannot be read.
     """
-    from wsproxy.report.html.notebook import notebook_html  # noqa: PLC0415  # not for scripts
     from wsproxy.report.html.reading import read_content  # noqa: PLC0415  # likewise
+    from wsproxy.report.notebook import notebook_html  # noqa: PLC0415  # not for scripts
 
     return notebook_html(read_content(Path(path), load(), max_audio=0))

@@ -20,7 +20,7 @@ from wsproxy.trace import FrameRecord, Loss, Record, TraceReader
 from wsproxy.wire import MessageAssembler
 
 from . import notebook
-from .notebook import Audio
+from .notebook import TraceAudio
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -122,7 +122,7 @@ class Trace:
         """
         return self._timeline.latency
 
-    def audio(self, side: str) -> Audio:
+    def audio(self, side: str) -> TraceAudio:
         """The audio of a side, decoded: `samples, rate = trace.audio("app")`.
 
         It is the audio as it was sent, without the gaps in time: `wsproxy play` places it in time.

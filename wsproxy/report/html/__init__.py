@@ -14,7 +14,6 @@ static_frames   the frames that a page lists without scripts
 page            the page: templates, style, scripts and data as one file
 pair_page       the page of two sessions
 index_page      the page of many sessions
-notebook        the part of a page that a notebook shows
 static          style and scripts
 templates       Jinja2 templates
 """

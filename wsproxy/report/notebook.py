@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
-from wsproxy.report.explanation import explain
-from wsproxy.report.latency import latency_figures, latency_series
-from wsproxy.report.text import short
-from wsproxy.report.transcript import final_results
-from wsproxy.report.waveform import HeardTrack, TimeAxis, heard_tracks
-
-from .page import template
-from .reading import SessionContent
+from .explanation import explain
+from .html.page import template
+from .html.reading import SessionContent
+from .latency import latency_figures, latency_series
+from .text import short
+from .transcript import final_results
+from .waveform import HeardTrack, TimeAxis, heard_tracks
 
 _COLUMNS = 800  # of the waveform
 _HEIGHT = 60  # of a track
