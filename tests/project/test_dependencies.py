@@ -13,7 +13,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "wsproxy"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "preload" not in path.parts)
+MODULES = sorted(
+    path for path in PACKAGE.rglob("*.py") if "preload" not in path.relative_to(PACKAGE).parts
+)
 
 # Where the module is not called as its distribution is.
 DISTRIBUTIONS = {"OpenSSL": "pyopenssl", "python_socks": "python-socks"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,6 +151,18 @@ def test_pass_through_ca_of_the_environment_is_trusted_for_servers(
         assert get(it, server, trusting(it.running.ca)) != certificate.der
         assert server.handshakes == [True]
         assert not it.running.passed_through
+
+
+def test_upstream_trust_file_is_removed_with_the_recorder(
+    confdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when the interpreter ends: the commands skip that."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    with recorder(confdir, tmp_path / "traces"):
+        assert len(list(folder.glob("*/*.pem"))) == 1
+    assert not list(folder.iterdir())
 
 
 def test_pass_through_server_without_tls_is_seen_by_the_client(recorded: Recorded) -> None:

@@ -20,6 +20,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _COMMANDS = {
     "record": ("wsproxy.cli.record", "Record the sessions of apps that use this proxy."),
     "run": ("wsproxy.cli.run", "Run a command and record its sessions."),
+    "doctor": ("wsproxy.cli.doctor", "Check whether an app can be recorded here."),
     "list": ("wsproxy.cli.list", "List recorded sessions."),
     "show": ("wsproxy.cli.show", "Show the frames of a trace."),
     "explain": ("wsproxy.cli.explain", "Explain why a session failed, with evidence and fixes."),

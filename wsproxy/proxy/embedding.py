@@ -193,9 +193,18 @@ async def proxy(
     settings: ProxySettings, addon: RecordAddon | RedirectAddon
 ) -> AsyncIterator[tuple[RunningProxy, asyncio.Task[None]]]:
     """Run mitmproxy with one of our addons for the body of a `with`; see `recorder`."""
+    with upstream_trust.bundle() as trusted:
+        async with _proxy(settings, addon, trusted) as up:
+            yield up
+
+
+@contextlib.asynccontextmanager
+async def _proxy(
+    settings: ProxySettings, addon: RecordAddon | RedirectAddon, trusted: Path
+) -> AsyncIterator[tuple[RunningProxy, asyncio.Task[None]]]:
     access, watch, passed = AccessAddon(), _ConnectionCounter(), PassThroughReport()
     with start_errors.ErrorLog() as errors:
-        master = _master(settings, addon, access)
+        master = _master(settings, addon, access, trusted)
         _use_environment(master, addon, access, passed)
         master.addons.add(watch)  # the last one: what a connection leaves is complete then
         task = asyncio.create_task(master.run())
@@ -288,6 +297,7 @@ def _master(
     settings: ProxySettings,
     addon: RecordAddon | RedirectAddon,
     access: AccessAddon,
+    trusted: Path,
 ) -> DumpMaster:
     _check_folders(settings, isinstance(addon, RecordAddon))
     options = Options(listen_host=settings.host, listen_port=settings.port)
@@ -301,7 +311,7 @@ def _master(
         if isinstance(addon, RecordAddon):
             recorder_options = RecorderOptions(settings.out, settings.limits)
             options.update(wsproxy_host=list(settings.hosts), **recorder_options.as_options())
-            options.update(ssl_verify_upstream_trusted_ca=str(upstream_trust.bundle()))
+        options.update(ssl_verify_upstream_trusted_ca=str(trusted))
         options.update(proxyauth=settings.auth, wsproxy_allow_host=list(settings.allow_hosts))
         options.set(*settings.options)
         options.update(mode=_modes(settings))

@@ -142,7 +142,14 @@ from wsproxy.report.timeline import timeline_json
 from wsproxy.session.transcript import KEPT_TEXT
 
 from .embedded_audio import EmbeddedAudio
-from .frame_table import FrameTable, TableFrame, content_of, fitting_limit, is_shortened
+from .frame_table import (
+    FrameTable,
+    TableFrame,
+    content_of,
+    fitting_limit,
+    is_shortened,
+    ranges_of,
+)
 from .handshake_data import handshake_data, url_of
 from .reading import SessionContent
 from .track_data import element_id, track_data
@@ -169,13 +176,26 @@ def page_data(
         audio: of each of the content's tracks.
         prefix: of the ids of the session's elements.
     """
+    table = content.frames
+    return {
+        **parts_besides_frames(content, explained, audio, prefix),
+        "frames": frame_columns(list(table), table.count, table.limits()),
+    }
+
+
+def parts_besides_frames(
+    content: SessionContent,
+    explained: Explanation,
+    audio: Sequence[EmbeddedAudio | None],
+    prefix: str = "",
+) -> dict[str, Any]:
+    """The parts of a page's data without the frames; arguments as for `page_data`."""
     timeline = timeline_json(content.session, content.timeline, content.outcome)
     return {
         "session": _session(content, explained),
         "findings": [
             _finding(each) for each in json_schema.together(explained.findings)["findings"]
         ],
-        "frames": _frames(content.frames),
         "lanes": {
             "gaps": list(_gaps(content.frames)),
             "events": [_event(each) for each in timeline["events"][:_MAX_EVENTS]],
@@ -284,12 +304,18 @@ def _finding(found: dict[str, Any]) -> dict[str, Any]:
 # -- frames
 
 
-def _frames(table: FrameTable) -> dict[str, Any]:
-    limits = table.limits()
-    listed: list[TableFrame] = list(table)
+def frame_columns(
+    listed: Sequence[TableFrame], count: int, limits: tuple[int, int]
+) -> dict[str, Any]:
+    """Frames in columns.
+
+    Args:
+        count: how many the session has.
+        limits: bytes of a text, and of a binary payload, that are included.
+    """
     return {
-        "count": table.count,
-        "ranges": table.ranges,
+        "count": count,
+        "ranges": ranges_of(listed),
         "t": [_s(frame.t_ns) for frame in listed],
         "side": "".join(_side(frame.from_client) for frame in listed),
         "op": "".join(f"{frame.opcode:x}" for frame in listed),

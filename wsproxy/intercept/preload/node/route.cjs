@@ -46,7 +46,9 @@ class Router {
   }
 }
 
+// The stack as Node prints it, whatever the app has made of it.
 function callers() {
+  if (Object.isFrozen(Error)) return new Error().stack || ''; // --frozen-intrinsics
   const { stackTraceLimit, prepareStackTrace } = Error;
   Error.stackTraceLimit = DEPTH;
   Error.prepareStackTrace = undefined;
