@@ -28,6 +28,7 @@ NOT_RUN = {
     "scrub.md": 2,
     "sdks.md": 1,
     "simulate.md": 1,
+    "terminal.md": 1,
     "testing.md": 2,
 }
 
