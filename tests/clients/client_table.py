@@ -90,7 +90,7 @@ def versions(listings: tuple[str, ...]) -> dict[str, str]:
             found |= json.loads(text)["dependencies"]
         else:
             pinned = re.findall(r"^([\w.-]+)(?:\[\w+\])?==([\w.]+)", text, re.MULTILINE)
-            found |= {name: version for name, version in pinned}
+            found |= dict(pinned)
     return found
 
 

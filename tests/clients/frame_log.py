@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from websockets.exceptions import ProtocolError
-from websockets.frames import Frame
+from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
 from wsproxy.trace import TraceReader
@@ -35,6 +35,11 @@ class UpstreamSession:
     @property
     def place(self) -> str:
         return self.host + self.path
+
+    def is_closed(self, *, from_client: bool) -> bool:
+        """Whether a side has sent a Close frame."""
+        sent, received = self.frames()
+        return any(opcode == Opcode.CLOSE for _, opcode, *_ in (sent if from_client else received))
 
     def frames(self) -> tuple[list[Seen], list[Seen]]:
         """Those of the client, and those of the server."""

@@ -20,9 +20,9 @@ from machine import entering
 from wsproxy.audio.synthetic_speech import speech
 
 _RUN_GROUP = Path(__file__).with_name("run_group.py")
-# What is not the same in two runs of an SDK: numbers that the API draws, and how many interim
-# results and audio chunks arrive within a time.
-_DRAWN = {"id", "hypotheses", "spoken", "events"}
+# What is not the same in two runs of an SDK: numbers that the API draws, and what a recognizer makes
+# of the audio that arrives within a time. That there is any, or none, is compared.
+_DRAWN = {"id", "hypotheses", "spoken", "events", "transcript", "answer", "answers"}
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,8 @@ class Outcome:
     def printed(self, client: Client) -> Any:
         """What a program printed of a client; all of it, if it prints no line for each."""
         for line in self.stdout.splitlines():
-            if line.startswith("{") and (seen := json.loads(line)):
-                if seen.get("client", seen.get("name")) == client.name:
-                    return _comparable(seen)
+            if client.name in _names(line):
+                return _comparable(json.loads(line))
         return self.stdout
 
     def printed_besides(self, clients: Sequence[Client]) -> list[str]:

@@ -8,12 +8,14 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 from frame_log import UpstreamSession
 
 _MAX_HEAD = 65536  # bytes
 _CHUNK = 65536  # bytes
+_GRACE = 1.0  # seconds for the other direction, once one has ended
+_INTERVAL = 0.01  # seconds
 
 
 class Upstream:
@@ -90,16 +92,47 @@ class Upstream:
                 session = UpstreamSession(host, path)
                 self.sessions.append(session)
             writer.write(answer)
-        await asyncio.gather(
-            _pipe(reader, outer, session.sent if session else None),
-            _pipe(inner, writer, session.received if session else None),
-        )
+        try:
+            await _both_ways(
+                _pipe(reader, outer, session.sent if session else None),
+                _answer(inner, writer, session),
+            )
+        finally:
+            outer.close()
+
+
+async def _both_ways(*directions: Coroutine[None, None, None]) -> None:
+    """Relay until both directions have ended; a server may ignore that its client has ended."""
+    tasks = [asyncio.create_task(each) for each in directions]
+    _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    if pending:
+        await asyncio.wait(pending, timeout=_GRACE)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _answer(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, session: UpstreamSession | None
+) -> None:
+    """Relay what the server sends; a closing handshake is completed before the connection ends."""
+    await _pipe(reader, writer, session.received if session else None, ends=False)
+    if session is not None and session.is_closed(from_client=False):
+        for _ in range(int(_GRACE / _INTERVAL)):
+            if session.is_closed(from_client=True):
+                break
+            await asyncio.sleep(_INTERVAL)
+    _end(writer)
 
 
 async def _pipe(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log: bytearray | None
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    log: bytearray | None,
+    *,
+    ends: bool = True,
 ) -> None:
-    """Relay one direction with the way it ends."""
+    """Relay one direction, with its reset, and with its end if it `ends` the other side's."""
     try:
         while data := await reader.read(_CHUNK):
             if log is not None:
@@ -110,6 +143,13 @@ async def _pipe(
         sock: socket.socket = writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
+        return
+    if ends:
+        _end(writer)
+
+
+def _end(writer: asyncio.StreamWriter) -> None:
+    if writer.is_closing():
         return
     if writer.can_write_eof():
         writer.write_eof()

@@ -397,5 +397,13 @@ async function hold(wanted) {
   process.stdout.write(JSON.stringify(line) + "\n");
 }
 
+// Loaded first: this takes longer than some servers may take to answer.
+for (const name of names.map((each) => each.split("@")[0])) {
+  try {
+    require(packages[name] ?? name);
+  } catch {
+    // Its session reports it.
+  }
+}
 process.on("unhandledRejection", (error) => console.error(error));
 Promise.all(names.map(hold)).then(() => process.exit(0));
