@@ -103,7 +103,8 @@ def main() -> None:
     parser.add_argument("--connects", type=int, default=1000)
     count = parser.parse_args().connects
     if (why := availability.obstacle(sys.executable)) is not None:
-        sys.exit(f"connections cannot be caught: {why}")
+        print(f"connections cannot be caught: {why}")
+        return
     with tempfile.TemporaryDirectory() as folder:
         direct, caught = measure(count, Path(folder))
     print(

@@ -105,6 +105,10 @@ def rev(kind: str, *values: str) -> dict[str, Any]:
     return {"type": kind, "elements": [{"type": "text", "value": value} for value in values]}
 
 
+def xai(kind: str, text: str) -> dict[str, Any]:
+    return {"type": f"transcript.{kind}", "text": text, "is_final": True, "duration": 1.0}
+
+
 # provider, api, the server's messages, and the words of what is final in them
 FINALS: list[tuple[str, str, list[dict[str, Any]], str]] = [
     ("assemblyai", "streaming", [turn(0, "hel", end=False), turn(0, "hello", end=True)], "hello"),
@@ -118,6 +122,9 @@ FINALS: list[tuple[str, str, list[dict[str, Any]], str]] = [
         ],
         "Hello you bye",
     ),
+    # The last message repeats all of them.
+    ("xai", "stt", [xai("partial", "hello"), xai("done", "hello")], "hello"),
+    ("xai", "stt", [xai("done", "hello")], "hello"),
     ("deepgram", "listen-v2", [flux("Update", "hel"), flux("EagerEndOfTurn", "hello")], ""),
     ("deepgram", "listen-v2", [flux("Update", "hel"), flux("EndOfTurn", "hello")], "hello"),
     (

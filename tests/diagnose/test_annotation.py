@@ -41,7 +41,7 @@ def test_annotate_short_session_is_explained_without_its_trace(tmp_path: Path) -
             writer.write(record)
         writer.finish()
     without = recorded(5)
-    without._records = None
+    without._few.discard()
     assert annotate(without, path, catalog=catalog) == from_memory
 
 

@@ -65,7 +65,12 @@ def test_for_command_proxy_beside_a_reverse_proxy_is_for_other_machines(
     env = for_command(running, mode, tmp_path, {"NO_PROXY": "x"}, proxy=("127.0.0.1", 4712))
     assert env["https_proxy"] == env["HTTP_PROXY"] == "http://127.0.0.1:4712"
     assert env["NO_PROXY"] == env["no_proxy"] == "localhost,127.0.0.1,::1"
+    assert env["WSPROXY_PROXY"] == "http://127.0.0.1:4712"  # for the preloads
     assert env["WSPROXY_URL"] == URL
+    # Libraries that read none of these connect to that URL, too.
+    assert env["WSPROXY_PROXY"] == "http://127.0.0.1:4712"
+    assert "-Dhttps.proxyPort=4712" in env["JAVA_TOOL_OPTIONS"]
+    assert {"PYTHONPATH", "NODE_OPTIONS", "BUN_OPTIONS"} <= env.keys()
 
 
 def test_for_command_socks5_mode_sets_the_scheme_and_no_preloads(
@@ -95,3 +100,21 @@ def test_preload_sitecustomize_of_the_user_runs_as_well(
     )
     assert done.stdout == "mine app\n"
     assert not done.stderr
+
+
+def test_for_command_bun_and_java_options_of_the_user_are_kept(
+    running: RunningProxy, tmp_path: Path
+) -> None:
+    base = {"BUN_OPTIONS": "--smol", "JAVA_TOOL_OPTIONS": "-Xmx1g"}
+    env = for_command(running, "regular", tmp_path, base)
+    assert env["BUN_OPTIONS"].startswith("--smol --preload=")
+    assert env["JAVA_TOOL_OPTIONS"].startswith("-Xmx1g -Dhttp.proxyHost=127.0.0.1 ")
+
+
+def test_for_command_node_uses_no_proxy_support_of_its_own(
+    running: RunningProxy, tmp_path: Path
+) -> None:
+    """Node 22 would print a warning on the app's stderr; the preload does the work."""
+    assert "NODE_USE_ENV_PROXY" not in for_command(running, "regular", tmp_path, {})
+    env = for_command(running, "regular", tmp_path, {"NODE_USE_ENV_PROXY": "1"})
+    assert env["NODE_USE_ENV_PROXY"] == "1"  # the user's

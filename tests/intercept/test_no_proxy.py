@@ -24,6 +24,8 @@ RULES = [
     ("*.speech.test", "api.speech.test", 443, True),
     ("Speech.Test", "API.speech.test.", 443, True),
     ("other.test, api.speech.test", "api.speech.test", 443, True),
+    ("other.test api.speech.test", "api.speech.test", 443, True),
+    ("other.test,,", "api.speech.test", 443, False),
     ("api.speech.test:443", "api.speech.test", 443, True),
     ("api.speech.test:8443", "api.speech.test", 443, False),
     ("10.0.0.1", "10.0.0.1", 443, True),

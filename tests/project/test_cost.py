@@ -36,7 +36,7 @@ ENOUGH = 0.1  # seconds under which any size is quick
 
 # Where an expression is put together at run time, and what keeps it cheap.
 REPORTED = {
-    "wsproxy.proxy.record_addon": "the user's own option",
+    "wsproxy.proxy.recorded_hosts": "the user's own option",
     "wsproxy.catalog.toml_table": "checked by `too_costly`",
     "wsproxy.catalog.cross_match": "one error code, escaped",
     "wsproxy.catalog.server_sentence": "bounded repetitions, in a body of bounded length",

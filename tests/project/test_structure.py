@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MAX_LINES = 500
-SOURCES = sorted((ROOT / "wsproxy").rglob("*.py"))
+# The preload is a program of its own, in the Python of the command that is recorded.
+SOURCES = sorted(path for path in (ROOT / "wsproxy").rglob("*.py") if "preload" not in path.parts)
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 _TEST_MODULE = re.compile(r"`(test_\w+\.py)`")
 _DEFINED = re.compile(r"\s*(?:async )?(?:def|class) (\w+)")
@@ -52,8 +53,12 @@ def unused_functions(sources: list[str], data: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("folder", [SOURCES, TESTS], ids=["wsproxy", "tests"])
 def test_files_have_at_most_500_lines(folder: list[Path]) -> None:
-    sizes = {path: len(path.read_text("utf-8").splitlines()) for path in folder}
-    assert {str(path): size for path, size in sizes.items() if size > MAX_LINES} == {}
+    sizes = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines())
+        for path in folder
+    }
+    long = {path for path, size in sizes.items() if size > MAX_LINES}
+    assert long == set()
 
 
 def test_public_classes_have_one_place_each() -> None:

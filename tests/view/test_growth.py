@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from page_growth import grown
+from json_growth import grown
 from wsproxy.view.growth import Growth, growth
 
 _values = st.recursive(

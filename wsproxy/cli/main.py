@@ -20,9 +20,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _COMMANDS = {
     "record": ("wsproxy.cli.record", "Record the sessions of apps that use this proxy."),
     "run": ("wsproxy.cli.run", "Run a command and record its sessions."),
+    "doctor": ("wsproxy.cli.doctor", "Check whether an app can be recorded here."),
     "list": ("wsproxy.cli.list", "List recorded sessions."),
     "show": ("wsproxy.cli.show", "Show the frames of a trace."),
     "explain": ("wsproxy.cli.explain", "Explain why a session failed, with evidence and fixes."),
+    "follow": ("wsproxy.cli.follow", "Show sessions and their transcripts while they run."),
+    "play": ("wsproxy.cli.play", "Play the audio of a trace."),
     "report": ("wsproxy.cli.report", "Write a session as an HTML file, to look at and listen to."),
     "view": ("wsproxy.cli.view", "Show sessions in the browser, as they are recorded."),
     "replay": ("wsproxy.cli.replay", "Replay a trace, as the client or as the server."),

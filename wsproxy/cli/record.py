@@ -19,6 +19,7 @@ from wsproxy.recorder import SessionWriter, file_descriptors
 from wsproxy.system.address import authority, reachable
 from wsproxy.wording import plural
 
+from . import passed_through
 from .catalog_option import catalog_option
 from .logs import info_on_stderr
 from .recording_options import ended_lines, recording_options, session_line, settings_of, warnings
@@ -93,7 +94,8 @@ async def _record(settings: embedding.ProxySettings, show: Callable[[], None]) -
         else:
             await asyncio.wait({task})
     with contextlib.suppress(OSError, SystemExit):  # the terminal may have gone
-        console.print(Text("\n".join([board.total(), *running.passed_through])))
+        lines = [board.total(), *passed_through.lines(running)]
+        console.print(Text("\n".join(lines)))
     if not running.stopped_in_order:
         sys.exit(1)
 

@@ -50,7 +50,8 @@ def recording_options(function: F) -> F:
             "hosts",
             multiple=True,
             metavar="PATTERN",
-            help="Record only hosts that match this regular expression (repeatable).",
+            help="Record only hosts that match this regular expression (repeatable). Their TLS is "
+            "never passed through unrecorded.",
         ),
         click.option(
             "--confdir",

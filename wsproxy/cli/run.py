@@ -6,7 +6,7 @@ import contextlib
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsproxy.errors import WsproxyError
-from wsproxy.intercept import environment, past_connections
+from wsproxy.intercept import environment, loaded_clients, past_connections
+from wsproxy.intercept.loaded_clients import LoadedClient
 from wsproxy.intercept.past_connections import PastConnection
+from wsproxy.intercept.preloads import clients_folder
 from wsproxy.recorder import SessionWriter, file_descriptors
 from wsproxy.report.text import safe
 from wsproxy.wording import plural
 
-from . import app_process
+from . import app_process, client_hints, passed_through
 from .app_process import Catch
 from .catalog_option import catalog_option
 from .hints import message
@@ -37,21 +39,7 @@ from .view_process import viewing
 if TYPE_CHECKING:
     from wsproxy.proxy import embedding
 
-# For apps that ignore the environment.
-_HINTS = (
-    "A library may ignore proxy settings. Setting the app's base URL always works:",
-    "  wsproxy run --listen 127.0.0.1:8080 --mode reverse:wss://api.deepgram.com -- CMD",
-    "and in the app (docs/sdks.md lists all SDKs):",
-    "  Deepgram Python:   DeepgramClient(environment=DeepgramClientEnvironment(",
-    "                       base='http://127.0.0.1:8080', production='ws://127.0.0.1:8080',",
-    "                       agent='ws://127.0.0.1:8080', agent_rest='http://127.0.0.1:8080'))",
-    "  Deepgram Node:     new DeepgramClient({apiKey, baseUrl: 'ws://127.0.0.1:8080'})",
-    "  AssemblyAI Python: StreamingClientOptions(api_host='ws://127.0.0.1:8080')",
-    "  ws (Node):         new WebSocket('ws://127.0.0.1:8080/v1/listen')",
-    "Chromium and Electron need flags, which are in a variable of the command:",
-    "  wsproxy run -- sh -c 'chromium $WSPROXY_CHROMIUM_FLAGS URL'",
-    "A container has its own proxy settings: point them at `wsproxy record`.",
-)
+_MAX_RELAYED = 5  # hosts that are named
 _LINGER = 2.0  # seconds that connections may stay open after the command has ended
 
 
@@ -94,7 +82,8 @@ def command(
 
     CMD gets environment variables that send it through the recorder and make it trust the
     recorder's CA: proxy variables in upper and lower case, certificate variables, and preloads
-    for Python, Node, Bun and Java, many of whose libraries read neither.
+    for Python, Node, Bun and Java, many of whose libraries read neither. On Linux, connections
+    to ports 443 and 80 that go past all of this are caught.
     Recorded sessions are reported on stderr; CMD's stdout is left alone.
 
     \b
@@ -111,7 +100,8 @@ def command(
     ended: int | None = None
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
+            # A browser may still write to its profile.
+            tempfile.TemporaryDirectory(prefix="wsproxy-", ignore_cleanup_errors=True) as folder,
             info_on_stderr(),
             viewing(settings.out) if view else contextlib.nullcontext(),
             embedding.background(settings, on_end=recorded.add) as running,
@@ -127,7 +117,8 @@ def command(
             with contextlib.suppress(KeyboardInterrupt):  # the user does not want to wait
                 # The command's last sessions end shortly after it.
                 running.drain(_LINGER)
-        _report(recorded, running, settings.out, past + Counter(running.past))
+            loaded = loaded_clients.read(clients_folder(Path(folder)))
+        _report(recorded, running, settings.out, past + Counter(running.past), loaded)
     except Exception as error:
         if ended is None:
             raise
@@ -159,11 +150,21 @@ class Recorded:
             self.failed = recording.path
 
 
+def _relayed_lines(relayed: Mapping[str, int]) -> list[str]:
+    """How to record hosts that the catalog does not know."""
+    most = Counter(relayed).most_common(_MAX_RELAYED)
+    lines = [f"not decrypted: {plural(count, 'connection')} to {host}" for host, count in most]
+    if lines:
+        lines.append("these are no known speech APIs; --host 'NAME' records a host")
+    return lines
+
+
 def _report(
     recorded: Recorded,
     running: embedding.RunningProxy,
     out: Path,
     past: Mapping[PastConnection, int],
+    loaded: Sequence[LoadedClient] = (),
 ) -> None:
     def say(text: str) -> None:
         click.echo(f"wsproxy: {text}" if text else "", err=True)
@@ -174,17 +175,19 @@ def _report(
             click.echo(f"  {line}", err=True)
         if recorded.failed is not None:
             say(f"to see why: wsproxy explain {recorded.failed}")
-    elif running.connections:
+    elif count := running.connections + sum(running.relayed.values()):
         say(
-            f"nothing recorded: the command opened {plural(running.connections, 'connection')} "
+            f"nothing recorded: the command opened {plural(count, 'connection')} "
             "through the recorder, but no WebSocket, and no failed request to a known speech API"
         )
+        for line in _relayed_lines(running.relayed):
+            say(safe(line))
     else:
         say("nothing recorded: the command opened no connection through the recorder")
     for line in past_connections.lines(past):
         say(safe(line))
     if past or not recorded.count:
-        for line in _HINTS:
-            click.echo(f"  {line}", err=True)
-    for line in running.passed_through:
+        for line in client_hints.lines(loaded, [kind.program for kind in past]):
+            click.echo(f"  {safe(line)}", err=True)
+    for line in passed_through.lines(running):
         say(line)

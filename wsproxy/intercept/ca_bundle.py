@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
-import re
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +19,7 @@ _SYSTEM_BUNDLES = (
     "/etc/ssl/cert.pem",
 )
 
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
+_BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 _MAX_FILE = 16 << 20  # bytes read of a file; the usual bundle has 300 kB
 _MAX_FILES = 2000  # files read in a folder
 
@@ -37,15 +36,25 @@ def read(path: Path) -> Certificates:
     if path.is_dir():
         return _read_folder(path)
     with path.open("rb") as file:
-        content = file.read(_MAX_FILE)
+        found = parse(file.read(_MAX_FILE))
+    if not found:
+        raise ValueError("it contains no PEM certificate")
+    return found
+
+
+def parse(content: bytes) -> Certificates:
+    """The certificates in PEM text.
+
+    Raises:
+        ValueError: one is no base64.
+    """
     found: Certificates = {}
-    for body in _PEM.findall(content):
+    for part in content.split(_BEGIN)[1:]:
+        body = part.partition(_END)[0]
         try:
             found[base64.b64decode(b"".join(body.split()), validate=True)] = None
         except binascii.Error:
             raise ValueError("it contains an invalid certificate") from None
-    if not found:
-        raise ValueError("it contains no PEM certificate")
     return found
 
 
@@ -66,13 +75,18 @@ def usual() -> Certificates:
 
     Not to be changed: all callers get the same ones.
     """
-    found = read(Path(certifi.where()))
+    return read(Path(certifi.where())) | system()
+
+
+@functools.cache
+def system() -> Certificates:
+    """The certificates of the system's bundle; none if it has none. Not to be changed."""
     for name in _SYSTEM_BUNDLES:
         try:
-            return found | read(Path(name))
+            return read(Path(name))
         except (OSError, ValueError):
             continue
-    return found
+    return {}
 
 
 def are_valid(certificates: Iterable[bytes]) -> bool:

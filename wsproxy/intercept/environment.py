@@ -72,8 +72,10 @@ def for_command(
     if kind in ("regular", "upstream"):
         preloads.set_variables(env, url, running.ca, folder)
     if proxy is not None:
-        _use_proxy(env, f"http://{authority(*proxy)}")
+        beside = f"http://{authority(*proxy)}"
+        _use_proxy(env, beside)
         env["no_proxy"] = env["NO_PROXY"] = ",".join(_THIS_MACHINE)
+        preloads.set_variables(env, beside, running.ca, folder)
     return env
 
 

@@ -50,10 +50,10 @@ def tool_options(env: Mapping[str, str], proxy: str, bundle: Path, folder: Path)
 
 def _non_proxy_hosts(env: Mapping[str, str]) -> str:
     """NO_PROXY as Java writes it; networks and ports are unknown there."""
-    rules = (env.get("no_proxy") or env.get("NO_PROXY") or "").split(",")
+    rules = env.get("no_proxy") or env.get("NO_PROXY") or ""
     hosts = []
-    for rule in (each.strip() for each in rules):
-        if rule and "/" not in rule:
+    for rule in rules.replace(",", " ").split():
+        if "/" not in rule:
             name = rule.lstrip("*").lstrip(".")
             hosts += [name, f"*.{name}"] if name else ["*"]
     return "|".join(hosts)

@@ -8,6 +8,7 @@ its own, for its connections to servers.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Iterable, Mapping
@@ -44,7 +45,7 @@ REPLACING_IF_SET = (
 # Each adds to the certificates that a program has built in.
 ADDING = ("NODE_EXTRA_CA_CERTS", "DENO_CERT")
 _FOLDERS = ("SSL_CERT_DIR",)  # left alone: OpenSSL reads it beside SSL_CERT_FILE
-_ALL = (*REPLACING, *REPLACING_IF_SET, *ADDING, *_FOLDERS)
+NAMES = (*REPLACING, *REPLACING_IF_SET, *ADDING, *_FOLDERS)
 
 
 def set_variables(env: dict[str, str], ca: Path, folder: Path) -> Path:
@@ -82,7 +83,7 @@ def upstream_certificates(env: Mapping[str, str]) -> Certificates:
 
 
 def of_variables(
-    env: Mapping[str, str], names: Iterable[str] = _ALL, known: Certificates | None = None
+    env: Mapping[str, str], names: Iterable[str] = NAMES, known: Certificates | None = None
 ) -> Certificates:
     """The certificates in the files that variables name.
 
@@ -102,15 +103,18 @@ def of_variables(
         try:
             new = ca_bundle.read(path)
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            logger.warning("wsproxy: %s=%s is not used: %s", name, path, why)
+            _log_unusable(name, path, getattr(error, "strerror", None) or str(error))
             continue
         if ca_bundle.are_valid(each for each in new if each not in (known or ())):
             found |= new
         else:
-            why = "it contains an invalid certificate"
-            logger.warning("wsproxy: %s=%s is not used: %s", name, path, why)
+            _log_unusable(name, path, "it contains an invalid certificate")
     return found
+
+
+@functools.cache  # the recorder and the app get the certificates one after the other
+def _log_unusable(name: str, path: Path, why: str) -> None:
+    logger.warning("wsproxy: %s=%s is not used: %s", name, path, why)
 
 
 def _git_has_own_ca(env: Mapping[str, str]) -> bool:

@@ -15,6 +15,7 @@ import logging
 import socket
 import time
 from collections import Counter
+from functools import partial
 from typing import Any, Protocol
 
 from mitmproxy import ctx
@@ -64,7 +65,7 @@ class CatchMode(ProxyMode):
 _MODE = CatchMode("catch", _INTERNAL, None, None)
 
 
-class Recorder(Protocol):
+class CatchRecorder(Protocol):
     """What records; `RecordAddon` does.
 
     Attributes:
@@ -89,10 +90,12 @@ class CaughtConnections:
 
     Attributes:
         past: how many connections went past the recorder, by kind.
+        relayed: how many were relayed because they are no API's, by host.
     """
 
-    def __init__(self, recorder: Recorder, control: socket.socket) -> None:
+    def __init__(self, recorder: CatchRecorder, control: socket.socket) -> None:
         self.past: Counter[PastConnection] = Counter()
+        self.relayed: Counter[str] = Counter()
         self._recorder = recorder
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
@@ -116,14 +119,15 @@ class CaughtConnections:
             case {"opening": number, "to": to, "meeting": place, "app": app}:
                 task = asyncio.create_task(self._open(number, tuple(to), tuple(place), tuple(app)))
                 self._tasks.add(task)
-                task.add_done_callback(self._on_task_end)
+                task.add_done_callback(partial(self._on_task_end, number))
             case {"past": address, "program": program, "why": why}:
                 self.past[PastConnection(address and tuple(address), program, why)] += 1
 
-    def _on_task_end(self, task: asyncio.Task[None]) -> None:
+    def _on_task_end(self, number: int, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("wsproxy: a caught connection has failed", exc_info=error)
+            self._report(number, errno.ECONNREFUSED)  # unless the app has an answer already
 
     def _report(self, number: int, error: int) -> None:
         self._supervisor.write(json.dumps({"opened": number, "errno": error}).encode() + b"\n")
@@ -168,6 +172,8 @@ class CaughtConnections:
         host = first.host or to[0]
         hosts = self._recorder.hosts
         if not hosts.is_wanted(host) and not (first.is_upgrade and hosts.includes(host)):
+            if host in self.relayed or len(self.relayed) < _MAX_NAMES:
+                self.relayed[host] += 1
             await _relay(client, server)
             return
         self._names[to[0]] = host
@@ -182,7 +188,9 @@ async def _connect(to: tuple[Any, ...]) -> Streams:
     Raises:
         OSError: it cannot be reached.
     """
-    sock = socket.socket(socket.AF_INET6 if ":" in to[0] else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in to[0] else socket.AF_INET
+    # With the protocol, as otherwise asyncio does not send small data at once.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, to)

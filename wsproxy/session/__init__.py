@@ -1,6 +1,8 @@
 """A trace read once: handshake, messages, audio, ending.
 
 session            the fold over a trace's records
+direction          the traffic of one side, counted
+ending             how a session ended, and which side ended it
 frame_fold         the frames of a session, folded: traffic, audio, messages that are kept
 traffic            the frames of a session, in running totals
 messages           messages and closes as values
@@ -23,12 +25,14 @@ control_events     messages that are neither audio nor transcript
 message            a message as JSON: its kind and its content
 message_kinds      the kind of a message
 binary_block       binary messages that are added at once
+few_records        all records of a short session
 audio_meter        how much audio a direction has carried, and how much is speech
 requested_model    the model and the language that a session requests
 """
 
+from .direction import Direction
 from .messages import BinaryMessage, CloseInfo, TextMessage
-from .session import Direction, Session
+from .session import Session
 from .traffic import FrameInfo, Traffic
 
 __all__ = [

@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from wsproxy.catalog import Catalog
 from wsproxy.errors import LimitExceeded
@@ -25,18 +24,21 @@ from wsproxy.trace import (
     FrameRecord,
     FrameRun,
     Gap,
+    GrowingTrace,
     Loss,
     Record,
     Request,
     Response,
     Start,
     TraceReader,
-    bounded_following,
     bounded_runs,
 )
 from wsproxy.trace.read_limits import Allowance
-from wsproxy.wire import Close, Opcode, header, is_upgrade
+from wsproxy.wire import Close, Opcode, header
 
+from . import ending
+from .direction import Direction
+from .few_records import FewRecords
 from .frame_fold import FrameFold
 from .head_tail_buffer import KEPT_TEXT
 from .messages import BinaryMessage, CloseInfo, TextMessage
@@ -48,6 +50,7 @@ from .traffic import FrameInfo, Traffic
 from .transcript import KEPT_RESULTS
 
 _T = TypeVar("_T")
+_R = TypeVar("_R", Record | FrameRun, Record | FrameRun | None)
 _CLOSE = int(Opcode.CLOSE)
 # Why a heuristic took a value for a credential.
 _HEURISTICS = {
@@ -61,25 +64,6 @@ FIRST_FRAMES = 16  # that a summary reads: the messages that set the session up 
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
 KEPT_RULE = 200  # characters kept of a broken rule
-# A session with at most so many records is kept complete, if the payloads are small.
-_ALL_RECORDS, _ALL_BYTES = 64, 16 << 10
-
-
-@dataclass(slots=True)
-class Direction:
-    """One side's traffic, counted.
-
-    Attributes:
-        frames: number of frames.
-        size: bytes on the wire after the upgrade, frames and garbage.
-        garbage: bytes that were no valid frame.
-        ended: how the direction ended, if it did.
-    """
-
-    frames: int = 0
-    size: int = 0
-    garbage: int = 0
-    ended: Eof | None = None
 
 
 class Session:
@@ -121,8 +105,9 @@ class Session:
         self._broken_ns: dict[int, int] = {}
         self.before_close: FrameInfo | None = None
         self._heuristic_redactions: dict[str, None] = {}
-        self._records: list[Record] | None = None if with_audio else []
-        self._record_bytes = 0
+        self._few = FewRecords()
+        if with_audio:
+            self._few.discard()
 
     @classmethod
     def analyzing(cls, catalog: Catalog, keep_results: int = KEPT_RESULTS) -> Session:
@@ -173,37 +158,33 @@ class Session:
         Raises:
             TraceError: as `read` does.
         """
-        return cast("Iterator[Record | FrameRun]", self._reading(path, allowance, bounded_runs))
+        with TraceReader(path, allowance) as reader:
+            yield from self._add_all(reader, bounded_runs(reader))
 
     def following(
         self, path: str | os.PathLike[str]
     ) -> Generator[Record | FrameRun | None, None, None]:
-        """Do the same with a trace that is being written, see `TraceReader.following`.
+        """Do the same with a trace that is being written, see `GrowingTrace.following`.
 
         Raises:
             TraceError: as `read` does.
         """
-        return self._reading(path, None, bounded_following)
+        with GrowingTrace(path) as reader:
+            yield from self._add_all(reader, reader.following())
 
-    def _reading(
-        self,
-        path: str | os.PathLike[str],
-        allowance: Allowance | None,
-        records: Callable[[TraceReader], Iterator[Record | FrameRun | None]],
-    ) -> Generator[Record | FrameRun | None, None, None]:
-        with TraceReader(path, allowance) as reader:
-            try:
-                for record in records(reader):
-                    if isinstance(record, FrameRun):
-                        self.add_run(record)
-                    elif record is not None:
-                        self.add(record)
-                    yield record
-            except LimitExceeded as error:
-                if reader.session is None:
-                    raise  # nothing was found in it so far
-                self.unread = str(error)
-            self.losses = reader.losses
+    def _add_all(self, reader: TraceReader, records: Iterator[_R]) -> Iterator[_R]:
+        try:
+            for record in records:
+                if isinstance(record, FrameRun):
+                    self.add_run(record)
+                elif record is not None:
+                    self.add(record)
+                yield record
+        except LimitExceeded as error:
+            if reader.session is None:
+                raise  # nothing was found in it so far
+            self.unread = str(error)
+        self.losses = reader.losses
 
     @classmethod
     def summary(
@@ -242,8 +223,8 @@ class Session:
         """Add the next record."""
         if record.t_ns > self.last_ns:  # noqa: PLR1730  # a call costs as much as all else here
             self.last_ns = record.t_ns
-        if self._records is not None:
-            self._keep_all(record)
+        if self._few.complete:
+            self._few.add(record)
         if type(record) is FrameRecord:
             self._add_frame(record)
             return
@@ -276,28 +257,16 @@ class Session:
                 self.end = record
                 self._frames.end()
 
-    def _keep_all(self, record: Record) -> None:
-        """Keep one of few records, or none of many."""
-        assert self._records is not None
-        self._records.append(record)
-        match record:
-            case FrameRecord(payload=data) | Bytes(data=data):
-                self._record_bytes += len(data)
-            case Response(body=body):
-                self._record_bytes += len(body or b"")
-        if len(self._records) > _ALL_RECORDS or self._record_bytes > _ALL_BYTES:
-            self._records = None
-
     def analyzed(self, catalog: Catalog) -> Session | None:
         """The same session with all messages and all audio read, see `analyzing`.
 
         Returns:
             None where the records are no longer in memory: `read` them from the trace.
         """
-        if self._records is None:
+        if not self._few.complete:
             return None
         session = Session.analyzing(catalog)
-        for record in self._records:
+        for record in self._few:
             session.add(record)
         return session
 
@@ -463,43 +432,22 @@ class Session:
     @property
     def ending(self) -> str:
         """One of trace.ENDINGS."""
-        if self.end is not None:
-            return self.end.ending
-        return self.derived_ending or "unfinished"
+        return ending.recorded(self)
 
     @property
     def derived_ending(self) -> str | None:
         """The ending that the records show, without the end record."""
-        if self.response is not None and not self.accepted:
-            return "refused" if self._requested_upgrade else "http"
-        if self.closes:
-            return "close"
-        if self._first_ended is not None and self.accepted:
-            return "reset" if self._first_ended.how == "reset" else "eof"
-        if self.failures:
-            return "failed"
-        return None
+        return ending.derived(self)
 
     @property
-    def _requested_upgrade(self) -> bool:
-        return self.request is None or is_upgrade((h[0], h[1]) for h in self.request.headers)
+    def first_ended(self) -> Eof | None:
+        """How the direction ended that ended first."""
+        return self._first_ended
 
     @property
     def closed_by(self) -> str | None:
         """Which side ended it: "client", "server", or None."""
-        ending = self.ending
-        if ending == "close" and self.closes:
-            return _side(self.closes[0].from_client)
-        if ending in ("eof", "reset") and self._first_ended is not None:
-            return _side(self._first_ended.from_client)
-        if ending in ("refused", "http"):
-            return "server"
-        if ending == "failed" and self.failures:
-            if self.failures[0].where == "recorder":
-                return None
-            return _side(self.failures[0].from_client)
-        # The records that show it may be in a lost part of the trace.
-        return self.end.closed_by if self.end is not None else None
+        return ending.ended_by(self)
 
     @property
     def opened_ns(self) -> int | None:
@@ -513,12 +461,7 @@ class Session:
     @property
     def ended_ns(self) -> int:
         """When the session ended: its first Close frame, or else the end of the connection."""
-        if self.close is not None:
-            return self.close.t_ns
-        for direction in (self.received, self.sent):
-            if direction.ended is not None:
-                return direction.ended.t_ns
-        return self.duration_ns
+        return ending.time_of_end(self)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -528,11 +471,7 @@ class Session:
     @property
     def failed(self) -> bool:
         """Whether the ending is not a normal one."""
-        if self.ending == "close":
-            lost = self.end.close_code if self.end is not None else None
-            code = self.closes[0].code if self.closes else lost
-            return code not in (1000, 1001, None)
-        return self.ending not in ("stopped", "unfinished")
+        return ending.is_failure(self)
 
     def response_header(self, name: str) -> str | None:
         """A header of the response, or None."""
@@ -557,7 +496,3 @@ def _is_later_frame(record: Record, session: Session) -> bool:
 def _keep(kept: list[_T], item: _T) -> None:
     if len(kept) < KEPT_RECORDS:
         kept.append(item)
-
-
-def _side(from_client: bool) -> str:
-    return "client" if from_client else "server"

@@ -3,9 +3,11 @@
 `docs/trace-format.md` is the specification.
 """
 
+from .folder_watch import FolderWatch
+from .growing import GrowingTrace
 from .packed_frame import FrameRun
 from .parts import SUFFIX
-from .reader import Loss, TraceReader, bounded, bounded_following, bounded_runs, find_traces
+from .reader import Loss, TraceReader, bounded, bounded_runs, find_traces
 from .records import (
     DERIVED,
     ENDINGS,
@@ -38,9 +40,11 @@ __all__ = [
     "Eof",
     "Failure",
     "FindingRecord",
+    "FolderWatch",
     "FrameRecord",
     "FrameRun",
     "Gap",
+    "GrowingTrace",
     "Loss",
     "More",
     "Record",
@@ -50,7 +54,6 @@ __all__ = [
     "TraceReader",
     "TraceWriter",
     "bounded",
-    "bounded_following",
     "bounded_runs",
     "find_recordings",
     "find_traces",

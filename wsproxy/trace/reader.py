@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, NoReturn, cast
+from typing import BinaryIO, NoReturn, Self, cast
 
 from wsproxy.errors import LimitExceeded, NotATrace, TraceError
 from wsproxy.system.regular_file import open_regular
 
-from .blocks import PEEK, READ_AHEAD, BadBlock, CutBlock, find_blocks, last_block, peek, read_block
+from .blocks import PEEK, READ_AHEAD, BadBlock, find_blocks, last_block, peek, read_block
 from .packed_frame import MAX_RUN, FrameRun
 from .parts import SUFFIX, later_parts, one_a_session, part_of, part_path
 from .read_limits import BYTES_A_RECORD, SEARCHED_RATIO, VARIABLE, Allowance
@@ -103,14 +103,14 @@ class TraceReader:
         self._more = False  # whether the current part names a following one
         self._later: list[int] | None = None  # numbers of the parts in the folder, once asked for
         self._longest_run = 0  # frames that come together
-        self._following = False
+        self._is_growing = False  # whether the current part is being written, see GrowingTrace
         self._seen: set[type[Record]] = set()  # of what the head of each part repeats
         try:
             self._file = _open(self.path)
         except OSError as error:
             raise self._unreadable(error) from error
 
-    def __enter__(self) -> TraceReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -145,19 +145,8 @@ class TraceReader:
         """
         return cast("Iterator[Record | FrameRun]", self._read(longest_run=MAX_RUN))
 
-    def following(self) -> Iterator[Record | FrameRun | None]:
-        """The records of a trace that is being written, as `with_runs` returns them.
-
-        None: nothing more is written so far, but may be when the next one is asked for. It ends
-        with the end record; whoever follows a trace has to notice that its recorder has gone.
-
-        Raises:
-            NotATrace, LimitExceeded: as while iterating.
-        """
-        self._following = True
-        return self._read(longest_run=MAX_RUN)
-
     def _read(self, *, longest_run: int) -> Iterator[Record | FrameRun | None]:
+        """The records; None where the rest of a growing trace is not written yet."""
         self._longest_run = longest_run
         self.losses, self.ended, self._session = [], False, None
         self._seen.clear()
@@ -170,9 +159,10 @@ class TraceReader:
         found = False
         records = self._parts()
         for first in records:
-            found = True
             yield first
-            yield from records
+            if first is not None:
+                found = True
+                yield from records
         if not found and self._id_begin:
             named, self._id_begin = self._id_begin, ""
             yield from self._read(longest_run=longest_run)
@@ -258,24 +248,32 @@ class TraceReader:
         while offset is not None:
             try:
                 block, end = read_block(self._file, offset)
-            except (EOFError, BadBlock) as error:
-                if self._following and isinstance(error, EOFError | CutBlock):
-                    if self.ended or self._more:
-                        return  # what follows is the seek table
-                    yield None
-                    continue
-                if isinstance(error, EOFError):
+            except EOFError:
+                if not self._waits:
                     return
-                offset = self._resume(offset, error)
-                continue
+                block, end = b"", offset
+            except BadBlock as error:
+                if not (error.is_cut and self._waits):
+                    offset = self._resume(offset, error)
+                    continue
+                block, end = b"", offset
             except OSError as error:
                 raise self._unreadable(error) from error
+            if not block and self._waits:  # also at a seek table: it may be written over
+                self._file.seek(0, os.SEEK_END)  # and so may what is in the buffer
+                yield None
+                continue
             if not self._allowance.take(end - offset, len(block)):
                 times = len(block) // (end - offset)
                 self.stop(f"it unpacks to {times:,} times its size", offset)
             yield from self._records(block, offset, end)
             del block  # the next one may be as large
             offset = end
+
+    @property
+    def _waits(self) -> bool:
+        """Whether more is to be written behind what is there."""
+        return self._is_growing and not self._more and not self.ended
 
     def stop(self, reason: str, offset: int | None = None) -> NoReturn:
         """Stop reading the trace: the rest is a loss.
@@ -399,32 +397,21 @@ def bounded(reader: TraceReader) -> Iterator[Record]:
     iterator = iter(reader)
     yield from islice(iterator, MAX_RECORDS)
     if next(iterator, None) is not None:
-        _stop_over_limit(reader)
+        stop_over_limit(reader)
 
 
 def bounded_runs(reader: TraceReader) -> Iterator[Record | FrameRun]:
     """As `bounded`, with runs of binary messages in place of their frames."""
-    return cast("Iterator[Record | FrameRun]", _bounded(reader, reader.with_runs()))
-
-
-def bounded_following(reader: TraceReader) -> Iterator[Record | FrameRun | None]:
-    """As `bounded_runs`, of a trace that is being written, see `TraceReader.following`."""
-    return _bounded(reader, reader.following())
-
-
-def _bounded(
-    reader: TraceReader, records: Iterator[Record | FrameRun | None]
-) -> Iterator[Record | FrameRun | None]:
     room = MAX_RECORDS
-    for each in records:
-        if each is not None:
-            room -= len(each) if type(each) is FrameRun else 1
+    for each in reader.with_runs():
+        room -= len(each) if type(each) is FrameRun else 1
         if room < 0:
-            _stop_over_limit(reader)
+            stop_over_limit(reader)
         yield each
 
 
-def _stop_over_limit(reader: TraceReader) -> NoReturn:
+def stop_over_limit(reader: TraceReader) -> NoReturn:
+    """Stop reading a trace of more than MAX_RECORDS, see `TraceReader.stop`."""
     reader.stop(f"it has over {MAX_RECORDS:,} records")
 
 

@@ -34,7 +34,7 @@ _CLOSE, _BINARY = int(Opcode.CLOSE), int(Opcode.BINARY)
 
 
 @dataclass(slots=True)
-class Frame:
+class TableFrame:
     """A frame, its payload shortened.
 
     Attributes:
@@ -59,7 +59,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Gap:
+class TimeGap:
     """A time without data frames of one direction.
 
     Attributes:
@@ -82,15 +82,15 @@ class FrameTable:
 
     def __init__(self) -> None:
         self.count = 0
-        self._first: list[Frame] = []
-        self._between: list[Frame] = []
-        self._last: deque[Frame] = deque(maxlen=KEPT_LAST)
+        self._first: list[TableFrame] = []
+        self._between: list[TableFrame] = []
+        self._last: deque[TableFrame] = deque(maxlen=KEPT_LAST)
         self._limit = MAX_TEXT  # bytes of a payload, while the session is read
         self._held = 0
         self._notes = 0
         self._is_text = [False, False]  # the open message of each direction
         self._data: list[tuple[int, int] | None] = [None, None]  # its last data frame
-        self._gaps: tuple[list[Gap], list[Gap]] = ([], [])
+        self._gaps: tuple[list[TimeGap], list[TimeGap]] = ([], [])
 
     def add(self, record: FrameRecord) -> None:
         """Add the next frame."""
@@ -112,7 +112,7 @@ class FrameTable:
         while self._held > _HELD and self._limit > _MIN_TEXT:
             self._shorten()
 
-    def after(self, number: int) -> list[Frame]:
+    def after(self, number: int) -> list[TableFrame]:
         """The frames that are kept of those after a number."""
         if number < len(self._first):
             return [*self._first[number:], *self._last]
@@ -129,12 +129,12 @@ class FrameTable:
         is_text = record.opcode in (Opcode.TEXT, _CLOSE)
         self._between.append(self._frame(number, record, is_text=is_text))
 
-    def _frame(self, number: int, record: FrameRecord, *, is_text: bool) -> Frame:
+    def _frame(self, number: int, record: FrameRecord, *, is_text: bool) -> TableFrame:
         limit = self._limit if is_text else MAX_BINARY
         payload, shortened = record.payload[:limit], len(record.payload) > limit
         if is_text and len(record.payload) > _LONG:
             payload, shortened = _beginning(record.payload, limit)
-        return Frame(
+        return TableFrame(
             number,
             record.t_ns,
             record.from_client,
@@ -167,7 +167,7 @@ class FrameTable:
         self._data[record.from_client] = (record.t_ns, self.count)
         if last is None or record.t_ns - last[0] < GAP_S * 1e9:
             return
-        gap, gaps = Gap(record.t_ns - last[0], *last), self._gaps[record.from_client]
+        gap, gaps = TimeGap(record.t_ns - last[0], *last), self._gaps[record.from_client]
         (heappush if len(gaps) < KEPT_GAPS else heappushpop)(gaps, gap)
 
     def _shorten(self) -> None:
@@ -179,11 +179,11 @@ class FrameTable:
                 frame.payload, frame.shortened = frame.payload[: self._limit], True
             self._held += len(frame.payload)
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[TableFrame]:
         """The frames that are kept."""
         return chain(self._first, self._between, self._last)
 
-    def gaps(self, *, from_client: bool) -> list[Gap]:
+    def gaps(self, *, from_client: bool) -> list[TimeGap]:
         """The longest times without data frames of a direction, in their order."""
         return sorted(self._gaps[from_client], key=lambda gap: gap.start_ns)
 
@@ -197,7 +197,7 @@ class FrameTable:
         )
 
 
-def ranges_of(frames: Iterable[Frame]) -> list[tuple[int, int]]:
+def ranges_of(frames: Iterable[TableFrame]) -> list[tuple[int, int]]:
     """The numbers of frames: first and last of each run."""
     runs: list[tuple[int, int]] = []
     for frame in frames:
@@ -208,7 +208,7 @@ def ranges_of(frames: Iterable[Frame]) -> list[tuple[int, int]]:
     return runs
 
 
-def content_of(frame: Frame, limits: tuple[int, int]) -> str:
+def content_of(frame: TableFrame, limits: tuple[int, int]) -> str:
     """A frame's payload as text, shortened: binary in hexadecimal."""
     payload = frame.payload[: limits[not frame.is_text]]
     if frame.opcode == _CLOSE:
@@ -216,7 +216,7 @@ def content_of(frame: Frame, limits: tuple[int, int]) -> str:
     return payload.decode("utf-8", "replace") if frame.is_text else payload.hex()
 
 
-def is_shortened(frame: Frame, limits: tuple[int, int]) -> bool:
+def is_shortened(frame: TableFrame, limits: tuple[int, int]) -> bool:
     """Whether `content_of` leaves out a part."""
     return frame.shortened or len(frame.payload) > limits[not frame.is_text]
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import secrets
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
 from wsproxy import __version__
@@ -39,6 +38,20 @@ LIBRARIES = (
 )
 # One module in parts: a page without other files has nothing to import.
 _MODULE = ("session", "page", "axis", "players", "transcript", "latency", "frames", "pair", "main")
+_LABELS = {
+    "upgrade": "upgrade answered",
+    "first_interim": "first interim result, after the first audio",
+    "first_final": "first final result, after the first audio",
+    "lag": "lag of the transcript behind the audio",
+    "lag_min": "lag of the transcript, smallest",
+    "lag_max": "lag of the transcript, largest",
+    "largest_lag": "lag of the transcript, largest",
+    "finalization": "last final result, after the last speech",
+    "utterances": "first audio, after a text to speak",
+    "utterance": "first audio, after a text to speak (median)",
+    "turns": "first audio of the agent, after the user's speech",
+    "turn": "first audio of the agent, after the user's speech (median)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +157,7 @@ def render(
         for name, part in more.items()
         if name.startswith("data_")
     ]
-    nonce = secrets.token_urlsafe(16)
+    nonce = _nonce(block for _, block in blocks)
     return (
         _environment()
         .get_template(template)
@@ -165,6 +178,18 @@ def render(
             **more,
         )
     )
+
+
+def _nonce(blocks: Iterable[str]) -> str:
+    """The nonce of a page: the same for the same page, so that bundles can be compared.
+
+    A hash of the data will do: text of a trace that named the page's nonce would have to contain
+    a hash of itself.
+    """
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block.encode())
+    return base64.urlsafe_b64encode(digest.digest()[:18]).decode()
 
 
 def rendered(template: str, view: SessionView, **more: Any) -> str:
@@ -213,6 +238,11 @@ def _hash(text: str) -> str:
     return f"'sha256-{digest}'"
 
 
+def template(name: str) -> Template:
+    """A template of the package, with the filters of pages."""
+    return _environment().get_template(name)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -228,13 +258,19 @@ def _environment() -> Environment:
         "size": size,
         "lasting": lasting,
         "short": short,
-        "label": lambda name: str(name).removesuffix("_s").replace("_", " "),
+        "label": _label,
         "side": lambda side: "app →" if side == "c" else "← server",
         "opcode": lambda digit: _OPCODES.get(digit, digit),
     }
     return environment
 
 
+def _label(name: str) -> str:
+    """A name of the data, for people."""
+    bare = name.removesuffix("_s")
+    return _LABELS.get(bare, bare.replace("_", " "))
+
+
 def _time(seconds: float | None) -> str:
     """Seconds, as `wsproxy show` prints them."""
-    return "?" if seconds is None else f"{seconds:.3f}"
+    return "?" if seconds is None else f"{seconds + 0.0:.3f}"  # never "-0.000"

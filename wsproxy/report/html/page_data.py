@@ -136,13 +136,20 @@ from typing import Any
 from wsproxy.report import json_schema
 from wsproxy.report.audio_tracks import tracks_json
 from wsproxy.report.explanation import Explanation
+from wsproxy.report.latency import LatencySeries, latency_series
 from wsproxy.report.text import short
 from wsproxy.report.timeline import timeline_json
 from wsproxy.session.transcript import KEPT_TEXT
-from wsproxy.statistics import percentile
 
 from .embedded_audio import EmbeddedAudio
-from .frame_table import Frame, FrameTable, content_of, fitting_limit, is_shortened, ranges_of
+from .frame_table import (
+    FrameTable,
+    TableFrame,
+    content_of,
+    fitting_limit,
+    is_shortened,
+    ranges_of,
+)
 from .handshake_data import handshake_data, url_of
 from .reading import SessionContent
 from .track_data import element_id, track_data
@@ -297,7 +304,9 @@ def _finding(found: dict[str, Any]) -> dict[str, Any]:
 # -- frames
 
 
-def frame_columns(listed: Sequence[Frame], count: int, limits: tuple[int, int]) -> dict[str, Any]:
+def frame_columns(
+    listed: Sequence[TableFrame], count: int, limits: tuple[int, int]
+) -> dict[str, Any]:
     """Frames in columns.
 
     Args:
@@ -404,23 +413,17 @@ def _result(result: dict[str, Any], words: list[dict[str, Any]], limit: int) -> 
 
 
 def _latency(content: SessionContent, figures: dict[str, Any]) -> dict[str, Any]:
-    lags = content.timeline.latency.lags
-    points: dict[str, list[list[float | int | None]]] = {
-        "lag": [[_s(lag.t_ns), round(lag.seconds, 3), lag.frame] for lag in lags],
-        "utterances": [[_s(each["t_ns"]), each["seconds"], None] for each in figures["utterances"]],
-        "turns": [[_s(each["t_ns"]), each["seconds"], None] for each in figures["turns"]],
-    }
+    series = latency_series(content.timeline.latency)
     return {
         "figures": {name: value for name, value in figures.items() if not isinstance(value, list)},
-        "series": {name: _series(each) for name, each in points.items() if each},
+        "series": {name: _series(each) for name, each in series.items()},
     }
 
 
-def _series(points: list[list[float | int | None]]) -> dict[str, Any]:
-    values = [point[1] for point in points if point[1] is not None]
+def _series(series: LatencySeries) -> dict[str, Any]:
     return {
-        "points": points,
-        "p50": percentile(values, 0.5),
-        "p95": percentile(values, 0.95),
-        "max": max(values),
+        "points": [[_s(point.t_ns), point.seconds, point.frame] for point in series.points],
+        "p50": series.percentile(0.5),
+        "p95": series.percentile(0.95),
+        "max": series.max,
     }

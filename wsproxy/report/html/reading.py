@@ -133,6 +133,8 @@ def read_content(
     step(f"explaining {path.name}")
     content.diagnose()
     _add_evidence(content)
+    for _, recorder in content.tracks:
+        recorder.report()  # its last samples wait for more
     return content
 
 

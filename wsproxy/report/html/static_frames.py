@@ -8,13 +8,14 @@ from itertools import islice
 
 from wsproxy.report.text import compact, short
 
-from .frame_table import Frame, content_of
+from .frame_table import TableFrame, content_of
 from .reading import SessionContent, named_frames
 
 FIRST, LAST = 20, 30
 AROUND = 2  # frames before and after one of the evidence
 MAX_LINKED = 300  # frames that other parts of the page name
 _TEXT, _NAMED_TEXT = 200, 4000  # characters
+_BINARY = 16  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,12 @@ def _linked(content: SessionContent) -> Iterator[int]:
     yield from (event.frame for event in content.timeline.events)
 
 
-def _row(frame: Frame, limits: tuple[int, int], *, named: bool) -> FrameRow:
-    text = content_of(frame, limits)
+def _row(frame: TableFrame, limits: tuple[int, int], *, named: bool) -> FrameRow:
     if frame.is_text:
-        text = compact(text)
+        text = compact(content_of(frame, limits))
+    else:
+        rest = " …" if frame.length > _BINARY else ""
+        text = f"{frame.payload[:_BINARY].hex(' ')}{rest}"
     return FrameRow(
         frame.number,
         frame.t_ns / 1e9,

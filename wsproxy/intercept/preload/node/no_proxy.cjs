@@ -6,7 +6,7 @@ const net = require('node:net');
 function isExcluded(host, port) {
   const rules = process.env.no_proxy || process.env.NO_PROXY || '';
   const name = host.toLowerCase().replace(/\.$/, '');
-  return rules.split(',').some((rule) => matches(rule.trim().toLowerCase(), name, port));
+  return rules.split(/[\s,]+/).some((rule) => matches(rule.toLowerCase(), name, port));
 }
 
 function matches(rule, host, port) {

@@ -73,12 +73,12 @@ def _is_excluded(host, port):
     """Whether NO_PROXY names the host, itself or as a part of a domain or a network."""
     rules = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     host = host.lower().rstrip(".")
-    return any(_matches(rule.strip().lower(), host, port) for rule in rules.split(","))
+    return any(_matches(rule.lower(), host, port) for rule in rules.replace(",", " ").split())
 
 
 def _matches(rule, host, port):
-    if rule in ("", "*"):
-        return rule == "*"
+    if rule == "*":
+        return True
     if "/" in rule:
         return _is_in_network(host, rule)
     name, colon, number = rule.rpartition(":")

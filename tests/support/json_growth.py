@@ -1,4 +1,4 @@
-"""The growth of a page's data, applied as the page's script does."""
+"""Applies the growth of JSON, as the script of a live page does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wsproxy.view.growth import Growth
 
 
 def grown(value: Any, change: Growth) -> Any:
-    """A value with its growth."""
+    """As `grown` in session.js does."""
     if "set" in change:
         return change["set"]
     if "keep" in change:
