@@ -22,7 +22,7 @@ from .search import search
 
 T = TypeVar("T")
 
-INTERVAL = 0.25  # seconds between two looks at the files
+INTERVAL = 0.15  # seconds between two looks at the files
 FORGET_AFTER = 60.0  # seconds that a session is followed without a page
 RELOAD = '[{"reload":true}]'
 
