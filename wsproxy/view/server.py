@@ -86,13 +86,13 @@ def _application(hub: Hub, access: AccessPolicy) -> Application:
     routes = [
         (r"/([^/]+)/", handlers.StartPage),
         (r"/([^/]+)/updates", handlers.FolderUpdates),
-        (r"/([^/]+)/search", handlers.Search),
+        (r"/([^/]+)/search", handlers.TextSearch),
         (_SESSION, handlers.SessionPage),
         (f"{_SESSION}/updates", handlers.SessionUpdates),
-        (f"{_SESSION}/report", handlers.Report),
-        (f"{_SESSION}/trace", handlers.TraceFile),
-        (f"{_SESSION}/scrubbed", handlers.Scrubbed),
-        (f"{_SESSION}/replay", handlers.Replay),
+        (f"{_SESSION}/report", handlers.ReportDownload),
+        (f"{_SESSION}/trace", handlers.TraceDownload),
+        (f"{_SESSION}/scrubbed", handlers.ScrubbedDownload),
+        (f"{_SESSION}/replay", handlers.ReplayRun),
     ]
     return Application(
         [(pattern, handler, given) for pattern, handler in routes],
