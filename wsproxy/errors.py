@@ -5,11 +5,13 @@
     │   ├── InvalidValue    2  a setting has a value that is not of its form
     │   ├── CatalogError    2  a catalog file has a mistake
     │   ├── RecorderMissing 2  the recorder is not installed: mitmproxy is missing
+    │   ├── NotebookMissing 2  a library for notebooks is not installed
     │   ├── UnknownCondition 2 the catalog has no such condition
     │   └── BlockingCall    2  a blocking call inside a running event loop
     ├── TraceError          3  the trace cannot be read
     │   ├── NotATrace       3  nothing in the file is a trace
     │   └── LimitExceeded   3  the trace holds more than is kept in memory
+    ├── NoAudio             1  there is no audio, or none that can be decoded or played
     ├── NotPublic           1  a public trace would contain personal data
     └── ConnectFailed       2  the peer could not be reached
 
@@ -108,6 +110,10 @@ class RecorderMissing(UsageError):
     """Recording is not possible in this environment; the message names what is missing."""
 
 
+class NotebookMissing(UsageError, ImportError):
+    """A library for notebooks is not installed; the message names the extra that brings it."""
+
+
 class UnknownCondition(UsageError):
     """No condition of the catalog has this id; the message names similar ones."""
 
@@ -128,6 +134,10 @@ class NotATrace(TraceError):
 
 class LimitExceeded(TraceError):
     """The trace holds more than its reader keeps in memory."""
+
+
+class NoAudio(WsproxyError):
+    """A session has no audio, or none that can be decoded or played; the message says why."""
 
 
 class NotPublic(WsproxyError):

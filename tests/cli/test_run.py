@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import weakref
 from collections import Counter
 from pathlib import Path
@@ -14,7 +16,9 @@ import pytest
 from sessions import APP, SERVER, audio, closed, opened
 from trace_builder import TraceBuilder
 from wsproxy.cli import app_process
+from wsproxy.cli.app_process import Catch
 from wsproxy.cli.run import Recorded, _report
+from wsproxy.intercept.catch import availability
 from wsproxy.intercept.pass_through_report import IN_NO_PROXY, PassThroughReport
 from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.proxy.caught import CaughtConnections
@@ -129,6 +133,7 @@ def test_run_report_without_sessions_prints_hints(
     assert "Setting the app's base URL always works" in lines[1]
 
 
+@pytest.mark.parametrize("is_caught", [False, True], ids=["plain", "caught"])
 @pytest.mark.parametrize(
     ("text", "status", "problem"),
     [
@@ -137,14 +142,28 @@ def test_run_report_without_sessions_prints_hints(
     ],
 )
 def test_run_program_that_the_system_refuses_exits_as_a_shell_would(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, status: int, problem: str
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    status: int,
+    problem: str,
+    is_caught: bool,
 ) -> None:
+    if is_caught and (why := availability.obstacle("sh")) is not None:
+        pytest.skip(f"connections cannot be caught: {why}")
     program = tmp_path / "program"
     program.write_text(text)
     program.chmod(0o755)
     with pytest.raises(SystemExit) as ended:
-        app_process.run((str(program),), dict(os.environ), [])
+        app_process.run((str(program),), dict(os.environ), [], Catch(is_used=is_caught))
     assert ended.value.code == status
     line = capsys.readouterr().err
     assert line.startswith(f"error: {program}: ")
     assert problem in line
+
+
+def test_run_is_imported_where_only_other_systems_have_its_modules() -> None:
+    """The command's help, and its error, are printed on every system."""
+    missing = ("fcntl", "resource", "termios")
+    text = f"import sys; sys.modules.update(dict.fromkeys({missing})); import wsproxy.cli.run"
+    subprocess.run([sys.executable, "-c", text], check=True, timeout=60)

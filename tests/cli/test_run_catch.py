@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -78,6 +80,21 @@ def test_run_catch_records_a_program_that_ignores_the_environment(api: Api, tmp_
     assert "past the recorder" not in result.stderr
     (trace,) = find_traces([out])
     assert Session.read(trace).received.frames > 0
+
+
+def test_run_catch_without_capabilities_records_too(api: Api, tmp_path: Path) -> None:
+    """As any ordinary user; these tests may run as root."""
+    setpriv = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    if shutil.which("setpriv") is None or subprocess.run([*setpriv, "true"]).returncode:
+        pytest.skip("capabilities cannot be dropped here")
+    out = tmp_path / "out"
+    options = ["--catch", "on", "--catch-port", api.port, "--out", out, "--confdir", tmp_path]
+    argv = [*setpriv, sys.executable, "-m", "wsproxy", "run", *options, *app(api.port)]
+    result = subprocess.run(
+        list(map(str, argv)), capture_output=True, text=True, timeout=60, cwd=tmp_path
+    )
+    assert f"wsproxy: 1 session recorded in {out}" in result.stderr
+    assert result.returncode == 7
 
 
 def test_run_catch_off_reports_what_went_past(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import msgpack
 from fuzz.choices import Choices
 from fuzz.judge import Wrong, run, scratch
 from fuzz.samples import recorded
+from html_page import Page
 from wsproxy.distill.script_parts import Parts
 from wsproxy.errors import WsproxyError
 from wsproxy.replayer.client_replay import ClientOptions, ClientReplay
@@ -68,6 +70,7 @@ _TEXTS = (
 
 WRITERS: tuple[tuple[str, ...], ...] = (
     ("scrub",), ("recover", "--json"), ("scrub", "--hosts", "--json"), ("recover",), ("bundle",),
+    ("report",), ("report", "--no-audio"),
 )  # fmt: skip
 
 # What one input runs: it is to be quick, so a few at a time.
@@ -135,10 +138,27 @@ def _write(which: int, path: Path, _: list[Map]) -> None:
     out = path.with_name("out")
     out.mkdir()
     name, *options = WRITERS[which % len(WRITERS)]
-    place = out / ("made.zip" if name == "bundle" else "made.wstrace")
+    place = out / {"bundle": "made.zip", "report": "made.html"}.get(name, "made.wstrace")
     run([name, str(path), "--out", str(place), *options])
-    if name != "bundle" and place.exists():
+    if not place.exists():
+        return
+    if name == "report":
+        _check_page(place.read_text())
+    elif name != "bundle":
         assert run(["explain", str(place), "--json"]).status == 0
+
+
+def _check_page(html: str) -> None:
+    """Nothing of the trace is markup in its page, and its data can be read."""
+    page = Page(html)
+    elements = page.root.all()
+    if page.unclosed or {each.tag for each in elements} & {"img", "b", "iframe"}:
+        raise Wrong(f"markup of the trace: {page.unclosed}")
+    for each in elements:
+        if any(name.startswith("on") for name in each.attributes):
+            raise Wrong(f"an event handler: {each}")
+        if each.tag == "script" and each.attributes.get("type") == "application/json":
+            json.loads(each.text)
 
 
 def _replay(which: int, path: Path, _: list[Map]) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from caught_programs import own_address, serving
 from wire_witness import wait_until
+from wsproxy.intercept import connection_watch, lsof_connections, proc_connections
 from wsproxy.intercept.connection_watch import ConnectionWatch
 from wsproxy.intercept.past_connections import MAX_LINES, PastConnection, lines
 
@@ -87,6 +88,43 @@ def test_watch_connections_of_other_programs_do_not_count(port: int) -> None:
         watch.look()
         other.kill()
     assert not watch.found
+
+
+@pytest.fixture
+def with_lsof(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS."""
+    if not lsof_connections.is_available():
+        pytest.skip("lsof is not installed")
+    monkeypatch.setattr(proc_connections, "is_available", lambda: False)
+    monkeypatch.setattr(connection_watch, "LSOF_INTERVAL", 0.1)
+
+
+@pytest.mark.usefixtures("with_lsof")
+def test_watch_with_lsof_finds_the_same(port: int) -> None:
+    with holding(HOST, port, "child") as process:
+        with ConnectionWatch(process.pid, [port]) as watch:
+            wait_until(lambda: watch.found)
+        watch.look()
+        assert process.stdin is not None
+        process.stdin.close()
+    ((kind, count),) = watch.found.items()
+    assert (kind.address, count) == ((HOST, port), 1)
+    assert kind.program.startswith("python")
+
+
+def test_lsof_output_is_read_field_by_field() -> None:
+    text = "p10\ncpython3.11\nf3\nn10.0.0.2:5000->192.0.2.1:443\nf4\nn*:8080\nf5\n"
+    text += "n127.0.0.1:1->127.0.0.1:443\np11\ncnode\nf3\nn[fd00::2]:1->[2001:db8::1]:443\n"
+    text += "n10.0.0.2:5001->192.0.2.1:22\nn10.0.0.2:5002->host:https\n"
+    assert list(lsof_connections.parse(text, [443])) == [
+        ("10 10.0.0.2:5000->192.0.2.1:443", PastConnection(("192.0.2.1", 443), "python3.11")),
+        ("11 [fd00::2]:1->[2001:db8::1]:443", PastConnection(("2001:db8::1", 443), "node")),
+    ]
+
+
+def test_lsof_processes_are_those_below_the_first() -> None:
+    table = "    1     0\n  10     1\n  11    10\n  12    11\n  20     1\n"
+    assert lsof_connections.with_descendants(10, table) == [10, 11, 12]
 
 
 def test_lines_of_many_kinds_are_bounded() -> None:

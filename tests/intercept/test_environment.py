@@ -65,6 +65,7 @@ def test_for_command_proxy_beside_a_reverse_proxy_is_for_other_machines(
     env = for_command(running, mode, tmp_path, {"NO_PROXY": "x"}, proxy=("127.0.0.1", 4712))
     assert env["https_proxy"] == env["HTTP_PROXY"] == "http://127.0.0.1:4712"
     assert env["NO_PROXY"] == env["no_proxy"] == "localhost,127.0.0.1,::1"
+    assert env["WSPROXY_PROXY"] == "http://127.0.0.1:4712"  # for the preloads
     assert env["WSPROXY_URL"] == URL
     # Libraries that read none of these connect to that URL, too.
     assert env["WSPROXY_PROXY"] == "http://127.0.0.1:4712"

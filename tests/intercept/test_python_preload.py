@@ -83,6 +83,7 @@ def run(command: list[str], env: dict[str, str]) -> str:
 # ---- connections
 
 
+@pytest.mark.one_python  # it runs them all
 @pytest.mark.parametrize("version", VERSIONS)
 def test_preload_routes_web_connections_and_leaves_others_alone(
     version: str, proxy: ConnectProxy, tmp_path: Path
@@ -175,6 +176,7 @@ def test_preload_trusts_the_recorder_beside_the_apps_bundle(tmp_path: Path) -> N
 # ---- start of the interpreter
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("version", ["2.7", "3.6", *VERSIONS])
 def test_preload_app_without_connections_loads_nothing_of_it(version: str, tmp_path: Path) -> None:
     code = "import sys; print([name for name in sys.modules if 'wsproxy' in name])"

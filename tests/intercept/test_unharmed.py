@@ -73,7 +73,7 @@ class Setup:
             env = environment.for_command(recorded.running, "regular", self.folder)
             yield lambda *command: outcome(command, env)
             recorded.running.drain(PATIENCE)
-            self.passed = recorded.running.passed_through
+            self.passed = recorded.running.passed_through()
             self.recorded = recorded
 
     def behind_recorder(self, *command: str | Path) -> tuple[int, str]:
@@ -179,6 +179,7 @@ with connect(URL.replace("https", "wss"), ssl=context) as connection:
         (REQUESTS, "file", 0),
         (WEBSOCKETS, "file", 0),
     ],
+    ids=["urllib", "urllib-file", "urllib-off", "requests", "requests-off", "requests-file", "wss"],
 )
 def test_unharmed_server_with_its_own_certificate(
     code: str,
@@ -385,3 +386,14 @@ with ThreadPoolExecutor(12) as pool:
 """
         setup.check_same(*app(tmp_path, code), *(each.url for each in servers))
     assert sum(int(line.split()[2]) for line in setup.passed) == 12
+
+
+@pytest.mark.parametrize("name", ["git", "wget", "curl"])
+def test_set_variables_program_trusts_the_recorder_at_once(
+    name: str, setup: Setup, server: HttpsServer, certificate: Certificate
+) -> None:
+    """Each has a variable of its own, or a file that a variable names."""
+    setup.set(AWS_CA_BUNDLE=certificate.path)  # the recorder trusts the server by it
+    assert setup.behind_recorder(*download(name, server.url))[0] == 0
+    assert not setup.passed
+    assert server.handshakes == [True]

@@ -111,8 +111,9 @@ def node_command(client_setup: ClientSetup, *arguments: str) -> list[str]:
 def test_node_clients_recorded_see_what_they_see_direct(
     client_setup: ClientSetup, node_packages: Path
 ) -> None:
-    command = node_command(client_setup, *NODE, "worker-env", *NOT_SESSIONS)
-    check(client_setup, command, [*NODE, "worker-ws"], NODE_PATH=str(node_packages))
+    workers = {"worker-env": "worker-ws", "worker-options": "worker-ws-plain"}
+    command = node_command(client_setup, *NODE, *workers, *NOT_SESSIONS)
+    check(client_setup, command, [*NODE, *workers.values()], NODE_PATH=str(node_packages))
 
 
 def test_node_native_websocket_recorded_sees_what_it_sees_direct(

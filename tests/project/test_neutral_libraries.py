@@ -15,11 +15,14 @@ PACKAGE = Path(__file__).parents[2] / "wsproxy"
 LIBRARIES = sorted(
     path
     for path in PACKAGE.rglob("*.py")
-    if "cli" not in path.parts and "preload" not in path.parts
+    if not {"cli", "preload"} & set(path.relative_to(PACKAGE).parts)
 )
 OPTION = re.compile(r"(?<![\w-])--[a-z]")
 # Command lines of their own, or of others; and the beginning of a key in PEM.
-OTHERS = re.compile(r"--wsproxy-|--require |-----begin|--set wsproxy_")
+OTHERS = re.compile(
+    r"--wsproxy-|--require |--preload=|-----begin|--set wsproxy_"
+    r"|--(?:proxy-server|ignore-certificate-errors-spki-list|user-data-dir)="
+)
 
 
 def texts(path: Path) -> Iterator[str]:

@@ -81,6 +81,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
         (["scrub", "0.wstrace", "--out", "public.wstrace"], "public.wstrace"),
         (["mutate", "0.wstrace", "--close", "1011", "--out", "made.wstrace"], "made.wstrace"),
         (["bundle", "0.wstrace", "--out", "bundle.zip"], "bundle.zip"),
+        (["report", "0.wstrace"], "report.html"),
+        (["report", "0.wstrace", "1.wstrace", "--out", "pair.html"], "pair.html"),
         (["recover", "0.wstrace"], "wstrace"),
         (["simulate", "--list"], "NET-0000"),
         (["addon", "path"], "record.py"),

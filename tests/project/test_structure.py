@@ -12,12 +12,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MAX_LINES = 500
-# Longer ones. No other may join them.
-TO_BE_SPLIT = {
-    "wsproxy/session/session.py",
-    "tests/compare/test_compare_mutations.py",
-    "tests/project/test_hostile.py",
-}
 # The preload is a program of its own, in the Python of the command that is recorded.
 SOURCES = sorted(path for path in (ROOT / "wsproxy").rglob("*.py") if "preload" not in path.parts)
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
@@ -64,7 +58,7 @@ def test_files_have_at_most_500_lines(folder: list[Path]) -> None:
         for path in folder
     }
     long = {path for path, size in sizes.items() if size > MAX_LINES}
-    assert long - TO_BE_SPLIT == set()
+    assert long == set()
 
 
 def test_public_classes_have_one_place_each() -> None:

@@ -43,8 +43,8 @@ PROXY = Path(__file__).parents[2] / "wsproxy" / "proxy"
 INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     # mitmproxy: run by ourselves
     "mitmproxy.ctx": (
-        "access_addon record_addon http1_patches connection_control redirect_addon options "
-        "replay_addon",
+        "access_addon record_addon chained_connection http1_patches connection_control "
+        "redirect_addon options replay_addon",
         None,
     ),
     "mitmproxy.exceptions.OptionsError": ("record_addon embedding options replay_addon", None),
@@ -70,7 +70,7 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     "mitmproxy.http.HTTPFlow": ("record_addon failure_cause relay_layer", None),
     "mitmproxy.connection.Client": (
         "record_addon embedding failure_cause connection_control pass_through_addon "
-        "proxy_chain_addon redirect_addon relay_layer",
+        "proxy_chain_addon redirect_addon relay_layer caught",
         None,
     ),
     "mitmproxy.connection.Server": (
@@ -176,7 +176,7 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     "mitmproxy.proxy.layers.http._upstream_proxy.HttpUpstreamProxy": ("pass_through_layer", None),
     "mitmproxy.proxy.layers.tls.ClientTLSLayer": ("pass_through_addon", None),
     "mitmproxy.proxy.layers.tls.ServerTLSLayer": ("pass_through_addon", None),
-    "mitmproxy.proxy.mode_specs.RegularMode": ("proxy_chain_addon", None),
+    "mitmproxy.proxy.mode_specs.RegularMode": ("proxy_chain_addon embedding", None),
     "mitmproxy.proxy.mode_specs.ReverseMode": (
         "pass_through_addon proxy_chain_addon record_addon",
         None,
@@ -187,6 +187,14 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     "mitmproxy.proxy.server.asyncio": ("proxy_chain_addon", None),
     "OpenSSL.SSL._lib.SSL_set_cert_cb": ("client_certificate", None),
     "mitmproxy.proxy.layers.tls.TLSLayer.tls": ("pass_through_layer", None),
+    # mitmproxy: connections that were caught
+    "mitmproxy.connection.ConnectionState": ("adopted_server", None),
+    "mitmproxy.net.tls.starts_like_tls_record": ("first_bytes", None),
+    "mitmproxy.proxy.layers.modes.TransparentProxy": ("caught", None),
+    "mitmproxy.proxy.layers.tls.parse_client_hello": ("first_bytes", None),
+    "mitmproxy.proxy.mode_servers.ProxyConnectionHandler": ("adopted_server", None),
+    "mitmproxy.proxy.mode_specs.ProxyMode": ("caught", None),
+    "mitmproxy.proxy.server.ConnectionIO": ("adopted_server", None),
     # OpenSSL: the TLS connections that mitmproxy has made
     "OpenSSL.SSL.Connection.bio_read": ("tls_stream", ["bufsiz"]),
     "OpenSSL.SSL.Connection.bio_write": ("tls_stream", ["buf"]),

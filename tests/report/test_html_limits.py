@@ -13,7 +13,13 @@ from html_page import RATE, page_of
 from sessions import APP, SERVER, Records, audio, closed, opened, result, text_message, write
 from speech_sessions import spoken
 from wsproxy.report.html import frame_table
-from wsproxy.report.html.frame_table import FrameTable, content_of, fitting_limit, is_shortened
+from wsproxy.report.html.frame_table import (
+    FrameTable,
+    content_of,
+    fitting_limit,
+    is_shortened,
+    ranges_of,
+)
 
 MB = 1_000_000
 # A page with audio has at most this much more besides it: what the scripts will have is not in it.
@@ -107,7 +113,7 @@ def test_frame_table_keeps_the_first_the_last_and_named_frames(
     assert [number for number in range(22) if table.keeps(number)] == [1, 2, 3, 17, 18, 19, 20]
     for number in (9, 10):
         table.add_between(number, records[number - 1])  # type: ignore[arg-type]
-    assert table.ranges == [(1, 3), (9, 10), (17, 20)]
+    assert ranges_of(table) == [(1, 3), (9, 10), (17, 20)]
     assert [frame.number for frame in table] == [1, 2, 3, 9, 10, 17, 18, 19, 20]
 
 

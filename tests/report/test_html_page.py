@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from html_page import (
     listening,
     page_of,
 )
+from mutations import good_records
 from sessions import APP, SERVER, Records, audio, closed, opened, result, text_message, write
 from speech_sessions import spoken
+from traces import make_trace
 from wsproxy.trace import Request, Response
 from wsproxy.wire import Opcode
 
@@ -208,6 +211,32 @@ def test_page_base64_in_a_message_is_replaced_by_its_length(tmp_path: Path) -> N
     content = json.loads(frames["content"][0])
     assert content["audio"] == f"{data[:24]}… ({len(data)} characters)"
     assert frames["short"] == [1]
+
+
+def test_page_of_an_open_session_says_that_it_is_incomplete(tmp_path: Path) -> None:
+    page = page_of(make_trace(tmp_path / "a.wstrace", good_records()[:-1]))
+    (sentence,) = page.data("session")["incomplete"]
+    assert "still open" in sentence
+    assert sentence in page.root.one("p", class_="warning").text
+
+
+@pytest.mark.parametrize(
+    ("entry", "shown"),
+    [
+        ({"where": "header", "name": "Authorization", "length": 40}, "header Authorization"),
+        ({"where": "message"}, "message a key"),
+        ({"more": 1200}, "? 1,200 more"),
+        ({"where": 1, "name": [], "length": "x"}, "1 a key"),
+    ],
+)
+def test_page_names_what_was_redacted_in_the_handshake(
+    entry: dict[str, Any], shown: str, tmp_path: Path
+) -> None:
+    request, *rest = opened("/v1/listen")
+    assert isinstance(request, Request)
+    records: Records = [replace(request, redacted=[entry]), *rest]
+    page = page_of(write(tmp_path / "a.wstrace", records))
+    assert f"Redacted: {shown}" in page.root.one("section", id="handshake").text
 
 
 def test_page_unusual_frames_have_notes(tmp_path: Path) -> None:

@@ -33,5 +33,5 @@ def test_vendored_folders_have_a_licence_and_a_line_in_the_readme() -> None:
 
 
 def test_page_uses_only_listed_libraries() -> None:
-    used = [name for name in (*page.LIBRARIES, *page.STYLES) if name.startswith("vendor/")]
+    used = [name for name in (*page.LIBRARIES, *page.FILE.styles) if name.startswith("vendor/")]
     assert {name.removeprefix("vendor/") for name in used} <= sums().keys()

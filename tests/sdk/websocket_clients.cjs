@@ -138,6 +138,7 @@ const CLIENTS = {
     }).on('error', reject);
   }),
   'worker-env': () => worker('ws', { env: OWN }),
+  'worker-options': () => worker('ws-plain', { env: { ...process.env, NODE_OPTIONS: '' } }),
   'worker-env-seen': () => worker('environment', { env: OWN }),
   environment: async () => ({ ...process.env }),
 };

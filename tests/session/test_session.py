@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trace_builder import TraceBuilder, audio, upgrade_request
 from traces import RECORDS, SESSION, make_trace, pack_trace
 from wsproxy.errors import TraceError
 from wsproxy.session import FrameInfo, Session
@@ -192,3 +193,18 @@ def test_session_with_recorder_failure_is_closed_by_nobody() -> None:
     session = Session()
     session.add(Failure(1, "recorder", False, "too many open files"))
     assert (session.ending, session.closed_by) == ("failed", None)
+
+
+def test_following_a_growing_trace_gives_the_session_that_reading_gives(tmp_path: Path) -> None:
+    builder = TraceBuilder(tmp_path / "a.wstrace", upgrade_request("/v1/listen")).accept()
+    builder.recording.flush()
+    session = Session()
+    records = session.following(builder.path)
+    assert [type(next(records)) for _ in range(4)] == [Start, Request, Response, type(None)]
+    builder.client("one", audio(), audio()).closed(1011, "why")
+    assert next(records) is not None
+    assert session.sent.frames == 1
+    assert None not in list(records)
+    read = Session.read(builder.path)
+    assert (session.sent, session.received) == (read.sent, read.received)
+    assert (session.close, session.ending, session.losses) == (read.close, read.ending, [])

@@ -20,7 +20,9 @@ from wsproxy.intercept.catch.command import CaughtCommand
 from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
 
 PATIENCE = 60.0  # seconds
-_TEST_NET = ("192.0.2.1", 9)  # nothing is sent to it
+# Nothing is sent to them.
+_TEST_NET = ("192.0.2.1", 9)
+_TEST_NET_IPV6 = ("2001:db8::1", 9)
 
 
 def require_catch() -> None:
@@ -32,15 +34,15 @@ def require_catch() -> None:
         pytest.skip(f"connections cannot be caught: {why}", allow_module_level=True)
 
 
-def own_address() -> str | None:
+def own_address(family: int = socket.AF_INET) -> str | None:
     """An address of this machine that is not a loopback address."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(_TEST_NET)
-        except OSError:
-            return None
-        address: str = probe.getsockname()[0]
-        return None if address.startswith("127.") else address
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect(_TEST_NET if family == socket.AF_INET else _TEST_NET_IPV6)
+            address: str = probe.getsockname()[0]
+    except OSError:
+        return None
+    return None if address.startswith("127.") or address == "::1" else address
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,10 @@ class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 512
 
 
+class _ServerIPv6(_Server):
+    address_family = socket.AF_INET6
+
+
 @contextlib.contextmanager
 def serving(
     handler: type[socketserver.BaseRequestHandler] = _Echo, host: str | None = None
@@ -161,7 +167,9 @@ def serving(
     Args:
         handler: the default one echoes.
     """
-    with _Server((own_address() or "127.0.0.1" if host is None else host, 0), handler) as server:
+    host = own_address() or "127.0.0.1" if host is None else host
+    kind = _ServerIPv6 if ":" in host else _Server
+    with kind((host, 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield server.server_address[1]

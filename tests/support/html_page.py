@@ -153,7 +153,7 @@ def _assert_speech(page: Page, timeline: dict[str, Any]) -> None:
     assert page.data("latency")["figures"] == figures
     rows = page.root.one("section", id="latency").text
     for value in figures.values():
-        assert value is None or f"{value:.3f} s" in rows
+        assert value is None or f"{value + 0.0:.3f} s" in rows
     shown = [(t["carrier"], t["signal"]["duration_s"]) for t in page.data("tracks")]
     sides = [[t for t in timeline["tracks"] if t["from_client"] is side] for side in (True, False)]
     assert shown == [(t["carrier"], t["signal"]["duration_s"]) for side in sides for t in side[:2]]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PARSED = {"MP3": "mp3", "AAC (ADTS)": "aac"}  # streams that FFmpeg's parsers can divide
+_MAX_HELD = 32  # packets that a parser holds back at most
 _MAX_ERRORS = 1000  # in a row, after which no more is decoded
 
 
@@ -82,8 +83,14 @@ class ContainerDecoder:
 
     def flush(self) -> Iterator[Decoded]:
         """Decode what the decoder still holds at the end of the stream."""
-        if self._context is not None and self._codec.name != "mp4":
-            yield from self._frames(None)
+        if self._context is None or self._codec.name == "mp4":
+            return
+        if self._demuxer is None:
+            # The parser returns one packet at a time: that of FLAC holds some of them back.
+            for _ in range(_MAX_HELD):
+                for packet in self._context.parse(None):
+                    yield from self._frames(packet)
+        yield from self._frames(None)
 
     # -- streams without a container
 

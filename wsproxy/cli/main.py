@@ -20,10 +20,14 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _COMMANDS = {
     "record": ("wsproxy.cli.record", "Record the sessions of apps that use this proxy."),
     "run": ("wsproxy.cli.run", "Run a command and record its sessions."),
+    "doctor": ("wsproxy.cli.doctor", "Check whether an app can be recorded here."),
     "list": ("wsproxy.cli.list", "List recorded sessions."),
     "show": ("wsproxy.cli.show", "Show the frames of a trace."),
     "explain": ("wsproxy.cli.explain", "Explain why a session failed, with evidence and fixes."),
+    "follow": ("wsproxy.cli.follow", "Show sessions and their transcripts while they run."),
+    "play": ("wsproxy.cli.play", "Play the audio of a trace."),
     "report": ("wsproxy.cli.report", "Write a session as an HTML file, to look at and listen to."),
+    "view": ("wsproxy.cli.view", "Show sessions in the browser, as they are recorded."),
     "replay": ("wsproxy.cli.replay", "Replay a trace, as the client or as the server."),
     "load": ("wsproxy.cli.load", "Replay a trace in many sessions at once."),
     "mutate": ("wsproxy.cli.mutate", "Create an edited copy of a trace."),
@@ -38,7 +42,10 @@ _COMMANDS = {
     "completion": ("wsproxy.cli.completion", "Print a script for shell completion."),
 }
 # For other processes of wsproxy, not for people.
-_HIDDEN = {"proxy-process": "wsproxy.cli.proxy_process"}
+_HIDDEN = {
+    "proxy-process": "wsproxy.cli.proxy_process",
+    "view-process": "wsproxy.cli.view_process",
+}
 _WITHOUT_DEFAULTS = ("addon", "completion")
 
 

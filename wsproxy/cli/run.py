@@ -6,7 +6,7 @@ import contextlib
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsproxy.errors import WsproxyError
-from wsproxy.intercept import environment, past_connections
+from wsproxy.intercept import environment, loaded_clients, past_connections
+from wsproxy.intercept.loaded_clients import LoadedClient
 from wsproxy.intercept.past_connections import PastConnection
+from wsproxy.intercept.preloads import clients_folder
 from wsproxy.recorder import SessionWriter, file_descriptors
 from wsproxy.report.text import safe
 from wsproxy.wording import plural
 
-from . import app_process
+from . import app_process, client_hints, passed_through
 from .app_process import Catch
 from .catalog_option import catalog_option
 from .hints import message
@@ -32,25 +34,11 @@ from .recording_options import (
     settings_of,
     warnings,
 )
+from .view_process import viewing
 
 if TYPE_CHECKING:
     from wsproxy.proxy import embedding
 
-# For apps that ignore the environment.
-_HINTS = (
-    "A library may ignore proxy settings. Setting the app's base URL always works:",
-    "  wsproxy run --listen 127.0.0.1:8080 --mode reverse:wss://api.deepgram.com -- CMD",
-    "and in the app (docs/sdks.md lists all SDKs):",
-    "  Deepgram Python:   DeepgramClient(environment=DeepgramClientEnvironment(",
-    "                       base='http://127.0.0.1:8080', production='ws://127.0.0.1:8080',",
-    "                       agent='ws://127.0.0.1:8080', agent_rest='http://127.0.0.1:8080'))",
-    "  Deepgram Node:     new DeepgramClient({apiKey, baseUrl: 'ws://127.0.0.1:8080'})",
-    "  AssemblyAI Python: StreamingClientOptions(api_host='ws://127.0.0.1:8080')",
-    "  ws (Node):         new WebSocket('ws://127.0.0.1:8080/v1/listen')",
-    "Chromium and Electron need flags, which are in a variable of the command:",
-    "  wsproxy run -- sh -c 'chromium $WSPROXY_CHROMIUM_FLAGS URL'",
-    "A container has its own proxy settings: point them at `wsproxy record`.",
-)
 _MAX_RELAYED = 5  # hosts that are named
 _LINGER = 2.0  # seconds that connections may stay open after the command has ended
 
@@ -83,13 +71,19 @@ _LINGER = 2.0  # seconds that connections may stay open after the command has en
 @recording_options
 @click.argument("cmd", nargs=-1, required=True, metavar="-- CMD...")
 def command(
-    listen: str, catch: str, catch_ports: tuple[int, ...], cmd: tuple[str, ...], **options: Any
+    listen: str,
+    catch: str,
+    catch_ports: tuple[int, ...],
+    cmd: tuple[str, ...],
+    view: bool,
+    **options: Any,
 ) -> None:
     """Run CMD, record its sessions, and exit with its exit status.
 
     CMD gets environment variables that send it through the recorder and make it trust the
     recorder's CA: proxy variables in upper and lower case, certificate variables, and preloads
-    for Python, Node, Bun and Java, many of whose libraries read neither.
+    for Python, Node, Bun and Java, many of whose libraries read neither. On Linux, connections
+    to ports 443 and 80 that go past all of this are caught.
     Recorded sessions are reported on stderr; CMD's stdout is left alone.
 
     \b
@@ -106,8 +100,10 @@ def command(
     ended: int | None = None
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
+            # A browser may still write to its profile.
+            tempfile.TemporaryDirectory(prefix="wsproxy-", ignore_cleanup_errors=True) as folder,
             info_on_stderr(),
+            viewing(settings.out) if view else contextlib.nullcontext(),
             embedding.background(settings, on_end=recorded.add) as running,
         ):
             for line in warnings(settings, running):
@@ -121,7 +117,8 @@ def command(
             with contextlib.suppress(KeyboardInterrupt):  # the user does not want to wait
                 # The command's last sessions end shortly after it.
                 running.drain(_LINGER)
-        _report(recorded, running, settings.out, past + Counter(running.past))
+            loaded = loaded_clients.read(clients_folder(Path(folder)))
+        _report(recorded, running, settings.out, past + Counter(running.past), loaded)
     except Exception as error:
         if ended is None:
             raise
@@ -167,6 +164,7 @@ def _report(
     running: embedding.RunningProxy,
     out: Path,
     past: Mapping[PastConnection, int],
+    loaded: Sequence[LoadedClient] = (),
 ) -> None:
     def say(text: str) -> None:
         click.echo(f"wsproxy: {text}" if text else "", err=True)
@@ -189,7 +187,7 @@ def _report(
     for line in past_connections.lines(past):
         say(safe(line))
     if past or not recorded.count:
-        for line in _HINTS:
-            click.echo(f"  {line}", err=True)
-    for line in running.passed_through:
-        say(safe(line))
+        for line in client_hints.lines(loaded, [kind.program for kind in past]):
+            click.echo(f"  {safe(line)}", err=True)
+    for line in passed_through.lines(running):
+        say(line)

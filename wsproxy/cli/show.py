@@ -12,9 +12,6 @@ from typing import Any
 
 import click
 
-from wsproxy.catalog import load
-from wsproxy.diagnose import diagnose
-from wsproxy.diagnose.outcome import outcome
 from wsproxy.errors import InvalidValue, LimitExceeded, UsageError
 from wsproxy.report import json_schema
 from wsproxy.report.json_output import dumps
@@ -29,8 +26,6 @@ from wsproxy.report.text import (
     size,
     when,
 )
-from wsproxy.report.timeline import timeline_json, timeline_lines
-from wsproxy.session import Session
 from wsproxy.system.address import authority
 from wsproxy.trace import (
     Bytes,
@@ -49,6 +44,8 @@ from wsproxy.trace import (
 from wsproxy.wire import Opcode
 from wsproxy.wording import plural
 
+from . import show_session
+from .place import TracePlace
 from .width import columns, cut, wrapped
 
 _CONTROL = (Opcode.PING, Opcode.PONG)
@@ -59,29 +56,11 @@ _INDENT = 22  # of lines that belong to the one before
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """A place in a trace: a frame's number or a time since the start, ns."""
-
-    number: int | None = None
-    t_ns: int | None = None
-
-    @classmethod
-    def parse(cls, text: str, option: str) -> _Place:
-        match = re.fullmatch(r"#(\d+)|(\d+(?:\.\d+)?)\s*(ms|s|m)?", text.strip())
-        if match is None:
-            raise InvalidValue(option, text, "expected a time such as 12.5s or a frame such as #40")
-        if match[1]:
-            return cls(number=int(match[1]))
-        unit = {"ms": 1e6, "s": 1e9, "m": 60e9, None: 1e9}[match[3]]
-        return cls(t_ns=int(float(match[2]) * unit))
-
-
-@dataclass(frozen=True, slots=True)
 class _Choice:
     """Which records are shown."""
 
-    begin: _Place
-    end: _Place
+    begin: TracePlace
+    end: TracePlace
     grep: re.Pattern[str] | None
     control: bool
 
@@ -124,6 +103,18 @@ def _searched(record: Record) -> str:
     help="Show outcome, latency, audio, transcript and control events instead of frames.",
 )
 @click.option(
+    "--transcript",
+    is_flag=True,
+    help="Show the final results of the transcript, with times and speakers, instead of frames.",
+)
+@click.option("--interims", is_flag=True, help="With --transcript: also show interim results.")
+@click.option("--latency", is_flag=True, help="Show the latencies instead of frames.")
+@click.option(
+    "--waveform",
+    is_flag=True,
+    help="Show the audio of both directions as characters on one time axis instead of frames.",
+)
+@click.option(
     "--control", is_flag=True, help="Also show pings and pongs (default: only count them)."
 )
 @click.option(
@@ -139,6 +130,10 @@ def command(
     grep: str | None,
     limit: int | None,
     timeline: bool,
+    transcript: bool,
+    interims: bool,
+    latency: bool,
+    waveform: bool,
     control: bool,
     full: bool,
 ) -> None:
@@ -152,27 +147,38 @@ def command(
       wsproxy show trace.wstrace --from 10s --grep transcript
       wsproxy show trace.wstrace --json | jq 'select(.kind == "frame") | .text'
       wsproxy show trace.wstrace --timeline --json | jq .outcome
+      wsproxy show trace.wstrace --transcript
+      wsproxy show trace.wstrace --waveform
     """
-    if timeline:
-        others = {
+    view = show_session.chosen_view(
+        {
+            "timeline": timeline,
+            "transcript": transcript,
+            "latency": latency,
+            "waveform": waveform,
+        },
+        {
             "from": begin,
             "through": end,
             "grep": grep,
             "limit": limit,
             "control": control,
             "full": full,
-        }
-        if given := next((name for name, value in others.items() if value), None):
-            raise UsageError(f"--timeline and --{given} exclude each other")
-        _show_timeline(trace, as_json=as_json)
+        },
+    )
+    if interims and view != "transcript":
+        raise UsageError("--interims needs --transcript")
+    if view is not None:
+        more = {"interims": interims} if view == "transcript" else {}
+        show_session.VIEWS[view](trace, as_json=as_json, **more)
         return
     try:
         pattern = re.compile(grep) if grep else None
     except re.error as error:
         raise InvalidValue("grep", grep or "", f"not a regular expression: {error}") from None
     choice = _Choice(
-        _Place.parse(begin, "from") if begin else _Place(),
-        _Place.parse(end, "through") if end else _Place(),
+        TracePlace.parse(begin, "from") if begin else TracePlace(),
+        TracePlace.parse(end, "through") if end else TracePlace(),
         pattern,
         control or as_json,
     )
@@ -197,21 +203,6 @@ def command(
                 "the trace has no end record: the session is still open, or the trace is truncated"
             )
             print(f"warning: {text}", file=sys.stderr)  # noqa: T201
-
-
-def _show_timeline(path: Path, *, as_json: bool) -> None:
-    catalog = load()
-    session = Session.read(path, catalog=catalog)
-    if session.unread:
-        print(f"warning: {safe(session.unread)}", file=sys.stderr)  # noqa: T201
-    found = outcome(session, diagnose(session, catalog))
-    assert session.timeline is not None
-    assert found is not None
-    if as_json:
-        click.echo(dumps(timeline_json(session, session.timeline, found), indent=2))
-        return
-    for line in timeline_lines(session, session.timeline, found):
-        _echo(line)
 
 
 def _echo(line: str | Iterator[str]) -> None:

@@ -44,6 +44,15 @@ def make_printable() -> None:
             stream.reconfigure(encoding=_encoding(stream.encoding), errors=_ERRORS)
 
 
+def can_print(text: str) -> bool:
+    """Whether stdout has all characters of a text."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except (UnicodeError, LookupError):
+        return False
+    return True
+
+
 def _encoding(name: str) -> str | None:
     """The encoding to use instead, None to keep it.
 

@@ -10,7 +10,7 @@ import textwrap
 from rich.cells import cell_len, chop_cells
 from rich.console import Console
 
-_PIPED = 80  # columns of text that is laid out, if no width is known
+PIPED = 80  # columns of text that is laid out, if no width is known
 
 
 def columns() -> int | None:
@@ -23,7 +23,7 @@ def columns() -> int | None:
 
 def console() -> Console:
     """A console for text that is laid out in columns: as wide as stdout, or 80 columns."""
-    return Console(highlight=False, width=columns() or _PIPED)
+    return Console(highlight=False, width=columns() or PIPED)
 
 
 def line_console() -> Console:

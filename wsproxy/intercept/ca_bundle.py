@@ -36,7 +36,18 @@ def read(path: Path) -> Certificates:
     if path.is_dir():
         return _read_folder(path)
     with path.open("rb") as file:
-        content = file.read(_MAX_FILE)
+        found = parse(file.read(_MAX_FILE))
+    if not found:
+        raise ValueError("it contains no PEM certificate")
+    return found
+
+
+def parse(content: bytes) -> Certificates:
+    """The certificates in PEM text.
+
+    Raises:
+        ValueError: one is no base64.
+    """
     found: Certificates = {}
     for part in content.split(_BEGIN)[1:]:
         body = part.partition(_END)[0]
@@ -44,8 +55,6 @@ def read(path: Path) -> Certificates:
             found[base64.b64decode(b"".join(body.split()), validate=True)] = None
         except binascii.Error:
             raise ValueError("it contains an invalid certificate") from None
-    if not found:
-        raise ValueError("it contains no PEM certificate")
     return found
 
 
@@ -66,13 +75,18 @@ def usual() -> Certificates:
 
     Not to be changed: all callers get the same ones.
     """
-    found = read(Path(certifi.where()))
+    return read(Path(certifi.where())) | system()
+
+
+@functools.cache
+def system() -> Certificates:
+    """The certificates of the system's bundle; none if it has none. Not to be changed."""
     for name in _SYSTEM_BUNDLES:
         try:
-            return found | read(Path(name))
+            return read(Path(name))
         except (OSError, ValueError):
             continue
-    return found
+    return {}
 
 
 def are_valid(certificates: Iterable[bytes]) -> bool:

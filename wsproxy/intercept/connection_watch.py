@@ -1,27 +1,21 @@
-"""Looks for connections of a command that go past the recorder (Linux).
+"""Looks for connections of a command that go past the recorder (Linux, macOS).
 
-It finds those that the kernel does not report to `catch`, and all of them where nothing is
-caught. A connection that is shorter than the interval can be missed.
+On Linux it finds those that the kernel does not report to `catch`, and all of them where nothing
+is caught. A connection that is shorter than the interval can be missed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
-import struct
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator
-from pathlib import Path
+from collections.abc import Collection
 
-from wsproxy.system.address import LOCALHOST, parse_ip
-
+from . import lsof_connections, proc_connections
 from .past_connections import PastConnection
 
 INTERVAL = 0.5  # seconds
-_STATES = ("01", "02")  # linux/tcp_states.h: established, SYN sent
-_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+LSOF_INTERVAL = 2.0  # seconds; it starts two processes
 
 
 class ConnectionWatch:
@@ -39,12 +33,13 @@ class ConnectionWatch:
         self.found: Counter[PastConnection] = Counter()
         self._process = process
         self._ports = frozenset(ports)
-        self._seen: set[str] = set()  # sockets, as their descriptors are named
+        self._known: set[str] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="wsproxy-watch", daemon=True)
+        self._uses_proc = proc_connections.is_available()
 
     def __enter__(self) -> ConnectionWatch:
-        if Path(_TABLES[0]).exists():
+        if self._uses_proc or lsof_connections.is_available():
             self._thread.start()
         return self
 
@@ -54,76 +49,11 @@ class ConnectionWatch:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.wait(INTERVAL):
+        while not self._stopping.wait(INTERVAL if self._uses_proc else LSOF_INTERVAL):
             with contextlib.suppress(OSError):
                 self.look()
 
     def look(self) -> None:
         """Look once."""
-        remote = {
-            name: address
-            for table in _TABLES
-            for name, address in _connections(table, self._ports)
-            if name not in self._seen
-        }
-        if not remote:
-            return  # nearly always, and without looking at each process
-        self._seen |= remote.keys()
-        for process in _with_descendants(self._process):
-            for name in _descriptors(process) & remote.keys():
-                self.found[PastConnection(remote.pop(name), _program(process))] += 1
-
-
-def _connections(table: str, ports: Collection[int]) -> Iterator[tuple[str, tuple[str, int]]]:
-    """The sockets of a table of the kernel that are connected to another machine."""
-    try:
-        rows = Path(table).read_text().splitlines()[1:]
-    except OSError:  # there is no IPv6
-        return
-    for row in rows:
-        _, _, remote, state, _, _, _, _, _, inode, *_ = row.split()
-        host, _, port = remote.partition(":")
-        if state in _STATES and int(port, 16) in ports:
-            text = _host(host)
-            ip = parse_ip(text)
-            if ip is not None and not ip.is_loopback and ip != LOCALHOST:
-                yield f"socket:[{inode}]", (str(ip), int(port, 16))
-
-
-def _host(text: str) -> str:
-    """An address of the table: its 32-bit words are in the byte order of the machine."""
-    words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
-    packed = struct.pack(f"={len(words)}I", *words)
-    return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, packed)
-
-
-def _with_descendants(process: int) -> Iterator[int]:
-    """A process and its children, with theirs."""
-    children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):  # noqa: PTH208  # Path objects for all processes are slow
-        if entry.isdecimal():
-            with contextlib.suppress(OSError, ValueError):
-                # The name, in parentheses, may contain anything.
-                rest = Path(f"/proc/{entry}/stat").read_text(errors="replace").rpartition(")")[2]
-                children.setdefault(int(rest.split()[1]), []).append(int(entry))
-    waiting = [process]
-    while waiting:
-        yield (each := waiting.pop())
-        waiting += children.pop(each, [])
-
-
-def _descriptors(process: int) -> set[str]:
-    """What the descriptors of a process are."""
-    found = set()
-    with contextlib.suppress(OSError):  # it has ended, or is another user's
-        for entry in Path(f"/proc/{process}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                found.add(str(entry.readlink()))
-    return found
-
-
-def _program(process: int) -> str:
-    try:
-        return Path(f"/proc/{process}/exe").readlink().name.removesuffix(" (deleted)")
-    except OSError:
-        return ""
+        find = proc_connections.find if self._uses_proc else lsof_connections.find
+        self.found.update(find(self._process, self._ports, self._known))

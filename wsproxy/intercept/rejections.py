@@ -8,6 +8,7 @@ is known by the way it begins TLS, so another client of the same app is still re
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import time
@@ -37,12 +38,21 @@ class TlsClient:
     fingerprint: str
 
 
+def identity(ca: Path) -> str:
+    """What identifies a CA.
+
+    Raises:
+        OSError: its file cannot be read.
+    """
+    return hashlib.sha256(ca.read_bytes()).hexdigest()[:16]
+
+
 class Rejections:
     """The clients that have rejected the CA.
 
     Args:
         folder: that of the CA.
-        ca: identifies the CA; rejections of another CA are void.
+        ca: the `identity` of the CA; rejections of another CA are void.
     """
 
     def __init__(self, folder: Path, ca: str) -> None:
@@ -52,6 +62,10 @@ class Rejections:
 
     def __contains__(self, client: TlsClient) -> bool:
         return client in self._clients
+
+    def hosts(self) -> set[str]:
+        """The hosts at which a client has rejected the CA."""
+        return {client.host for client in self._clients}
 
     def add(self, client: TlsClient) -> None:
         """Remember a client; a file that cannot be written is logged."""

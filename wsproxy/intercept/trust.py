@@ -45,7 +45,7 @@ REPLACING_IF_SET = (
 # Each adds to the certificates that a program has built in.
 ADDING = ("NODE_EXTRA_CA_CERTS", "DENO_CERT")
 _FOLDERS = ("SSL_CERT_DIR",)  # left alone: OpenSSL reads it beside SSL_CERT_FILE
-_ALL = (*REPLACING, *REPLACING_IF_SET, *ADDING, *_FOLDERS)
+NAMES = (*REPLACING, *REPLACING_IF_SET, *ADDING, *_FOLDERS)
 
 
 def set_variables(env: dict[str, str], ca: Path, folder: Path) -> Path:
@@ -83,7 +83,7 @@ def upstream_certificates(env: Mapping[str, str]) -> Certificates:
 
 
 def of_variables(
-    env: Mapping[str, str], names: Iterable[str] = _ALL, known: Certificates | None = None
+    env: Mapping[str, str], names: Iterable[str] = NAMES, known: Certificates | None = None
 ) -> Certificates:
     """The certificates in the files that variables name.
 

@@ -5,6 +5,7 @@ Only this package imports mitmproxy.
     record_addon        mitmproxy's hooks: a session begins, is refused, fails, ends
     access_addon        refuses requests of web pages, to unknown hosts, and to the proxy itself
     redirect_addon      redirects requests to a server on this machine
+    trial_addon         simulates speech APIs for a trial run, and observes connections
     replay_addon        the same, to a replay server
     options             options of the recording addon
     relay               copies bytes between the two connections of an upgraded flow

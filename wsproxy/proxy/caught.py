@@ -15,6 +15,7 @@ import logging
 import socket
 import time
 from collections import Counter
+from functools import partial
 from typing import Any, Protocol
 
 from mitmproxy import ctx
@@ -118,14 +119,15 @@ class CaughtConnections:
             case {"opening": number, "to": to, "meeting": place, "app": app}:
                 task = asyncio.create_task(self._open(number, tuple(to), tuple(place), tuple(app)))
                 self._tasks.add(task)
-                task.add_done_callback(self._on_task_end)
+                task.add_done_callback(partial(self._on_task_end, number))
             case {"past": address, "program": program, "why": why}:
                 self.past[PastConnection(address and tuple(address), program, why)] += 1
 
-    def _on_task_end(self, task: asyncio.Task[None]) -> None:
+    def _on_task_end(self, number: int, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("wsproxy: a caught connection has failed", exc_info=error)
+            self._report(number, errno.ECONNREFUSED)  # unless the app has an answer already
 
     def _report(self, number: int, error: int) -> None:
         self._supervisor.write(json.dumps({"opened": number, "errno": error}).encode() + b"\n")
@@ -186,7 +188,9 @@ async def _connect(to: tuple[Any, ...]) -> Streams:
     Raises:
         OSError: it cannot be reached.
     """
-    sock = socket.socket(socket.AF_INET6 if ":" in to[0] else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in to[0] else socket.AF_INET
+    # With the protocol, as otherwise asyncio does not send small data at once.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, to)

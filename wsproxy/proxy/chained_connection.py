@@ -9,12 +9,11 @@ import ssl
 from contextlib import suppress
 
 import python_socks
+from mitmproxy import ctx
 from python_socks.async_.asyncio import Proxy as SocksProxy
 
 from wsproxy.intercept.user_proxies import UserProxy
 from wsproxy.system.address import authority
-
-from . import upstream_trust
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -45,7 +44,7 @@ async def connect_to_proxy(proxy: UserProxy) -> Streams:
     """
     context = None
     if proxy.scheme == "https":
-        context = ssl.create_default_context(cafile=str(upstream_trust.bundle()))
+        context = ssl.create_default_context(cafile=ctx.options.ssl_verify_upstream_trusted_ca)
     try:
         return await asyncio.open_connection(proxy.host, proxy.port, ssl=context)
     except OSError as error:

@@ -10,7 +10,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from mitmproxy.tools.dump import DumpMaster
 
 from wsproxy.errors import InvalidValue, Setting, UsageError
 from wsproxy.intercept.environment import mode_kind
-from wsproxy.intercept.pass_through_report import PassThroughReport
+from wsproxy.intercept.pass_through_report import NO_REMEDIES, PassThroughReport
 from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.intercept.user_proxies import UserProxies
 from wsproxy.recorder import SessionWriter
@@ -111,10 +111,13 @@ class RunningProxy:
     _caught: CaughtConnections | None = field(default=None, repr=False)
     proxy_address: tuple[str, int] | None = None
 
-    @property
-    def passed_through(self) -> list[str]:
-        """One line for each server whose TLS was passed through, with the reason."""
-        return self._passed_through.lines()
+    def passed_through(self, remedies: Mapping[str, str] = NO_REMEDIES) -> list[str]:
+        """One line for each server whose TLS was passed through, with the reason.
+
+        Args:
+            remedies: as for `PassThroughReport.lines`.
+        """
+        return self._passed_through.lines(remedies)
 
     @property
     def ca_key(self) -> Path:
@@ -193,9 +196,18 @@ async def proxy(
     settings: ProxySettings, addon: RecordAddon | RedirectAddon
 ) -> AsyncIterator[tuple[RunningProxy, asyncio.Task[None]]]:
     """Run mitmproxy with one of our addons for the body of a `with`; see `recorder`."""
+    with upstream_trust.bundle() as trusted:
+        async with _proxy(settings, addon, trusted) as up:
+            yield up
+
+
+@contextlib.asynccontextmanager
+async def _proxy(
+    settings: ProxySettings, addon: RecordAddon | RedirectAddon, trusted: Path
+) -> AsyncIterator[tuple[RunningProxy, asyncio.Task[None]]]:
     access, watch, passed = AccessAddon(), _ConnectionCounter(), PassThroughReport()
     with start_errors.ErrorLog() as errors:
-        master = _master(settings, addon, access)
+        master = _master(settings, addon, access, trusted)
         _use_environment(master, addon, access, passed)
         master.addons.add(watch)  # the last one: what a connection leaves is complete then
         task = asyncio.create_task(master.run())
@@ -288,6 +300,7 @@ def _master(
     settings: ProxySettings,
     addon: RecordAddon | RedirectAddon,
     access: AccessAddon,
+    trusted: Path,
 ) -> DumpMaster:
     _check_folders(settings, isinstance(addon, RecordAddon))
     options = Options(listen_host=settings.host, listen_port=settings.port)
@@ -301,7 +314,7 @@ def _master(
         if isinstance(addon, RecordAddon):
             recorder_options = RecorderOptions(settings.out, settings.limits)
             options.update(wsproxy_host=list(settings.hosts), **recorder_options.as_options())
-            options.update(ssl_verify_upstream_trusted_ca=str(upstream_trust.bundle()))
+        options.update(ssl_verify_upstream_trusted_ca=str(trusted))
         options.update(proxyauth=settings.auth, wsproxy_allow_host=list(settings.allow_hosts))
         options.set(*settings.options)
         options.update(mode=_modes(settings))

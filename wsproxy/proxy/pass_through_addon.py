@@ -6,7 +6,6 @@ of a connection, the connection is relayed without being decrypted, and reported
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from mitmproxy.tls import ClientHello
 from OpenSSL import SSL
 
 from wsproxy.intercept import pass_through_report as report
+from wsproxy.intercept import rejections
 from wsproxy.intercept.pass_through_report import PassThroughReport, Reason
 from wsproxy.intercept.rejections import Rejections, TlsClient
 from wsproxy.intercept.user_proxies import UserProxies
@@ -98,7 +98,7 @@ class PassThroughAddon:
     def running(self) -> None:
         confdir = Path(ctx.options.confdir).expanduser()
         ca = confdir / "mitmproxy-ca-cert.pem"
-        self._rejections = Rejections(confdir, hashlib.sha256(ca.read_bytes()).hexdigest()[:16])
+        self._rejections = Rejections(confdir, rejections.identity(ca))
 
     def done(self) -> None:
         self._open.clear()  # the recorder itself disconnects the clients now

@@ -43,7 +43,7 @@ def entry(path: Path, session: Session, catalog: Catalog) -> dict[str, Any]:
         "session": session.id,
         "origin": start.source if start else None,
         "origin_session": start.origin if start else None,
-        "started_at": _iso(start.started_at_ns) if start else None,
+        "started_at": iso_time(start.started_at_ns) if start else None,
         "provider": session.provider,
         "api": session.api,
         "host": session.request.host if session.request else None,
@@ -120,7 +120,7 @@ def record(item: Record, number: int | None = None, limit: int | None = None) ->
             out |= _fields(item, "origin_host", "changes")
             if item.part:
                 out |= _fields(item, "part")
-            out["started_at"] = _iso(item.started_at_ns)
+            out["started_at"] = iso_time(item.started_at_ns)
         case Eof():
             out |= _fields(item, "from_client", "how")
         case Failure():
@@ -257,7 +257,8 @@ def _utf8(payload: bytes) -> str | None:
         return None
 
 
-def _iso(unix_ns: int) -> str | None:
+def iso_time(unix_ns: int) -> str | None:
+    """Unix time as RFC 3339, UTC; None if it is out of range."""
     """Unix time as RFC 3339, UTC; None if it is out of range."""
     try:
         return datetime.fromtimestamp(unix_ns / 1e9, UTC).isoformat(timespec="milliseconds")

@@ -12,9 +12,10 @@ from wsproxy.session.control_events import ControlEvent
 from wsproxy.session.latency import Latency, Turn
 from wsproxy.session.outcome import Outcome
 from wsproxy.session.timeline import Timeline
-from wsproxy.session.transcript import Result
+from wsproxy.session.transcript import Result, SessionTranscript
 
 from .audio_tracks import track_lines, tracks_json
+from .latency import latency_figures
 from .text import safe, short
 
 _LINE = 200  # characters of a result
@@ -27,7 +28,7 @@ def timeline_json(session: Session, timeline: Timeline, outcome: Outcome) -> dic
     Args:
         outcome: of the session, with its findings.
     """
-    results, events = list(timeline.transcript), list(timeline.events)
+    events = list(timeline.events)
     return {
         "session": session.id,
         "provider": session.provider,
@@ -37,18 +38,7 @@ def timeline_json(session: Session, timeline: Timeline, outcome: Outcome) -> dic
         "tracks": list(tracks_json(session, timeline.api)),
         "texts": timeline.texts,
         "characters": timeline.characters,
-        "transcript": {
-            "words": timeline.transcript.words,
-            "agent_words": timeline.transcript.agent_words,
-            "finals": timeline.transcript.finals,
-            "interims": timeline.transcript.interims,
-            "empty": timeline.transcript.empty,
-            "first_interim_ns": timeline.transcript.first_interim_ns,
-            "first_final_ns": timeline.transcript.first_final_ns,
-            "last_words_ns": timeline.transcript.last_words_ns,
-            "results": [_result(result) for result in results],
-            "results_not_kept": timeline.transcript.results - len(results),
-        },
+        "transcript": transcript_json(timeline.transcript),
         "events": [_event(event) for event in events],
         "events_not_kept": sum(timeline.events.counts.values()) - len(events),
         "event_counts": {
@@ -97,7 +87,25 @@ def _audio(clock: AudioMeter) -> dict[str, Any]:
     }
 
 
-def _result(result: Result) -> dict[str, Any]:
+def transcript_json(transcript: SessionTranscript) -> dict[str, Any]:
+    """The transcript, as `wsproxy show --transcript --json` prints it."""
+    results = list(transcript)
+    return {
+        "words": transcript.words,
+        "agent_words": transcript.agent_words,
+        "finals": transcript.finals,
+        "interims": transcript.interims,
+        "empty": transcript.empty,
+        "first_interim_ns": transcript.first_interim_ns,
+        "first_final_ns": transcript.first_final_ns,
+        "last_words_ns": transcript.last_words_ns,
+        "results": [result_json(result) for result in results],
+        "results_not_kept": transcript.results - len(results),
+    }
+
+
+def result_json(result: Result) -> dict[str, Any]:
+    """A transcript result, as the commands print it."""
     return {
         "frame": result.frame,
         "t_ns": result.t_ns,
@@ -132,13 +140,7 @@ def _counts(timeline: Timeline, *, from_client: bool) -> dict[str, int]:
 
 def _latency(latency: Latency) -> dict[str, Any]:
     return {
-        "upgrade_s": _rounded(latency.upgrade),
-        "first_message_s": _rounded(latency.first_message),
-        "first_interim_s": _rounded(latency.first_interim),
-        "first_final_s": _rounded(latency.first_final),
-        "lag_min_s": _rounded(latency.lag_min),
-        "lag_max_s": _rounded(latency.lag_max),
-        "finalization_s": _rounded(latency.finalization),
+        **latency_figures(latency),
         "utterances": [_turn(turn) for turn in latency.utterances],
         "turns": [_turn(turn) for turn in latency.turns],
     }

@@ -1,6 +1,8 @@
 """A trace read once: handshake, messages, audio, ending.
 
 session            the fold over a trace's records
+direction          the traffic of one side, counted
+ending             how a session ended, and which side ended it
 frame_fold         the frames of a session, folded: traffic, audio, messages that are kept
 traffic            the frames of a session, in running totals
 messages           messages and closes as values
@@ -28,8 +30,9 @@ audio_meter        how much audio a direction has carried, and how much is speec
 requested_model    the model and the language that a session requests
 """
 
+from .direction import Direction
 from .messages import BinaryMessage, CloseInfo, TextMessage
-from .session import Direction, Session
+from .session import Session
 from .traffic import FrameInfo, Traffic
 
 __all__ = [

@@ -8,9 +8,8 @@ long it lasts.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -25,6 +24,7 @@ from wsproxy.trace import (
     FrameRecord,
     FrameRun,
     Gap,
+    GrowingTrace,
     Loss,
     Record,
     Request,
@@ -34,8 +34,10 @@ from wsproxy.trace import (
     bounded_runs,
 )
 from wsproxy.trace.read_limits import Allowance
-from wsproxy.wire import Close, Opcode, header, is_upgrade
+from wsproxy.wire import Close, Opcode, header
 
+from . import ending
+from .direction import Direction
 from .few_records import FewRecords
 from .frame_fold import FrameFold
 from .head_tail_buffer import KEPT_TEXT
@@ -48,6 +50,7 @@ from .traffic import FrameInfo, Traffic
 from .transcript import KEPT_RESULTS
 
 _T = TypeVar("_T")
+_R = TypeVar("_R", Record | FrameRun, Record | FrameRun | None)
 _CLOSE = int(Opcode.CLOSE)
 # Why a heuristic took a value for a credential.
 _HEURISTICS = {
@@ -61,23 +64,6 @@ FIRST_FRAMES = 16  # that a summary reads: the messages that set the session up 
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
 KEPT_RULE = 200  # characters kept of a broken rule
-
-
-@dataclass(slots=True)
-class Direction:
-    """One side's traffic, counted.
-
-    Attributes:
-        frames: number of frames.
-        size: bytes on the wire after the upgrade, frames and garbage.
-        garbage: bytes that were no valid frame.
-        ended: how the direction ended, if it did.
-    """
-
-    frames: int = 0
-    size: int = 0
-    garbage: int = 0
-    ended: Eof | None = None
 
 
 class Session:
@@ -173,18 +159,32 @@ class Session:
             TraceError: as `read` does.
         """
         with TraceReader(path, allowance) as reader:
-            try:
-                for record in bounded_runs(reader):
-                    if isinstance(record, FrameRun):
-                        self.add_run(record)
-                    else:
-                        self.add(record)
-                    yield record
-            except LimitExceeded as error:
-                if reader.session is None:
-                    raise  # nothing was found in it so far
-                self.unread = str(error)
-            self.losses = reader.losses
+            yield from self._add_all(reader, bounded_runs(reader))
+
+    def following(
+        self, path: str | os.PathLike[str]
+    ) -> Generator[Record | FrameRun | None, None, None]:
+        """Do the same with a trace that is being written, see `GrowingTrace.following`.
+
+        Raises:
+            TraceError: as `read` does.
+        """
+        with GrowingTrace(path) as reader:
+            yield from self._add_all(reader, reader.following())
+
+    def _add_all(self, reader: TraceReader, records: Iterator[_R]) -> Iterator[_R]:
+        try:
+            for record in records:
+                if isinstance(record, FrameRun):
+                    self.add_run(record)
+                elif record is not None:
+                    self.add(record)
+                yield record
+        except LimitExceeded as error:
+            if reader.session is None:
+                raise  # nothing was found in it so far
+            self.unread = str(error)
+        self.losses = reader.losses
 
     @classmethod
     def summary(
@@ -432,43 +432,22 @@ class Session:
     @property
     def ending(self) -> str:
         """One of trace.ENDINGS."""
-        if self.end is not None:
-            return self.end.ending
-        return self.derived_ending or "unfinished"
+        return ending.recorded(self)
 
     @property
     def derived_ending(self) -> str | None:
         """The ending that the records show, without the end record."""
-        if self.response is not None and not self.accepted:
-            return "refused" if self._requested_upgrade else "http"
-        if self.closes:
-            return "close"
-        if self._first_ended is not None and self.accepted:
-            return "reset" if self._first_ended.how == "reset" else "eof"
-        if self.failures:
-            return "failed"
-        return None
+        return ending.derived(self)
 
     @property
-    def _requested_upgrade(self) -> bool:
-        return self.request is None or is_upgrade((h[0], h[1]) for h in self.request.headers)
+    def first_ended(self) -> Eof | None:
+        """How the direction ended that ended first."""
+        return self._first_ended
 
     @property
     def closed_by(self) -> str | None:
         """Which side ended it: "client", "server", or None."""
-        ending = self.ending
-        if ending == "close" and self.closes:
-            return _side(self.closes[0].from_client)
-        if ending in ("eof", "reset") and self._first_ended is not None:
-            return _side(self._first_ended.from_client)
-        if ending in ("refused", "http"):
-            return "server"
-        if ending == "failed" and self.failures:
-            if self.failures[0].where == "recorder":
-                return None
-            return _side(self.failures[0].from_client)
-        # The records that show it may be in a lost part of the trace.
-        return self.end.closed_by if self.end is not None else None
+        return ending.ended_by(self)
 
     @property
     def opened_ns(self) -> int | None:
@@ -482,12 +461,7 @@ class Session:
     @property
     def ended_ns(self) -> int:
         """When the session ended: its first Close frame, or else the end of the connection."""
-        if self.close is not None:
-            return self.close.t_ns
-        for direction in (self.received, self.sent):
-            if direction.ended is not None:
-                return direction.ended.t_ns
-        return self.duration_ns
+        return ending.time_of_end(self)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -497,11 +471,7 @@ class Session:
     @property
     def failed(self) -> bool:
         """Whether the ending is not a normal one."""
-        if self.ending == "close":
-            lost = self.end.close_code if self.end is not None else None
-            code = self.closes[0].code if self.closes else lost
-            return code not in (1000, 1001, None)
-        return self.ending not in ("stopped", "unfinished")
+        return ending.is_failure(self)
 
     def response_header(self, name: str) -> str | None:
         """A header of the response, or None."""
@@ -526,7 +496,3 @@ def _is_later_frame(record: Record, session: Session) -> bool:
 def _keep(kept: list[_T], item: _T) -> None:
     if len(kept) < KEPT_RECORDS:
         kept.append(item)
-
-
-def _side(from_client: bool) -> str:
-    return "client" if from_client else "server"

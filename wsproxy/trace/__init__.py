@@ -3,6 +3,8 @@
 `docs/trace-format.md` is the specification.
 """
 
+from .folder_watch import FolderWatch
+from .growing import GrowingTrace
 from .packed_frame import FrameRun
 from .parts import SUFFIX
 from .reader import Loss, TraceReader, bounded, bounded_runs, find_traces
@@ -38,9 +40,11 @@ __all__ = [
     "Eof",
     "Failure",
     "FindingRecord",
+    "FolderWatch",
     "FrameRecord",
     "FrameRun",
     "Gap",
+    "GrowingTrace",
     "Loss",
     "More",
     "Record",

@@ -36,11 +36,13 @@ class BadBlock(Exception):
 
     Attributes:
         cost: bytes that were unpacked, at most, to find that out.
+        is_cut: whether the file ends inside of it; more may follow if the file is growing.
     """
 
-    def __init__(self, reason: str, *, cost: int = 0) -> None:
+    def __init__(self, reason: str, *, cost: int = 0, is_cut: bool = False) -> None:
         super().__init__(reason)
         self.cost = cost
+        self.is_cut = is_cut
 
 
 class Compressor:
@@ -126,7 +128,7 @@ def read_block(file: BinaryIO, offset: int) -> tuple[bytes, int]:
     if not head:
         raise EOFError
     if len(head) < 9:  # an empty frame with its checksum has more, and so has a seek table
-        raise BadBlock("the file ends inside of it")
+        raise BadBlock("the file ends inside of it", is_cut=True)
     if int.from_bytes(head[:4], "little") in _SKIPPABLE:
         return b"", _end_of_skippable(file, offset, head)
     if not _HEADER.match(head):
@@ -142,7 +144,7 @@ def read_block(file: BinaryIO, offset: int) -> tuple[bytes, int]:
     file.seek(offset)
     data = file.read(end - offset)
     if len(data) < end - offset:
-        raise BadBlock("the file ends inside of it", cost=content_size)
+        raise BadBlock("the file ends inside of it", cost=content_size, is_cut=True)
     if not content_size and data[header_size:] != _NOTHING:
         # The library would not look at what follows the header.
         raise BadBlock("it is damaged: it is not as empty as it says")
@@ -157,7 +159,7 @@ def _end_of_skippable(file: BinaryIO, offset: int, head: bytes) -> int:
     end = offset + 8 + int.from_bytes(head[4:8], "little")
     file.seek(end - 1)
     if not file.read(1):
-        raise BadBlock("the file ends inside of it")
+        raise BadBlock("the file ends inside of it", is_cut=True)
     return end
 
 
@@ -169,7 +171,7 @@ def _end_of_frame(file: BinaryIO, position: int, content_size: int) -> int:
         file.seek(position)
         raw = file.read(3)
         if len(raw) < 3:
-            raise BadBlock("the file ends inside of it", cost=content_size)
+            raise BadBlock("the file ends inside of it", cost=content_size, is_cut=True)
         value = int.from_bytes(raw, "little")
         last, kind, length = value & 1, value >> 1 & 3, value >> 3
         if kind == 3:

@@ -31,6 +31,18 @@ def is_held(path: str | os.PathLike[str]) -> bool:
         return not _lock(file.fileno(), exclusive=False)
 
 
+def is_held_by_another(fd: int) -> bool | None:
+    """Whether an open file is held through another opening of it; None if that is unknown."""
+    try:
+        import fcntl  # noqa: PLC0415  # not on every platform
+    except ImportError:
+        return None
+    if not _lock(fd, exclusive=False):
+        return True
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return False
+
+
 def _lock(fd: int, *, exclusive: bool) -> bool:
     try:
         import fcntl  # noqa: PLC0415  # not on every platform

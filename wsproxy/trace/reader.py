@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, NoReturn, cast
+from typing import BinaryIO, NoReturn, Self, cast
 
 from wsproxy.errors import LimitExceeded, NotATrace, TraceError
 from wsproxy.system.regular_file import open_regular
@@ -103,13 +103,14 @@ class TraceReader:
         self._more = False  # whether the current part names a following one
         self._later: list[int] | None = None  # numbers of the parts in the folder, once asked for
         self._longest_run = 0  # frames that come together
+        self._is_growing = False  # whether the current part is being written, see GrowingTrace
         self._seen: set[type[Record]] = set()  # of what the head of each part repeats
         try:
             self._file = _open(self.path)
         except OSError as error:
             raise self._unreadable(error) from error
 
-    def __enter__(self) -> TraceReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -142,9 +143,10 @@ class TraceReader:
         Raises:
             NotATrace, LimitExceeded: as while iterating.
         """
-        return self._read(longest_run=MAX_RUN)
+        return cast("Iterator[Record | FrameRun]", self._read(longest_run=MAX_RUN))
 
-    def _read(self, *, longest_run: int) -> Iterator[Record | FrameRun]:
+    def _read(self, *, longest_run: int) -> Iterator[Record | FrameRun | None]:
+        """The records; None where the rest of a growing trace is not written yet."""
         self._longest_run = longest_run
         self.losses, self.ended, self._session = [], False, None
         self._seen.clear()
@@ -157,9 +159,10 @@ class TraceReader:
         found = False
         records = self._parts()
         for first in records:
-            found = True
             yield first
-            yield from records
+            if first is not None:
+                found = True
+                yield from records
         if not found and self._id_begin:
             named, self._id_begin = self._id_begin, ""
             yield from self._read(longest_run=longest_run)
@@ -187,12 +190,14 @@ class TraceReader:
 
     # -- parts
 
-    def _parts(self) -> Iterator[Record | FrameRun]:
+    def _parts(self) -> Iterator[Record | FrameRun | None]:
         """The records of all parts, those left out that a part repeats in its head."""
         while True:
             records = self._part_records()
             for record in records:
-                if not isinstance(record, Start | Request | Response):  # the head has ended
+                if record is None:
+                    yield None
+                elif not isinstance(record, Start | Request | Response):  # the head has ended
                     yield record
                     yield from records
                 elif self._part == self._from or type(record) not in self._seen:
@@ -233,7 +238,7 @@ class TraceReader:
             self._file.close()
             self._file, self._part = file, number
 
-    def _part_records(self) -> Iterator[Record | FrameRun]:
+    def _part_records(self) -> Iterator[Record | FrameRun | None]:
         """The records of the current part."""
         self._next_block, self._more = 0, False
         # Bytes that may be unpacked to find the next block after damage: a file of false
@@ -244,18 +249,31 @@ class TraceReader:
             try:
                 block, end = read_block(self._file, offset)
             except EOFError:
-                return
+                if not self._waits:
+                    return
+                block, end = b"", offset
             except BadBlock as error:
-                offset = self._resume(offset, error)
-                continue
+                if not (error.is_cut and self._waits):
+                    offset = self._resume(offset, error)
+                    continue
+                block, end = b"", offset
             except OSError as error:
                 raise self._unreadable(error) from error
+            if not block and self._waits:  # also at a seek table: it may be written over
+                self._file.seek(0, os.SEEK_END)  # and so may what is in the buffer
+                yield None
+                continue
             if not self._allowance.take(end - offset, len(block)):
                 times = len(block) // (end - offset)
                 self.stop(f"it unpacks to {times:,} times its size", offset)
             yield from self._records(block, offset, end)
             del block  # the next one may be as large
             offset = end
+
+    @property
+    def _waits(self) -> bool:
+        """Whether more is to be written behind what is there."""
+        return self._is_growing and not self._more and not self.ended
 
     def stop(self, reason: str, offset: int | None = None) -> NoReturn:
         """Stop reading the trace: the rest is a loss.
@@ -379,7 +397,7 @@ def bounded(reader: TraceReader) -> Iterator[Record]:
     iterator = iter(reader)
     yield from islice(iterator, MAX_RECORDS)
     if next(iterator, None) is not None:
-        _stop_over_limit(reader)
+        stop_over_limit(reader)
 
 
 def bounded_runs(reader: TraceReader) -> Iterator[Record | FrameRun]:
@@ -388,11 +406,12 @@ def bounded_runs(reader: TraceReader) -> Iterator[Record | FrameRun]:
     for each in reader.with_runs():
         room -= len(each) if type(each) is FrameRun else 1
         if room < 0:
-            _stop_over_limit(reader)
+            stop_over_limit(reader)
         yield each
 
 
-def _stop_over_limit(reader: TraceReader) -> NoReturn:
+def stop_over_limit(reader: TraceReader) -> NoReturn:
+    """Stop reading a trace of more than MAX_RECORDS, see `TraceReader.stop`."""
     reader.stop(f"it has over {MAX_RECORDS:,} records")
 
 

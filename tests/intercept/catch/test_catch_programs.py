@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import socketserver
 import subprocess
 import sys
@@ -88,6 +89,19 @@ def test_catch_asyncio_program_sees_the_same_results(recorder: Catching, port: i
     direct = run_direct(argv)
     assert "Connect call failed" in direct.output
     assert recorder.run(argv, [port, closed]) == direct
+
+
+def test_catch_ipv6_program_sees_the_same_results(recorder: Catching) -> None:
+    host = own_address(socket.AF_INET6)
+    if host is None:
+        pytest.skip("this machine has no IPv6 address besides that of loopback")
+    closed = unused_port()
+    with serving(host=host) as number:
+        argv = [*python(ASYNC)[:-1], host, str(number), str(closed)]
+        direct = run_direct(argv)
+        assert "Connect call failed" in direct.output
+        assert recorder.run(argv, [number, closed]) == direct
+    assert recorder.running.relayed == {host: 100}
 
 
 THREADS = """

@@ -198,6 +198,39 @@ def test_catch_other_network_namespace_is_left_alone(recorder: Catching) -> None
     assert kind.why == "it uses another network namespace"
 
 
+def test_catch_multipath_tcp_is_left_alone_and_reported(recorder: Catching) -> None:
+    text = """
+        import socket, sys
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+        print(sock.connect_ex((sys.argv[1], int(sys.argv[2]))))
+    """
+    with serving() as port:
+        argv = [sys.executable, "-I", "-c", textwrap.dedent(text), HOST, str(port)]
+        if (direct := run_direct(argv)).status:
+            pytest.skip("the kernel has no Multipath TCP")
+        assert recorder.run(argv, [port]) == direct
+    ((kind, count),) = recorder.running.past.items()
+    assert (kind.address, kind.why, count) == ((HOST, port), "it uses Multipath TCP", 1)
+
+
+def test_catch_socket_of_an_interface_is_left_alone_and_reported(recorder: Catching) -> None:
+    """It cannot reach the recorder, which is on the loopback interface."""
+    text = """
+        import socket, sys
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, sys.argv[2].encode())
+        sock.setblocking(False)
+        sock.connect_ex((sys.argv[1], 443))
+    """
+    name = next(name for _, name in socket.if_nameindex() if name != "lo")
+    argv = [sys.executable, "-I", "-c", textwrap.dedent(text), HOST, name]
+    if run_direct(argv).status:
+        pytest.skip("sockets cannot be bound to an interface here")
+    recorder.run(argv, [443])
+    ((kind, count),) = recorder.running.past.items()
+    assert (kind.why, count) == ("its socket is bound to a network interface", 1)
+
+
 def test_catch_pid_namespace_is_caught_or_reported(recorder: Catching) -> None:
     if shutil.which("unshare") is None or run_direct(["unshare", "-pf", "true"]).status:
         pytest.skip("PID namespaces cannot be made here")

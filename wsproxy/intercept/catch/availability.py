@@ -14,6 +14,7 @@ import warnings
 from pathlib import Path
 
 from . import target
+from .meeting import Meeting
 from .seccomp import Listener, install_filter, is_supported_machine
 from .socket_address import SocketAddress
 
@@ -147,12 +148,16 @@ def _catch_one(listener: Listener, child: _Child) -> None:
     try:
         fd, data = target.connect_arguments(notification)
         destination = SocketAddress.parse(data)
-        with target.borrowed_socket(notification.thread, fd) as sock:
+        if destination is None or destination.python != _TRIAL_DESTINATION:
+            raise _Impossible("the memory of a process cannot be read")
+        with (
+            target.borrowed_socket(notification.thread, fd) as sock,
+            contextlib.closing(Meeting(destination)) as meeting,
+        ):
             target.cookie(sock)
+            meeting.invite(sock)
     finally:
         listener.answer(notification.id, errno.ECONNABORTED)
     result = int.from_bytes(child.channel.recv(2), "big")
-    if destination is None or destination.python != _TRIAL_DESTINATION:
-        raise _Impossible("the memory of a process cannot be read")
     if result != errno.ECONNABORTED:
         raise _Impossible("the kernel does not take answers")

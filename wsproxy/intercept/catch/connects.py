@@ -18,6 +18,8 @@ from .meeting import Meeting
 from .seccomp import Listener, Notification
 from .socket_address import SocketAddress
 
+_MAX_NAME = 16  # IFNAMSIZ
+_MPTCP = 262  # IPPROTO_MPTCP: its sockets cannot meet those of TCP
 _UNCONNECTED = 7  # TCP_CLOSE
 _TIMEVAL = struct.Struct("@ll")
 # Sockets whose connect(2) was interrupted by a signal: the kernel calls it again.
@@ -116,7 +118,12 @@ class Connects:
                 self._report(destination, notification.thread, "it uses another network namespace")
                 return False
             with target.borrowed_socket(notification.thread, fd) as sock:
-                return _is_tcp(sock, destination) and self._redirect(
+                if sock.type != socket.SOCK_STREAM or sock.family != destination.family:
+                    return False
+                if (why := _obstacle(sock)) is not None:
+                    self._report(destination, notification.thread, why)
+                    return False
+                return sock.proto == socket.IPPROTO_TCP and self._redirect(
                     sock, destination, notification
                 )
         except OSError as error:
@@ -235,12 +242,13 @@ def _complete(sock: socket.socket, error: int) -> None:
         sock.connect_ex(sock.getpeername())
 
 
-def _is_tcp(sock: socket.socket, destination: SocketAddress) -> bool:
-    return (
-        sock.type == socket.SOCK_STREAM
-        and sock.proto == socket.IPPROTO_TCP
-        and sock.family == destination.family
-    )
+def _obstacle(sock: socket.socket) -> str | None:
+    """Why a socket cannot be connected to the recorder's."""
+    if sock.proto == _MPTCP:
+        return "it uses Multipath TCP"
+    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _MAX_NAME).strip(b"\0"):
+        return "its socket is bound to a network interface"
+    return None
 
 
 def _has_route(destination: SocketAddress) -> bool:

@@ -4,26 +4,28 @@ If the recorder simply accepted the connection, the app would believe that its s
 reachable, and would never try the server's other addresses. So its connect(2) has to stay in
 progress until the recorder has connected to the server, or has failed to.
 
-For this the socket is connected to a meeting point: a listening socket that drops every packet,
-so that the app's SYN is not answered. If the server is connected, the recorder connects a socket
-of its own from the meeting point to the app's socket; TCP joins two sockets that connect to each
-other (RFC 9293, section 3.5, figure 7). If it is not, the meeting point is closed, and the app's
-next SYN, after at most a second, is refused by the kernel.
+For this the socket is connected to a meeting point: a listening socket that drops every packet
+whose time to live is not the maximum (RFC 5082), so that the app's SYN is not answered. If the
+server is connected, the recorder connects a socket of its own from the meeting point to the app's
+socket; TCP joins two sockets that connect to each other (RFC 9293, section 3.5, figure 7). If it
+is not, the meeting point is closed, and the app's next SYN, after at most a second, is refused by
+the kernel.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import fcntl
 import os
 import socket
-import struct
 
 from .socket_address import SocketAddress
+from .target import disconnect, tcp_state
 
-_SO_ATTACH_FILTER = 26
-_DROP_ALL = struct.pack("=HBBI", 0x06, 0, 0, 0)  # BPF: return 0
+# linux/in.h, linux/in6.h: the least time to live; that of this machine's packets is usually 64.
+_IP_MINTTL = 21
+_IPV6_MINHOPCOUNT = 73
+_MAX_TTL = 255
+_SYN_SENT = 2  # linux/tcp_states.h
 
 Address = tuple[str, int]
 
@@ -45,9 +47,10 @@ class Meeting:
         try:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             self._listener.bind((loopback, 0))
-            instructions = ctypes.create_string_buffer(_DROP_ALL, len(_DROP_ALL))
-            program = struct.pack("@HP", 1, ctypes.addressof(instructions))
-            self._listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+            if self._listener.family == socket.AF_INET:
+                self._listener.setsockopt(socket.IPPROTO_IP, _IP_MINTTL, _MAX_TTL)
+            else:
+                self._listener.setsockopt(socket.IPPROTO_IPV6, _IPV6_MINHOPCOUNT, _MAX_TTL)
             self._listener.listen(1)
         except OSError:
             self.close()
@@ -71,6 +74,8 @@ class Meeting:
         Raises:
             OSError: it cannot be connected; the socket is unchanged.
         """
+        import fcntl  # noqa: PLC0415  # not on every platform
+
         host, port = self.address
         flags = fcntl.fcntl(sock, fcntl.F_GETFL)
         if not flags & os.O_NONBLOCK:
@@ -82,6 +87,9 @@ class Meeting:
                 fcntl.fcntl(sock, fcntl.F_SETFL, flags)
         if error != errno.EINPROGRESS:
             raise OSError(error, os.strerror(error))
+        if tcp_state(sock) != _SYN_SENT:
+            disconnect(sock)
+            raise OSError(errno.EISCONN, "its packets are not dropped")
         own_host, own_port, *_ = sock.getsockname()
         return own_host.removeprefix("::ffff:"), own_port
 
@@ -96,7 +104,8 @@ def recorder_socket(meeting: Address) -> socket.socket:
         OSError: the meeting point is closed, and another process has its port.
     """
     family = socket.AF_INET6 if ":" in meeting[0] else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol, as otherwise asyncio does not send small data at once.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
 import platform
 import struct
@@ -88,7 +87,7 @@ class Listener:
         """The next notification; None if its process has gone meanwhile."""
         buffer = bytearray(_NOTIFICATION.size)  # the kernel insists on zeros
         try:
-            fcntl.ioctl(self._fd, _IOCTL_RECEIVE, buffer)
+            self._ioctl(_IOCTL_RECEIVE, buffer)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.EINTR):
                 return None
@@ -100,7 +99,7 @@ class Listener:
     def is_valid(self, number: int) -> bool:
         """Whether the thread still waits: only then its id denotes the same thread."""
         try:
-            fcntl.ioctl(self._fd, _IOCTL_ID_VALID, struct.pack("=Q", number))
+            self._ioctl(_IOCTL_ID_VALID, bytearray(struct.pack("=Q", number)))
         except OSError:
             return False
         return True
@@ -115,10 +114,15 @@ class Listener:
 
     def _send(self, response: bytes) -> bool:
         try:
-            fcntl.ioctl(self._fd, _IOCTL_SEND, bytearray(response))
+            self._ioctl(_IOCTL_SEND, bytearray(response))
         except OSError:  # the thread was interrupted by a signal, or has ended
             return False
         return True
+
+    def _ioctl(self, request: int, buffer: bytearray) -> None:
+        import fcntl  # noqa: PLC0415  # not on every platform
+
+        fcntl.ioctl(self._fd, request, buffer)
 
 
 def is_supported_machine() -> bool:

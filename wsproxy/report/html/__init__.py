@@ -4,6 +4,7 @@ reading         a trace read once: the session, its frames, its audio
 frame_table     the frames of a session in columns, their contents shortened to a budget
 track_recorder  the audio of a track: peaks, arrival, and samples to embed
 arrival_map     when each position of a stream of audio was carried
+placement       when the audio of a track is heard
 embedded_audio  the audio of a page, encoded within a number of bytes
 json_block      JSON inside HTML
 handshake_data  the opening handshake, as data of a page

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import heappush, heappushpop
-from itertools import chain
+from itertools import chain, islice
 
 from wsproxy.trace import FrameRecord
 from wsproxy.wire import Close, Opcode
@@ -112,6 +112,13 @@ class FrameTable:
         while self._held > _HELD and self._limit > _MIN_TEXT:
             self._shorten()
 
+    def after(self, number: int) -> list[TableFrame]:
+        """The frames that are kept of those after a number."""
+        if number < len(self._first):
+            return [*self._first[number:], *self._last]
+        missing = min(self.count - number, len(self._last))
+        return list(islice(reversed(self._last), missing))[::-1]
+
     def keeps(self, number: int) -> bool:
         """Whether a frame is one of the first or of the last."""
         last = self._last[0].number if self._last else self.count + 1
@@ -180,17 +187,6 @@ class FrameTable:
         """The longest times without data frames of a direction, in their order."""
         return sorted(self._gaps[from_client], key=lambda gap: gap.start_ns)
 
-    @property
-    def ranges(self) -> list[tuple[int, int]]:
-        """The numbers of the frames that are kept: first and last of each run."""
-        runs: list[tuple[int, int]] = []
-        for frame in self:
-            if runs and runs[-1][1] == frame.number - 1:
-                runs[-1] = (runs[-1][0], frame.number)
-            else:
-                runs.append((frame.number, frame.number))
-        return runs
-
     def limits(self) -> tuple[int, int]:
         """How many bytes of a text, and of a binary payload, keep all of them in the budgets."""
         texts = [len(frame.payload) for frame in self if frame.is_text]
@@ -199,6 +195,17 @@ class FrameTable:
             fitting_limit(texts, TEXT_BUDGET, MAX_TEXT, _MIN_TEXT),
             fitting_limit(binaries, BINARY_BUDGET, MAX_BINARY, _MIN_BINARY),
         )
+
+
+def ranges_of(frames: Iterable[TableFrame]) -> list[tuple[int, int]]:
+    """The numbers of frames: first and last of each run."""
+    runs: list[tuple[int, int]] = []
+    for frame in frames:
+        if runs and runs[-1][1] == frame.number - 1:
+            runs[-1] = (runs[-1][0], frame.number)
+        else:
+            runs.append((frame.number, frame.number))
+    return runs
 
 
 def content_of(frame: TableFrame, limits: tuple[int, int]) -> str:

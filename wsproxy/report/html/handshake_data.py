@@ -13,7 +13,7 @@ from wsproxy.trace import Request, Response
 _MAX_HEADERS = 200
 _VALUE = 2000  # characters of a header's value
 _BODY = 20_000  # bytes of a body
-_ENTRY = ("where", "name", "length", "why", "fingerprint")
+_FACTS = ("length", "why", "fingerprint")
 
 
 def handshake_data(session: Session) -> dict[str, Any]:
@@ -71,9 +71,19 @@ def _body(body: bytes | None) -> str | None:
 
 def _redacted(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
-        {key: _plain(entry[key]) for key in _ENTRY if key in entry}
+        {
+            "where": short(str(entry.get("where") or "?"), 200),
+            "name": short(str(entry.get("name") or _more(entry)), 200),
+            **{key: _plain(entry[key]) for key in _FACTS if key in entry},
+        }
         for entry in entries[:_MAX_HEADERS]
     ]
+
+
+def _more(entry: dict[str, Any]) -> str:
+    """The name of an entry without one: it may stand for many."""
+    count = entry.get("more")
+    return f"{count:,} more" if type(count) is int else "a key"
 
 
 def _plain(value: object) -> object:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
 from wsproxy import __version__
@@ -30,7 +30,7 @@ from .static_frames import FrameRow, static_rows
 from .track_data import element_id
 
 # In their order. `vendor/` has libraries from npm, see its README.
-STYLES = ("vendor/uplot/uPlot.min.css", "report.css", "interactive.css")
+_STYLES = ("vendor/uplot/uPlot.min.css", "report.css", "interactive.css")
 LIBRARIES = (
     "vendor/wavesurfer/wavesurfer.min.js",
     "vendor/wavesurfer/regions.min.js",
@@ -38,6 +38,42 @@ LIBRARIES = (
 )
 # One module in parts: a page without other files has nothing to import.
 _MODULE = ("session", "page", "axis", "players", "transcript", "latency", "frames", "pair", "main")
+_LABELS = {
+    "upgrade": "upgrade answered",
+    "first_interim": "first interim result, after the first audio",
+    "first_final": "first final result, after the first audio",
+    "lag": "lag of the transcript behind the audio",
+    "lag_min": "lag of the transcript, smallest",
+    "lag_max": "lag of the transcript, largest",
+    "largest_lag": "lag of the transcript, largest",
+    "finalization": "last final result, after the last speech",
+    "utterances": "first audio, after a text to speak",
+    "utterance": "first audio, after a text to speak (median)",
+    "turns": "first audio of the agent, after the user's speech",
+    "turn": "first audio of the agent, after the user's speech (median)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PageKind:
+    """What a page is made of, besides its content.
+
+    Attributes:
+        module: the parts of its script, in their order.
+        styles: files of `static/`, in their order.
+        connects: whether its script may talk to the server that it comes from.
+    """
+
+    module: tuple[str, ...] = _MODULE
+    styles: tuple[str, ...] = _STYLES
+    connects: bool = False
+
+
+FILE = PageKind()
+# Pages of the server of `wsproxy view`.
+_LIVE_STYLES = (*_STYLES, "live.css")
+LIVE = PageKind((*_MODULE, "live"), _LIVE_STYLES, connects=True)
+START = PageKind(("page", "start"), _LIVE_STYLES, connects=True)
 _OPCODES = {"0": "continuation", "1": "text", "2": "binary", "8": "close", "9": "ping", "a": "pong"}
 
 
@@ -66,8 +102,8 @@ class SessionView:
     audio: Mapping[str, bytes]
 
     @property
-    def listed(self) -> frozenset[int]:
-        """The numbers of the frames in `rows`."""
+    def listed(self) -> Container[int]:
+        """The numbers of the frames that a link can show: those in `rows`."""
         return frozenset(row.number for row in self.rows)
 
     def time_of(self, frame: int | None) -> float | None:
@@ -99,12 +135,15 @@ def view_of(content: SessionContent, prefix: str = "") -> SessionView:
     )
 
 
-def render(template: str, views: Sequence[SessionView], **more: Any) -> Iterator[str]:
+def render(
+    template: str, views: Sequence[SessionView], kind: PageKind = FILE, **more: Any
+) -> Iterator[str]:
     """A page, in parts.
 
     Args:
         template: its name.
         views: the sessions that it shows.
+        kind: what it is made of.
         more: what else the template shows; of what has a name that begins with `data_`, there is
             a block for the scripts as well.
     """
@@ -123,11 +162,11 @@ def render(template: str, views: Sequence[SessionView], **more: Any) -> Iterator
         _environment()
         .get_template(template)
         .generate(
-            policy=content_security_policy(nonce),
+            policy=content_security_policy(nonce, kind),
             nonce=nonce,
-            styles=[Markup(_static(name)) for name in STYLES],
+            styles=[Markup(_static(name)) for name in kind.styles],
             libraries=[Markup(_static(name)) for name in LIBRARIES],
-            module=Markup(_module()),
+            module=Markup(_module(kind.module)),
             sessions=views,
             blocks=blocks,
             audio=[
@@ -153,16 +192,29 @@ def _nonce(blocks: Iterable[str]) -> str:
     return base64.urlsafe_b64encode(digest.digest()[:18]).decode()
 
 
-def content_security_policy(nonce: str) -> str:
+def rendered(template: str, view: SessionView, **more: Any) -> str:
+    """A part of a page.
+
+    Args:
+        template: its name.
+        view: the session that it shows.
+        more: what else the template shows.
+    """
+    return _environment().get_template(template).render(shown=view, sessions=[view], **more)
+
+
+def content_security_policy(nonce: str, kind: PageKind = FILE) -> str:
     """What the page may load: only what is in it.
 
     Args:
         nonce: of its styles. The waveform's library adds one of its own.
     """
-    scripts = " ".join(_hash(text) for text in (*map(_static, LIBRARIES), _module()))
+    texts = (*map(_static, LIBRARIES), _module(kind.module))
+    scripts = " ".join(_hash(text) for text in texts)
+    connections = "connect-src 'self'; " if kind.connects else ""
     return (
         f"default-src 'none'; script-src {scripts}; style-src 'nonce-{nonce}'; img-src data:; "
-        "media-src data: blob:; base-uri 'none'; form-action 'none'"
+        f"{connections}media-src data: blob:; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -176,14 +228,19 @@ def _static(name: str) -> str:
 
 
 @cache
-def _module() -> str:
-    """The page's own script."""
-    return "".join(_static(f"app/{part}.js") for part in _MODULE)
+def _module(parts: tuple[str, ...]) -> str:
+    """A page's own script."""
+    return "".join(_static(f"app/{part}.js") for part in parts)
 
 
 def _hash(text: str) -> str:
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return f"'sha256-{digest}'"
+
+
+def template(name: str) -> Template:
+    """A template of the package, with the filters of pages."""
+    return _environment().get_template(name)
 
 
 @cache
@@ -201,13 +258,19 @@ def _environment() -> Environment:
         "size": size,
         "lasting": lasting,
         "short": short,
-        "label": lambda name: str(name).removesuffix("_s").replace("_", " "),
+        "label": _label,
         "side": lambda side: "app →" if side == "c" else "← server",
         "opcode": lambda digit: _OPCODES.get(digit, digit),
     }
     return environment
 
 
+def _label(name: str) -> str:
+    """A name of the data, for people."""
+    bare = name.removesuffix("_s")
+    return _LABELS.get(bare, bare.replace("_", " "))
+
+
 def _time(seconds: float | None) -> str:
     """Seconds, as `wsproxy show` prints them."""
-    return "?" if seconds is None else f"{seconds:.3f}"
+    return "?" if seconds is None else f"{seconds + 0.0:.3f}"  # never "-0.000"

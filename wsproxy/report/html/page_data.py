@@ -136,13 +136,20 @@ from typing import Any
 from wsproxy.report import json_schema
 from wsproxy.report.audio_tracks import tracks_json
 from wsproxy.report.explanation import Explanation
+from wsproxy.report.latency import LatencySeries, latency_series
 from wsproxy.report.text import short
 from wsproxy.report.timeline import timeline_json
 from wsproxy.session.transcript import KEPT_TEXT
-from wsproxy.statistics import percentile
 
 from .embedded_audio import EmbeddedAudio
-from .frame_table import FrameTable, TableFrame, content_of, fitting_limit, is_shortened
+from .frame_table import (
+    FrameTable,
+    TableFrame,
+    content_of,
+    fitting_limit,
+    is_shortened,
+    ranges_of,
+)
 from .handshake_data import handshake_data, url_of
 from .reading import SessionContent
 from .track_data import element_id, track_data
@@ -169,13 +176,26 @@ def page_data(
         audio: of each of the content's tracks.
         prefix: of the ids of the session's elements.
     """
+    table = content.frames
+    return {
+        **parts_besides_frames(content, explained, audio, prefix),
+        "frames": frame_columns(list(table), table.count, table.limits()),
+    }
+
+
+def parts_besides_frames(
+    content: SessionContent,
+    explained: Explanation,
+    audio: Sequence[EmbeddedAudio | None],
+    prefix: str = "",
+) -> dict[str, Any]:
+    """The parts of a page's data without the frames; arguments as for `page_data`."""
     timeline = timeline_json(content.session, content.timeline, content.outcome)
     return {
         "session": _session(content, explained),
         "findings": [
             _finding(each) for each in json_schema.together(explained.findings)["findings"]
         ],
-        "frames": _frames(content.frames),
         "lanes": {
             "gaps": list(_gaps(content.frames)),
             "events": [_event(each) for each in timeline["events"][:_MAX_EVENTS]],
@@ -284,12 +304,18 @@ def _finding(found: dict[str, Any]) -> dict[str, Any]:
 # -- frames
 
 
-def _frames(table: FrameTable) -> dict[str, Any]:
-    limits = table.limits()
-    listed: list[TableFrame] = list(table)
+def frame_columns(
+    listed: Sequence[TableFrame], count: int, limits: tuple[int, int]
+) -> dict[str, Any]:
+    """Frames in columns.
+
+    Args:
+        count: how many the session has.
+        limits: bytes of a text, and of a binary payload, that are included.
+    """
     return {
-        "count": table.count,
-        "ranges": table.ranges,
+        "count": count,
+        "ranges": ranges_of(listed),
         "t": [_s(frame.t_ns) for frame in listed],
         "side": "".join(_side(frame.from_client) for frame in listed),
         "op": "".join(f"{frame.opcode:x}" for frame in listed),
@@ -387,23 +413,17 @@ def _result(result: dict[str, Any], words: list[dict[str, Any]], limit: int) -> 
 
 
 def _latency(content: SessionContent, figures: dict[str, Any]) -> dict[str, Any]:
-    lags = content.timeline.latency.lags
-    points: dict[str, list[list[float | int | None]]] = {
-        "lag": [[_s(lag.t_ns), round(lag.seconds, 3), lag.frame] for lag in lags],
-        "utterances": [[_s(each["t_ns"]), each["seconds"], None] for each in figures["utterances"]],
-        "turns": [[_s(each["t_ns"]), each["seconds"], None] for each in figures["turns"]],
-    }
+    series = latency_series(content.timeline.latency)
     return {
         "figures": {name: value for name, value in figures.items() if not isinstance(value, list)},
-        "series": {name: _series(each) for name, each in points.items() if each},
+        "series": {name: _series(each) for name, each in series.items()},
     }
 
 
-def _series(points: list[list[float | int | None]]) -> dict[str, Any]:
-    values = [point[1] for point in points if point[1] is not None]
+def _series(series: LatencySeries) -> dict[str, Any]:
     return {
-        "points": points,
-        "p50": percentile(values, 0.5),
-        "p95": percentile(values, 0.95),
-        "max": max(values),
+        "points": [[_s(point.t_ns), point.seconds, point.frame] for point in series.points],
+        "p50": series.percentile(0.5),
+        "p95": series.percentile(0.95),
+        "max": series.max,
     }

@@ -36,13 +36,14 @@ def pair_page(
     Raises:
         TraceError: a trace cannot be read.
     """
+    step(f"comparing {first.name} and {second.name}")
+    found = compare(first, second)  # it refuses what holds too much
     each = max_audio // 2
     views = [
         view_of(read_content(path, catalog, max_audio=each, step=step), prefix)
         for path, prefix in ((first, ""), (second, SECOND))
     ]
-    step(f"comparing {first.name} and {second.name}")
-    data = difference_data(compare(first, second), *views)
+    data = difference_data(found, *views)
     return render("pair.html.j2", views, data_difference=data)
 
 

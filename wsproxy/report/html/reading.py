@@ -50,6 +50,38 @@ class SessionContent:
     garbage: list[Bytes] = field(default_factory=list)
     findings: Sequence[Finding] = ()
 
+    @classmethod
+    def empty(
+        cls, path: Path, catalog: Catalog, *, max_audio: int, name: Path | None = None
+    ) -> SessionContent:
+        """The content of a session of which nothing was read so far.
+
+        Args:
+            max_audio, name: as for `read_content`.
+        """
+        session = Session.analyzing(catalog, KEPT_RESULTS)
+        max_bytes = max_audio * 3 // 4
+
+        def recorder_of(track: AudioTrack) -> TrackRecorder:
+            return TrackRecorder(session, catalog, track, max_bytes=max_bytes)
+
+        session.audio.analyzer_of = recorder_of
+        return cls(path, name or path, session, catalog, max_bytes)
+
+    def add(self, record: Record | FrameRun) -> None:
+        """Add a record that the session has read."""
+        if isinstance(record, FrameRecord):
+            self.frames.add(record)
+        elif isinstance(record, FrameRun):
+            for frame in record.frames():
+                self.frames.add(frame)
+        elif isinstance(record, Bytes) and len(self.garbage) < _KEPT_GARBAGE:
+            self.garbage.append(record)
+
+    def diagnose(self) -> None:
+        """Find out what is wrong, as far as the session was read."""
+        self.findings = diagnose(self.session, self.catalog)
+
     @property
     def timeline(self) -> Timeline:
         """Of the session."""
@@ -93,33 +125,17 @@ def read_content(
     Raises:
         TraceError: it cannot be read.
     """
-    session = Session.analyzing(catalog, KEPT_RESULTS)
-
-    max_bytes = max_audio * 3 // 4
-
-    def recorder_of(track: AudioTrack) -> TrackRecorder:
-        return TrackRecorder(session, catalog, track, max_bytes=max_bytes)
-
-    session.audio.analyzer_of = recorder_of
-    content = SessionContent(path, name or path, session, catalog, max_bytes)
-    for number, record in enumerate(session.reading(path)):
-        _add(content, record)
+    content = SessionContent.empty(path, catalog, max_audio=max_audio, name=name)
+    for number, record in enumerate(content.session.reading(path)):
+        content.add(record)
         if number % _STEP == 0:
             step(f"reading {path.name}: {number} records")
     step(f"explaining {path.name}")
-    content.findings = diagnose(session, catalog)
+    content.diagnose()
     _add_evidence(content)
+    for _, recorder in content.tracks:
+        recorder.report()  # its last samples wait for more
     return content
-
-
-def _add(content: SessionContent, record: Record | FrameRun) -> None:
-    if isinstance(record, FrameRecord):
-        content.frames.add(record)
-    elif isinstance(record, FrameRun):
-        for frame in record.frames():
-            content.frames.add(frame)
-    elif isinstance(record, Bytes) and len(content.garbage) < _KEPT_GARBAGE:
-        content.garbage.append(record)
 
 
 def named_frames(findings: Sequence[Finding]) -> list[int]:

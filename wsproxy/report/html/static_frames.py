@@ -15,6 +15,7 @@ FIRST, LAST = 20, 30
 AROUND = 2  # frames before and after one of the evidence
 MAX_LINKED = 300  # frames that other parts of the page name
 _TEXT, _NAMED_TEXT = 200, 4000  # characters
+_BINARY = 16  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,11 @@ def _linked(content: SessionContent) -> Iterator[int]:
 
 
 def _row(frame: TableFrame, limits: tuple[int, int], *, named: bool) -> FrameRow:
-    text = content_of(frame, limits)
     if frame.is_text:
-        text = compact(text)
+        text = compact(content_of(frame, limits))
+    else:
+        rest = " …" if frame.length > _BINARY else ""
+        text = f"{frame.payload[:_BINARY].hex(' ')}{rest}"
     return FrameRow(
         frame.number,
         frame.t_ns / 1e9,

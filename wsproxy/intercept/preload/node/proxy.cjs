@@ -19,10 +19,12 @@ function install() {
   const https = require('node:https');
   const net = require('node:net');
   const tls = require('node:tls');
+  const { ClientReport } = require('./clients.cjs');
   const { Router } = require('./route.cjs');
   const { connectThrough } = require('./tunnel.cjs');
 
   const router = new Router(settings.proxy);
+  const clients = new ClientReport();
   let ca = null;
   try {
     ca = readFileSync(settings.ca);
@@ -34,6 +36,7 @@ function install() {
 
   const connect = net.Socket.prototype.connect;
   net.Socket.prototype.connect = function (...args) {
+    clients.update();
     // net.connect passes its arguments on as one array.
     const [options, callback] = normalized(Array.isArray(args[0]) ? args[0] : args);
     if (this instanceof tls.TLSSocket || this.connecting || !router.routes(options)) {
@@ -45,19 +48,21 @@ function install() {
 
   // ---- tls
 
+  const trusting = new WeakSet(); // contexts that trust the recorder
   const connectTls = tls.connect;
   tls.connect = function (...args) {
+    clients.update();
     const [options, callback] = normalized(args);
-    const trusting = withCa(options);
+    const trusted = withCa(options);
     const isHttp2 = String(options.ALPNProtocols) === 'h2';
     if (options.socket || isHttp2 || !router.routes(options)) {
-      return trusting === options
+      return trusted === options
         ? connectTls.apply(this, args)
-        : connectTls.call(this, trusting, callback);
+        : connectTls.call(this, trusted, callback);
     }
     // The TLS socket takes this over: what happens when the peer ends the connection.
     const socket = new net.Socket({ allowHalfOpen: options.allowHalfOpen });
-    const secure = connectTls.call(this, { ...trusting, socket }, callback);
+    const secure = connectTls.call(this, { ...trusted, socket }, callback);
     socket.allowHalfOpen = true; // or the last bytes of TLS could not be sent: an error
     socket.once('ready', () => secure.emit('ready'));
     if (options.timeout) secure.setTimeout(options.timeout);
@@ -67,9 +72,11 @@ function install() {
 
   function withCa(options) {
     if (!ca) return options;
-    if (options.secureContext) {
+    const { secureContext } = options;
+    if (secureContext) {
       // It was made with a `ca` of its own, or trusts the defaults.
-      options.secureContext.context?.addCACert?.(ca);
+      if (!trusting.has(secureContext)) secureContext.context?.addCACert?.(ca);
+      trusting.add(secureContext);
       return options;
     }
     return options.ca ? { ...options, ca: [].concat(options.ca, ca) } : options;

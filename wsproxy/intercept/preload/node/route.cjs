@@ -46,7 +46,9 @@ class Router {
   }
 }
 
+// The stack as Node prints it, whatever the app has made of it.
 function callers() {
+  if (Object.isFrozen(Error)) return new Error().stack || ''; // --frozen-intrinsics
   const { stackTraceLimit, prepareStackTrace } = Error;
   Error.stackTraceLimit = DEPTH;
   Error.prepareStackTrace = undefined;
@@ -55,4 +57,4 @@ function callers() {
   return stack;
 }
 
-module.exports = { Router };
+module.exports = { Router, callers };

@@ -33,13 +33,14 @@ function recordWorkers(settings) {
 
 function withPreload(options, file) {
   const env = options && options.env;
-  if (!env || typeof env !== 'object' || env.WSPROXY_PROXY) return options;
+  if (!env || typeof env !== 'object') return options; // it has this process's
+  if (String(env.NODE_OPTIONS).includes(option(file))) return options;
   const NODE_OPTIONS = `${env.NODE_OPTIONS ?? ''}${option(file)}`;
   return { ...options, env: { ...env, NODE_OPTIONS } };
 }
 
 function option(file) {
-  return ` --require "${file}"`;
+  return ` --require "${file.replaceAll('\\', '/')}"`; // a backslash would be an escape
 }
 
 module.exports = { readSettings, recordWorkers };

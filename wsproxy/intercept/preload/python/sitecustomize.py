@@ -6,6 +6,7 @@ them. An app that imports none of them runs unchanged, and loads nothing but thi
 need not be installed for that Python, which can be of any version; nothing is changed before 3.8.
 """
 
+import atexit
 import os
 import sys
 
@@ -112,10 +113,22 @@ def _run_own_sitecustomize():
             sys.modules.setdefault("sitecustomize", own)
 
 
+def _report_clients():
+    folder = os.environ.get("WSPROXY_CLIENTS")
+    if folder and ("ssl" in sys.modules or "socket" in sys.modules):
+        try:
+            from wsproxy_preload import clients
+
+            clients.report(folder)
+        except Exception:
+            pass  # the recorder has ended, and its files are gone
+
+
 if sys.version_info >= (3, 8) and os.environ.get("WSPROXY_PROXY"):
     sys.meta_path.insert(0, _PatchOnImport())
     for _name in sorted(_PATCHES):
         if _name in sys.modules:
             _patch(sys.modules[_name], _name)
     _keep_first_in_path()
+    atexit.register(_report_clients)
 _run_own_sitecustomize()

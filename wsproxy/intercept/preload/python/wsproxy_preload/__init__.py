@@ -9,5 +9,6 @@ asyncio_loops       asyncio's and uvloop's connections
 sockets             the blocking connections of `socket.create_connection`
 libraries           aiohttp, tornado and Azure's Speech SDK
 twisted_reactor     Twisted's connections, for autobahn
+clients             reports which known clients were loaded
 trust               the recorder's CA beside the ones that an app loads
 """

@@ -12,17 +12,38 @@ class TimeAxis {
     this.range = [0, session.end];
     [this.from, this.to] = this.range;
     this.onShow = () => {};
+    this.#build();
+    this.#arrange();
+    new ResizeObserver(() => this.draw()).observe(this.canvas);
+    onColours(() => this.draw());
+    cursor.addEventListener("move", ({ detail }) => this.#follow(detail));
+    this.#follow({ t: cursor.t });
+  }
+
+  // Takes lanes and marks from the session.
+  #arrange() {
+    const { session } = this;
     this.lanes = this.#lanes();
     this.height = TICKS + this.lanes.reduce((sum, lane) => sum + lane.height, 0);
     this.marks = session.findings
       .map((finding) => ({ finding, t: session.timeOf(finding) }))
       .filter(({ t }) => t !== null)
       .sort((one, other) => one.t - other.t);
-    this.#build();
-    new ResizeObserver(() => this.draw()).observe(this.canvas);
-    onColours(() => this.draw());
-    cursor.addEventListener("move", ({ detail }) => this.#follow(detail));
-    this.#follow({ t: cursor.t });
+    this.canvas.style.height = `${this.height}px`;
+    this.canvas.setAttribute("aria-valuemax", session.end.toFixed(3));
+  }
+
+  // Shows what the session has more; stays where it is, unless that is the end.
+  grow() {
+    const [begin, end] = this.range;
+    const shown = this.to - this.from;
+    const followsEnd = this.to >= end - 1e-9;
+    const showsAll = followsEnd && this.from <= begin;
+    this.range = [begin, this.session.end];
+    this.#arrange();
+    if (showsAll) this.show(...this.range);
+    else if (followsEnd) this.#moveTo(this.session.end - shown);
+    else this.draw();
   }
 
   #lanes() {
@@ -52,8 +73,6 @@ class TimeAxis {
       "aria-valuemin": "0",
       "aria-describedby": id,
     });
-    this.canvas.style.height = `${this.height}px`;
-    this.canvas.setAttribute("aria-valuemax", this.session.end.toFixed(3));
     this.line = make("output", { className: "under-cursor" });
     this.controls = make(
       "div",

@@ -11,7 +11,8 @@ class FrameTable {
     this.players = players;
     this.frames = session.frames;
     this.chosen = -1;
-    this.rows = Array.from({ length: this.frames.rows }, (_, row) => row);
+    this.rows = [];
+    this.shown = ""; // the rows that exist
     this.#build();
     const section = session.element("frames");
     section.classList.add("enhanced");
@@ -59,7 +60,7 @@ class FrameTable {
         tabIndex: 0,
         role: "region",
         "aria-label": "Frames; up and down choose one",
-        onscroll: () => this.#render(),
+        onscroll: () => this.#render({ changed: false }),
         onkeydown: (event) => this.#key(event),
       },
       this.table,
@@ -72,18 +73,50 @@ class FrameTable {
   #filter() {
     const matches = this.#matcher();
     if (!matches) return;
+    this.matches = matches;
+    this.rows = [];
+    this.#addRows(0);
+    this.#render();
+  }
+
+  // Adds those rows from one on that the filter accepts.
+  #addRows(from) {
     const { frames } = this;
     const kind = (row) => (frames.isControl(row) ? "control" : frames.isText(row) || frames.op[row] === "0" ? "text" : "binary");
-    this.rows = [];
-    for (let row = 0; row < frames.rows; row += 1) {
-      if (this.sides[frames.side[row]].checked && this.kinds[kind(row)].checked && matches(row)) {
+    for (let row = from; row < frames.rows; row += 1) {
+      if (this.sides[frames.side[row]].checked && this.kinds[kind(row)].checked && this.matches(row)) {
         this.rows.push(row);
       }
     }
-    const all = this.frames.count;
-    this.found.textContent = `${this.rows.length} of ${all} frames`;
+    this.found.textContent = `${this.rows.length} of ${frames.count} frames`;
     this.table.setAttribute("aria-rowcount", this.rows.length + 1);
+  }
+
+  // Shows the frames from a row on, which are new; stays where it is, unless that is the end.
+  grow(from) {
+    const follows = this.atEnd;
+    this.#addRows(from);
+    this.#render({ changed: false });
+    if (follows) this.showEnd();
+  }
+
+  // The session has forgotten its first frames.
+  forget(rows) {
+    const before = this.rows.length;
+    this.rows = this.rows.filter((row) => row >= rows).map((row) => row - rows);
+    this.chosen = Math.max(-1, this.chosen - rows);
+    this.window.scrollTop -= (before - this.rows.length) * ROW;
     this.#render();
+  }
+
+  get atEnd() {
+    const { scrollTop, clientHeight, scrollHeight } = this.window;
+    return scrollTop + clientHeight >= scrollHeight - ROW;
+  }
+
+  showEnd() {
+    this.window.scrollTop = this.window.scrollHeight;
+    this.#render({ changed: false });
   }
 
   // null, and says so, where the regular expression is invalid.
@@ -102,12 +135,15 @@ class FrameTable {
   }
 
   // The rows in view, between two empty ones of the height of all others.
-  #render() {
+  #render({ changed = true } = {}) {
     const { scrollTop, clientHeight } = this.window;
     const first = Math.max(0, Math.floor(scrollTop / ROW) - 5);
     const last = Math.min(this.rows.length, Math.ceil((scrollTop + (clientHeight || 400)) / ROW) + 5);
     this.above.style.height = `${first * ROW}px`;
     this.below.style.height = `${(this.rows.length - last) * ROW}px`;
+    // What a reader has selected in rows that stay is not lost.
+    if (!changed && this.shown === `${first} ${last}`) return;
+    this.shown = `${first} ${last}`;
     const shown = this.rows.slice(first, last).map((row, index) => this.#row(row, first + index));
     this.body.replaceChildren(this.above, ...shown, this.below);
   }

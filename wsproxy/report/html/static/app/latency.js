@@ -10,27 +10,37 @@ class Latency {
   constructor(session, cursor) {
     this.session = session;
     this.cursor = cursor;
-    this.charts = [];
-    const section = session.element("latency");
-    for (const [name, series] of Object.entries(session.latency.series)) {
-      if (series.points.length) section.append(this.#chart(name, series));
+    this.charts = new Map(); // by the names of their series
+    this.section = session.element("latency");
+    this.grow();
+    onColours(() => this.charts.forEach((chart) => this.#draw(chart)));
+  }
+
+  // Shows all points that the session has.
+  grow() {
+    for (const [name, series] of Object.entries(this.session.latency.series)) {
+      if (!series.points.length) continue;
+      if (!this.charts.has(name)) this.charts.set(name, this.#chart(name));
+      const { p50, p95, max, points } = series;
+      const { title, plot } = this.charts.get(name);
+      title.textContent = `${SERIES[name] ?? name}: p50 ${seconds(p50)}, p95 ${seconds(p95)}, max ${seconds(max)}`;
+      plot?.setData(columns(points));
     }
-    onColours(() => this.charts.forEach(({ draw }) => draw()));
   }
 
-  #chart(name, series) {
+  #chart(name) {
     const place = make("div", { className: "chart" });
-    const title = `${SERIES[name] ?? name}: p50 ${seconds(series.p50)}, p95 ${seconds(series.p95)}, max ${seconds(series.max)}`;
-    const figure = make("figure", {}, make("figcaption", {}, title), place);
-    const chart = { draw: () => this.#draw(chart, place, name, series) };
-    this.charts.push(chart);
+    const chart = { name, place, title: make("figcaption") };
+    this.section.append(make("figure", {}, chart.title, place));
     new ResizeObserver(() => {
-      if (place.clientWidth !== chart.width) chart.draw();
+      if (place.clientWidth !== chart.width) this.#draw(chart);
     }).observe(place);
-    return figure;
+    return chart;
   }
 
-  #draw(chart, place, name, { points }) {
+  #draw(chart) {
+    const { name, place } = chart;
+    const { points } = this.session.latency.series[name];
     chart.plot?.destroy();
     chart.width = place.clientWidth;
     if (!chart.width) return;
@@ -54,12 +64,14 @@ class Latency {
         ],
         cursor: { drag: { x: false, y: false } },
       },
-      [points.map(([t]) => t), points.map(([, value]) => value)],
+      columns(points),
       place,
     );
     chart.plot.over.addEventListener("click", () => {
       const index = chart.plot.cursor.idx;
-      if (index !== null && index !== undefined) this.#choose(points[index]);
+      if (index !== null && index !== undefined) {
+        this.#choose(this.session.latency.series[name].points[index]);
+      }
     });
   }
 
@@ -68,3 +80,5 @@ class Latency {
     this.cursor.moveTo(t, row < 0 ? {} : { row });
   }
 }
+
+const columns = (points) => [points.map(([t]) => t), points.map(([, value]) => value)];

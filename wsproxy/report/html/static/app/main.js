@@ -73,14 +73,17 @@ document.addEventListener("keydown", (event) => {
   views.at(-1)?.players.toggle();
 });
 
-for (const code of document.querySelectorAll("code.copy")) {
-  code.after(" ", copyButton("Copy", () => code.textContent));
-}
-for (const text of document.querySelectorAll('pre[id$="markdown"]')) {
-  const heading = text.closest("section").querySelector("h2");
-  heading.after(copyButton("Copy for bug report", () => text.textContent));
+function addCopyButtons(place) {
+  for (const code of place.querySelectorAll("code.copy")) {
+    code.after(" ", copyButton("Copy", () => code.textContent));
+  }
+  for (const text of place.querySelectorAll('pre[id$="markdown"]')) {
+    const heading = text.closest("section").querySelector("h2");
+    heading.after(copyButton("Copy for bug report", () => text.textContent));
+  }
 }
 
+addCopyButtons(document);
 addEventListener("hashchange", showHash);
 showHash();
 document.documentElement.dataset.scripted = "";

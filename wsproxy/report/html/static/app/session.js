@@ -16,6 +16,21 @@ class SessionData {
     this.transcript = part("transcript");
     this.latency = part("latency");
     this.frames = new Frames(part("frames"));
+    this.#measure();
+  }
+
+  // Adds what a session has more that is being recorded: live.js gets it from the server.
+  append({ growth, frames }) {
+    grown(this, growth);
+    this.tracks.forEach((track, index) => {
+      if (track instanceof Track) track.index();
+      else this.tracks[index] = new Track(track);
+    });
+    this.frames.append(frames);
+    this.#measure();
+  }
+
+  #measure() {
     const { ended, duration } = this.session;
     const last = [ended, duration, this.frames.t.at(-1), this.lanes.connection.at(-1)?.t];
     // Seconds that the time axis shows.
@@ -44,16 +59,39 @@ class SessionData {
 
 // The listed frames, in columns. A row is an index into them; frames that are not listed have none.
 class Frames {
-  constructor({ count, ranges, t, side, op, length, content, short, notes }) {
-    Object.assign(this, { count, t, side, op, content, notes });
-    this.sizes = length;
-    this.rows = t.length;
-    this.shortened = new Set(short);
-    this.numbers = new Uint32Array(this.rows);
-    let row = 0;
+  constructor(columns) {
+    Object.assign(this, { numbers: [], t: [], side: "", op: "", sizes: [], content: [], notes: {} });
+    this.shortened = new Set();
+    this.append(columns);
+  }
+
+  append({ count, ranges, t, side, op, length, content, short, notes }) {
+    this.count = count;
     for (const [first, last] of ranges) {
-      for (let number = first; number <= last; number += 1) this.numbers[row++] = number;
+      for (let number = first; number <= last; number += 1) this.numbers.push(number);
     }
+    t.forEach((each) => this.t.push(each));
+    length.forEach((each) => this.sizes.push(each));
+    content.forEach((each) => this.content.push(each));
+    this.side += side;
+    this.op += op;
+    short.forEach((number) => this.shortened.add(number));
+    Object.assign(this.notes, notes);
+  }
+
+  // Forgets the first rows.
+  drop(rows) {
+    for (const number of this.numbers.splice(0, rows)) {
+      this.shortened.delete(number);
+      delete this.notes[number];
+    }
+    for (const column of [this.t, this.sizes, this.content]) column.splice(0, rows);
+    this.side = this.side.slice(rows);
+    this.op = this.op.slice(rows);
+  }
+
+  get rows() {
+    return this.t.length;
   }
 
   // The row of a frame, or of the next frame that is listed; -1 after the last.
@@ -86,6 +124,10 @@ class Frames {
 class Track {
   constructor(data) {
     Object.assign(this, data);
+    this.index();
+  }
+
+  index() {
     this.positions = this.map.map(([a]) => a);
     this.times = this.map.map(([, t]) => t);
   }
@@ -122,6 +164,19 @@ class Track {
     }
     return [lowest / 127, highest / 127];
   }
+}
+
+// A value with its growth, see growth.py of the server.
+function grown(value, growth) {
+  if ("set" in growth) return growth.set;
+  if ("keep" in growth) {
+    value.length = growth.keep;
+    growth.more.forEach((each) => value.push(each));
+    return value;
+  }
+  for (const [key, each] of Object.entries(growth.in)) value[key] = grown(value[key], each);
+  for (const key of growth.drop) delete value[key];
+  return value;
 }
 
 // The first index whose value is at least `wanted`, in an ascending array.

@@ -6,31 +6,59 @@ class Transcript {
     this.cursor = cursor;
     this.players = players;
     this.spoken = []; // [t, element], by time
-    const { results } = session.transcript;
-    if (!results.length) return;
-    const turns = make("ol", { className: "turns" }, ...this.#turns(results));
-    const section = session.element("transcript");
-    section.querySelector("p").after(turns);
-    section.classList.add("enhanced");
-    this.spoken.sort(([one], [other]) => one - other);
-    this.times = this.spoken.map(([t]) => t);
+    this.times = [];
+    this.last = 0; // frame of the last result that is shown
+    this.waiting = new Map(); // interims that no final has followed, by channel and side
+    this.open = []; // their turns
+    this.list = make("ol", { className: "turns" });
     cursor.addEventListener("move", ({ detail }) => this.#mark(detail.t));
+    this.grow();
   }
 
-  // A final result with the interims before it, or interims that no final followed.
+  // Shows the results that are new: a final one with the interims before it, and at the end those
+  // that no final one has followed.
+  grow() {
+    const results = this.session.transcript.results.filter(({ frame }) => frame > this.last);
+    if (!results.length) return;
+    this.last = results.at(-1).frame;
+    if (!this.list.isConnected) this.#show();
+    this.open.forEach((turn) => turn.remove());
+    this.list.append(...this.#turns(results));
+    this.open = [...this.waiting.values()].map((interims) => this.#turn(null, interims));
+    this.list.append(...this.open);
+    this.#sort();
+  }
+
+  // Forgets the first turns beyond a number.
+  trim(turns) {
+    while (this.list.children.length > turns) this.list.firstElementChild.remove();
+    this.#sort();
+  }
+
+  #show() {
+    const section = this.session.element("transcript");
+    section.querySelector("p").after(this.list);
+    section.classList.add("enhanced");
+  }
+
+  #sort() {
+    this.spoken = this.spoken.filter(([, element]) => this.list.contains(element));
+    this.spoken.sort(([one], [other]) => one - other);
+    this.times = this.spoken.map(([t]) => t);
+  }
+
   #turns(results) {
     const turns = [];
-    const waiting = new Map(); // interims, by channel and side
     for (const result of results) {
       const key = JSON.stringify([result.channel, Boolean(result.agent)]);
+      const interims = this.waiting.get(key) ?? [];
       if (!result.final) {
-        waiting.set(key, [...(waiting.get(key) ?? []), result]);
+        this.waiting.set(key, [...interims, result]);
         continue;
       }
-      turns.push(this.#turn(result, waiting.get(key) ?? []));
-      waiting.delete(key);
+      turns.push(this.#turn(result, interims));
+      this.waiting.delete(key);
     }
-    for (const interims of waiting.values()) turns.push(this.#turn(null, interims));
     return turns;
   }
 

@@ -1,0 +1,280 @@
+"""The requests of browsers. Nothing is changed by GET; text of traces is never markup."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler
+from tornado.websocket import WebSocketHandler
+
+from wsproxy.errors import TraceError
+from wsproxy.report.html.page import START, render
+from wsproxy.report.text import safe
+from wsproxy.trace.parts import later_parts, part_of, part_path
+from wsproxy.wording import plural
+
+from .access import AccessPolicy
+from .commands import output_of, replay_arguments, running
+from .hub import Hub
+
+_CHUNK = 256 << 10  # bytes
+_MAX_TEXT = 500  # characters of a text that is searched
+_MAX_URL = 2000  # characters
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Handler(RequestHandler):
+    """What all requests have in common."""
+
+    def initialize(self, hub: Hub, access: AccessPolicy) -> None:
+        self.hub, self.access = hub, access
+
+    def set_default_headers(self) -> None:
+        for name, value in _HEADERS.items():
+            self.set_header(name, value)
+        self.clear_header("Server")
+
+    def prepare(self) -> None:
+        """Refuse who may not use the server, and what another site asks for."""
+        host = self.request.headers.get("Host", "")
+        token = self.path_args[0] if self.path_args else ""
+        if reason := self.access.refusal(host, token):
+            raise HTTPError(403, reason=None, log_message=reason)
+        origin = self.request.headers.get("Origin")
+        if self.request.method not in ("GET", "HEAD") and not self.access.is_own_origin(
+            origin, host
+        ):
+            raise HTTPError(403, log_message="This is not served to other pages.")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        error = kwargs.get("exc_info", (None, None))[1]
+        text = error.log_message if isinstance(error, HTTPError) else None
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"{safe(text or self._reason)}\n")
+
+    def trace(self, session: str) -> Path:
+        """The trace of a session.
+
+        Raises:
+            HTTPError: the folder has none of this id.
+        """
+        path = self.hub.folder.path_of(session)
+        if path is None:
+            raise HTTPError(404, log_message="There is no such session in the folder.")
+        return path
+
+    async def send(self, parts: Iterable[str | bytes]) -> None:
+        for part in parts:
+            self.write(part)
+            await self.flush()
+
+    def attach(self, name: str, media_type: str) -> None:
+        """Have the browser save the answer as a file."""
+        self.set_header("Content-Type", media_type)
+        file = quote(name, errors="replace")
+        self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{file}")
+
+
+class NotFound(Handler):
+    """Any other path."""
+
+    def prepare(self) -> None:
+        raise HTTPError(404)
+
+
+class StartPage(Handler):
+    """The list of sessions."""
+
+    async def get(self, _token: str) -> None:
+        root = self.hub.folder.root
+        await self.send(render("start.html.j2", [], START, root=safe(str(root))))
+
+
+class SessionPage(Handler):
+    """The page of a session."""
+
+    async def get(self, _token: str, session: str) -> None:
+        try:
+            parts = await self.hub.page(session, self.trace(session))
+        except TraceError as error:
+            raise HTTPError(422, log_message=str(error)) from None
+        await self.send(parts)
+
+
+class Report(Handler):
+    """The file of `wsproxy report`."""
+
+    async def get(self, _token: str, session: str) -> None:
+        path = self.trace(session)
+        try:
+            parts = await self.hub.report(path)
+        except TraceError as error:
+            raise HTTPError(422, log_message=str(error)) from None
+        self.attach(f"{path.stem}.html", "text/html; charset=utf-8")
+        await self.send(parts)
+
+
+class TraceFile(Handler):
+    """The trace; of one in parts a ZIP file of them."""
+
+    async def get(self, _token: str, session: str) -> None:
+        first, number = part_of(self.trace(session))
+        parts = [part_path(first, n) for n in (number, *later_parts(first, number))]
+        try:
+            if len(parts) == 1:
+                await self.send_file(parts[0], parts[0].name)
+                return
+            with tempfile.TemporaryDirectory(prefix="wsproxy-") as folder:
+                packed = Path(folder) / "trace.zip"
+                with zipfile.ZipFile(packed, "w") as archive:
+                    for part in parts:
+                        archive.write(part, part.name)
+                await self.send_file(packed, f"{first.stem}.zip")
+        except OSError as error:
+            raise HTTPError(404, log_message=f"{error.strerror}") from None
+
+    async def send_file(self, path: Path, name: str) -> None:
+        with path.open("rb") as file:
+            self.attach(name, "application/octet-stream")
+            while data := file.read(_CHUNK):
+                await self.send([data])
+
+
+class Scrubbed(TraceFile):
+    """The trace without personal data."""
+
+    async def get(self, _token: str, session: str) -> None:
+        raise HTTPError(405)
+
+    async def post(self, _token: str, session: str) -> None:
+        path = self.trace(session)
+        with tempfile.TemporaryDirectory(prefix="wsproxy-") as folder:
+            name = f"{path.stem}-scrubbed.wstrace"
+            place = Path(folder) / name
+            async with running(["scrub", f"--out={place}", "--", str(path)]) as process:
+                text = b"".join([data async for data in output_of(process)])
+                status = await process.wait()
+            if status or not place.is_file():
+                lines = text.decode("utf-8", "replace").strip().splitlines()
+                raise HTTPError(422, log_message=" ".join(lines))
+            await self.send_file(place, name)
+
+
+class Replay(Handler):
+    """Replays a session; the answer is what the command prints, while it runs."""
+
+    async def post(self, _token: str, session: str) -> None:
+        path = self.trace(session)
+        side = self.get_body_argument("side", "") or ""
+        target = self.get_body_argument("target", "") or ""
+        if side not in ("client", "server"):
+            raise HTTPError(400, log_message="The side is client or server.")
+        if side == "client" and not _is_url(target):
+            raise HTTPError(400, log_message="The server's URL has to begin with ws:// or wss://.")
+        root = self.hub.folder.root
+        out = root if root.is_dir() else None
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        async with running(replay_arguments(side, path, target, out)) as process:
+            self._process = process
+            try:
+                async for data in output_of(process):
+                    await self.send([data])
+                await self.send([f"exit status {await process.wait()}\n"])
+            except StreamClosedError:  # the page was closed
+                return
+
+    def on_connection_close(self) -> None:
+        process = getattr(self, "_process", None)
+        if process is not None and process.returncode is None:
+            process.terminate()
+
+
+def _is_url(target: str) -> bool:
+    return (
+        target.startswith(("ws://", "wss://")) and len(target) <= _MAX_URL and target.isprintable()
+    )
+
+
+class Search(Handler):
+    """Searches the texts of all sessions."""
+
+    async def get(self, _token: str) -> None:
+        text = (self.get_query_argument("q", "") or "")[:_MAX_TEXT].strip()
+        if not text:
+            raise HTTPError(400, log_message="There is nothing to search.")
+        found = await self.hub.search(text)
+        searched = plural(found["searched"], "session")
+        found["summary"] = f"found in {len(found['found'])} of {searched}"
+        self.write(found)
+
+
+class _Updates(Handler, WebSocketHandler):
+    """Sends a page what it does not have, whenever it has asked for it.
+
+    The page sends the version that it has, and asks again once it has shown an answer: a page
+    that is slow gets fewer and larger answers.
+    """
+
+    has: int | None = None  # the version of the page that has asked
+
+    def check_origin(self, origin: str) -> bool:
+        return self.access.is_own_origin(origin, self.request.headers.get("Host", ""))
+
+    def prepare(self) -> None:
+        Handler.prepare(self)
+        # tornado asks `check_origin` only where there is such a header.
+        if self.request.headers.get("Origin") is None:
+            raise HTTPError(403, log_message="This is not served to other pages.")
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        self.hub.subscribe(self)
+
+    def on_message(self, message: str | bytes) -> None:
+        if not isinstance(message, str) or not message.isascii() or not message.isdigit():
+            self.close(1003)
+            return
+        self.has = int(message)
+        self.push()
+
+    def push(self) -> None:
+        """Send what the page does not have, if it has asked for it."""
+        if self.has is None:
+            return
+        text = self.updates(self.has)
+        if text:
+            self.has = None
+            self.write_message(text)
+
+    def updates(self, version: int) -> str:
+        raise NotImplementedError
+
+    def on_close(self) -> None:
+        self.hub.unsubscribe(self)
+
+
+class FolderUpdates(_Updates):
+    """Changes of the start page."""
+
+    def updates(self, version: int) -> str:
+        return self.hub.changes(version)
+
+
+class SessionUpdates(_Updates):
+    """Updates of the page of a session."""
+
+    def updates(self, version: int) -> str:
+        return self.hub.updates(self.path_args[1], version)

@@ -1,0 +1,178 @@
+"""What the pages show: the folder and the open sessions, read on one thread beside the server's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from wsproxy.catalog import Catalog, load
+from wsproxy.errors import TraceError, UsageError
+from wsproxy.report.html.json_block import json_block
+from wsproxy.report.html.page import LIVE, render, session_page, view_of
+from wsproxy.report.html.reading import read_content
+
+from .folder import SessionFolder
+from .live_content import LiveContent
+from .recording import is_recorded
+from .search import search
+
+T = TypeVar("T")
+
+INTERVAL = 0.25  # seconds between two looks at the files
+FORGET_AFTER = 60.0  # seconds that a session is followed without a page
+RELOAD = '[{"reload":true}]'
+
+
+class Subscriber(Protocol):
+    """A page that is open."""
+
+    def push(self) -> None:
+        """Send what the page does not have, if it has asked for it."""
+
+
+class Hub:
+    """Follows the folder for the start page, and each session of which a page is open.
+
+    Its methods are called on the event loop's thread.
+
+    Args:
+        root: a folder, or a trace.
+        max_audio: bytes of the audio of a page.
+
+    Raises:
+        UsageError: there is no such folder or trace.
+
+    Attributes:
+        folder: the sessions.
+    """
+
+    def __init__(self, root: Path, *, max_audio: int) -> None:
+        if not root.exists():
+            raise UsageError(f"{root} does not exist; record sessions with `wsproxy run -- CMD`")
+        self._catalog: Catalog = load()
+        self.folder = SessionFolder(root, self._catalog)
+        self._max_audio = max_audio
+        self._live: dict[str, LiveContent] = {}
+        self._used: dict[str, float] = {}
+        self._subscribers: set[Subscriber] = set()
+        self._follower = ThreadPoolExecutor(1, thread_name_prefix="wsproxy-view-follow")
+        self._others = ThreadPoolExecutor(2, thread_name_prefix="wsproxy-view")
+        self._searches = 0
+
+    async def run(self) -> None:
+        """Follow the files until cancelled."""
+        while True:
+            await self.poll()
+            await asyncio.sleep(INTERVAL)
+
+    async def poll(self) -> None:
+        """Look at the files once, and notify the pages."""
+        await self._on(self._follower, self._read)
+        for subscriber in list(self._subscribers):
+            subscriber.push()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._searches += 1
+        for pool in (self._follower, self._others):
+            pool.shutdown(wait=True, cancel_futures=True)
+        for content in self._live.values():
+            content.close()
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Notify a page from now on."""
+        self._subscribers.add(subscriber)
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Notify a page no longer."""
+        self._subscribers.discard(subscriber)
+
+    # -- on the thread that follows
+
+    def _read(self) -> None:
+        self.folder.poll()
+        for session, content in list(self._live.items()):
+            if time.monotonic() - self._used[session] > FORGET_AFTER:
+                del self._live[session]
+                content.close()
+                continue
+            try:
+                content.poll()
+            except TraceError:
+                content.close()
+                del self._live[session]  # its pages are told to load again, and show the error
+
+    def _live_page(self, session: str, path: Path) -> list[str]:
+        content = self._live.get(session)
+        if content is None:
+            content = LiveContent(path, self._catalog, max_audio=self._max_audio)
+        self._used[session] = time.monotonic()
+        self._live[session] = content
+        return list(content.page(session))
+
+    # -- what pages ask for
+
+    async def page(self, session: str, path: Path) -> list[str]:
+        """The page of a session, in parts.
+
+        Raises:
+            TraceError: it cannot be read.
+        """
+        if await self._on(self._others, lambda: is_recorded(path)):
+            return await self._on(self._follower, lambda: self._live_page(session, path))
+        return await self._on(self._others, lambda: self._finished_page(session, path))
+
+    def _finished_page(self, session: str, path: Path) -> list[str]:
+        content = read_content(path, self._catalog, max_audio=self._max_audio, name=Path(path.name))
+        live = {"id": session, "version": 0, "ended": True}
+        return list(render("viewed.html.j2", [view_of(content)], LIVE, data_live=live))
+
+    async def report(self, path: Path) -> list[str]:
+        """The file of `wsproxy report`, in parts.
+
+        Raises:
+            TraceError: the trace cannot be read.
+        """
+
+        def read() -> list[str]:
+            content = read_content(path, self._catalog, max_audio=self._max_audio)
+            return list(session_page(view_of(content)))
+
+        return await self._on(self._others, read)
+
+    def updates(self, session: str, version: int) -> str:
+        """What a page of a session does not have, as JSON; "" if it has everything.
+
+        Args:
+            version: of the last update that it has.
+        """
+        content = self._live.get(session)
+        if content is None:
+            return RELOAD
+        self._used[session] = time.monotonic()
+        found = content.after(version)
+        if found is None:
+            return RELOAD
+        return f"[{','.join(found)}]" if found else ""
+
+    def changes(self, version: int) -> str:
+        """What the start page does not have, as JSON; "" if it has everything."""
+        found = self.folder.changes(version)
+        return json_block(found) if found is not None else ""
+
+    async def search(self, text: str) -> dict[str, Any]:
+        """Search the texts of all sessions; an earlier search is ended."""
+        self._searches += 1
+        number = self._searches
+
+        def find() -> dict[str, Any]:
+            return search(self.folder.ids(), text, lambda: number != self._searches)
+
+        return await self._on(self._others, find)
+
+    async def _on(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
