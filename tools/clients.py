@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ for _name in ("", "support", "catalog", "simulate", "clients"):
 import own_settings  # noqa: E402, F401
 from client_table import GROUPS, Client, Group  # noqa: E402
 from matrix import Outcome, is_named, run_group  # noqa: E402
+
+_WORKERS = 3  # programs wait most of the time
 
 _HEAD = """\
 # Clients that were tried
@@ -62,8 +65,9 @@ def main() -> None:
     """Run the groups that are named, or all, and print the page."""
     wanted = sys.argv[1:]
     groups = [group for group in GROUPS if not wanted or group.name in wanted]
-    with tempfile.TemporaryDirectory() as folder:
-        outcomes = {group.name: _run(group, Path(folder)) for group in groups}
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(_WORKERS) as pool:
+        results = pool.map(lambda group: _run(group, Path(folder)), groups)
+        outcomes = {group.name: each for group, each in zip(groups, results, strict=True)}
     print(document(groups, outcomes), end="")
 
 
