@@ -200,7 +200,7 @@ def test_page_of_more_audio_than_allowed_has_its_end(tmp_path: Path) -> None:
     (track,) = page.data("tracks")
     assert track["audio"]["start"] + track["audio"]["seconds"] == pytest.approx(3.0, abs=0.05)
     assert track["audio"]["seconds"] < 2.0
-    assert "--max-audio" in track["note"]
+    assert "maximum size of its audio" in track["note"]
     element = page.root.one("script", id=track["audio"]["element"])
     assert len(element.text) <= 16_000
 
