@@ -204,9 +204,7 @@ class Replay(Handler):
 
 def _is_url(target: str) -> bool:
     return (
-        target.startswith(("ws://", "wss://"))
-        and len(target) <= _MAX_URL
-        and target.isprintable()
+        target.startswith(("ws://", "wss://")) and len(target) <= _MAX_URL and target.isprintable()
     )
 
 

@@ -122,9 +122,7 @@ class Hub:
         return await self._on(self._others, lambda: self._finished_page(session, path))
 
     def _finished_page(self, session: str, path: Path) -> list[str]:
-        content = read_content(
-            path, self._catalog, max_audio=self._max_audio, name=Path(path.name)
-        )
+        content = read_content(path, self._catalog, max_audio=self._max_audio, name=Path(path.name))
         live = {"id": session, "version": 0, "ended": True}
         return list(render("viewed.html.j2", [view_of(content)], LIVE, data_live=live))
 
