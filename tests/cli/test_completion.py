@@ -57,6 +57,7 @@ bash = pytest.mark.skipif(
         ("wsproxy show --t", ["--through", "--timeline", "--transcript"]),
         ("wsproxy record --fsync ", ["never", "end", "block"]),
         ("wsproxy completion z", ["zsh"]),
+        ("wsproxy doctor --for ", ["run", "record"]),
         ("wsproxy proxy", []),
         ("wsproxy simulate deepgram.speak.NET-0003", ["deepgram.speak.NET-0003"]),
         ("wsproxy catalog show 3007-r", ["assemblyai.streaming.3007-rate"]),

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from wsproxy.doctor import all_checks, installed, startup, trust, versions
-from wsproxy.doctor.result import Result, State
+from wsproxy.doctor.result import CheckResult, State
 from wsproxy.doctor.setup import CA_CERTIFICATE, CA_KEY, Setup
 from wsproxy.intercept import rejections
 from wsproxy.intercept.catch import availability
@@ -94,7 +94,7 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Broken:
     return Broken(setup, tmp_path, monkeypatch)
 
 
-def wrong(setup: Setup) -> list[Result]:
+def wrong(setup: Setup) -> list[CheckResult]:
     return [each for each in all_checks.run_all(setup) if each.state in ("warning", "problem")]
 
 
@@ -315,7 +315,7 @@ def test_doctor_broken_setup_is_named_alone(
     found = wrong(breaks(broken))
     assert what in found[0].what
     assert found[0].state == state
-    assert all(each.why and each.remedy for each in found)
+    assert all(each.why and (each.remedy or each.settings) for each in found)
     assert "secret" not in str(found)
     others = [each.what for each in found[1:]]
     if breaks is websockets_reads_no_proxy:
@@ -339,13 +339,13 @@ def test_doctor_address_open_to_the_network_is_named(broken: Broken) -> None:
 
 
 def test_doctor_check_that_fails_is_a_warning_and_the_others_continue(broken: Broken) -> None:
-    def fails(setup: Setup) -> Iterator[Result]:
+    def fails(setup: Setup) -> Iterator[CheckResult]:
         raise OSError("unexpected")
 
     checks = (("folders", fails), *all_checks.CHECKS)
     broken.monkeypatch.setattr(all_checks, "CHECKS", checks)
     results = list(all_checks.run_all(broken.setup))
-    assert results[0] == Result("folders", "warning", "cannot be checked: OSError: unexpected")
+    assert results[0] == CheckResult("folders", "warning", "cannot be checked: OSError: unexpected")
     assert len(results) > 5
 
 
@@ -358,6 +358,17 @@ def test_doctor_clients_in_node_modules_are_listed(broken: Broken) -> None:
         ("ok", "ws 8.23.0: recorded through preload"),
         ("note", "@aws-sdk/client-transcribe-streaming 3.9.0: not recorded"),
     ]
+
+
+def test_doctor_client_that_is_recorded_in_part_is_a_warning(broken: Broken) -> None:
+    """Under `record`: the asynchronous client of this SDK reads no proxy variables."""
+    package(broken.folder, "websockets", "17.4")
+    package(broken.folder, "deepgram_sdk", "7.17.0")
+    setup = broken.for_record(PYTHONPATH=str(broken.folder))
+    found = wrong(replace(setup, cmd=(sys.executable,)))
+    title = "deepgram-sdk 7.17.0 with websockets 17.4"
+    assert [each.what for each in found] == [f"{title}: not recorded by itself in each case"]
+    assert found[0].remedy.startswith("use `wsproxy run`; or base URL DeepgramClient(")
 
 
 @pytest.mark.parametrize("first", ["#!{python}", "#!/usr/bin/env python3"])

@@ -130,7 +130,7 @@ def test_trial_results_of_other_hosts_and_past_connections() -> None:
     }
     past = Counter({PastConnection(("192.0.2.1", 443), "chromium"): 2})
     loaded = [LoadedClient("python", "websockets", "")]
-    found = list(trial.results(0, observed, past, loaded, catches=False))
+    found = list(trial.results(0, observed, past, loaded, ways=[], catches=False))
     assert [(each.state, each.what) for each in found[1:]] == [
         ("ok", "it has loaded websockets"),
         (
@@ -145,9 +145,9 @@ def test_trial_results_of_other_hosts_and_past_connections() -> None:
         ),
         ("warning", "went past the recorder: 2 connections to 192.0.2.1:443 by chromium"),
     ]
-    caught = list(trial.results(0, {}, past, [], catches=True))
+    caught = list(trial.results(0, {}, past, [], ways=["a", "b"], catches=True))
     assert [each.state for each in caught] == ["ok", "note", "note"]
-    assert "chromium: give it flags" in caught[-1].remedy
+    assert caught[-1].remedy == "a\nb"
 
 
 def test_observed_hosts_are_bounded() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from wsproxy.intercept import client_hints, clients, loaded_clients
+from wsproxy.cli import client_hints
+from wsproxy.intercept import clients, loaded_clients
 from wsproxy.intercept.clients import BY_BASE_URL, BY_CATCH, BY_PRELOAD, BY_VARIABLES, NOT, Means
 from wsproxy.intercept.loaded_clients import LoadedClient
 
+SDKS = (Path(__file__).parents[2] / "docs" / "sdks.md").read_text()
 BOTH = Means(preload=True, catch=True)
 NEITHER = Means(preload=False, catch=False)
 
@@ -23,6 +26,16 @@ def test_client_entry_names_a_way_and_libraries_that_exist(client: clients.Clien
     assert bool(client.before) <= any(
         each.since == client.before for each in clients.all_clients() if each.name == client.name
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "language"),
+    re.findall(r"^\| (\S+) (\d\S+) \((Python|Node)\)", SDKS, re.MULTILINE),
+)
+def test_client_of_the_sdk_page_has_an_entry(name: str, version: str, language: str) -> None:
+    found = clients.find(language.lower(), name, version)
+    assert found is not None
+    assert found.base_url
 
 
 @pytest.mark.parametrize(
@@ -56,6 +69,12 @@ def test_find_client_takes_the_entry_for_the_version(
             {"pipecat-ai": "1.14", "websockets": "15.0", "aiohttp": "3.14"},
             BOTH,
             f"{BY_VARIABLES} or {BY_PRELOAD}",
+        ),
+        (
+            "deepgram-sdk",
+            {"deepgram-sdk": "7.17.0", "websockets": "17.4"},
+            NEITHER,
+            f"{BY_VARIABLES} or {BY_BASE_URL}",
         ),
         ("tornado", {"tornado": "6.5"}, Means(preload=False, catch=True), BY_CATCH),
         ("amazon-transcribe", {"amazon-transcribe": "0.6.4"}, BOTH, NOT),

@@ -6,12 +6,13 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from wsproxy.doctor import all_checks
-from wsproxy.doctor.result import Result
+from wsproxy.doctor.result import CheckResult
 from wsproxy.doctor.setup import Setup
 from wsproxy.errors import UsageError
 from wsproxy.report.text import safe
@@ -20,6 +21,7 @@ from wsproxy.system.python_path import app_environment
 from wsproxy.wording import plural
 
 from . import app_process
+from .hints import with_hints
 
 _CONFDIR = "~/.mitmproxy"
 _LISTEN = {"run": "127.0.0.1:0", "record": "127.0.0.1:8080"}
@@ -104,6 +106,7 @@ def command(
         from .trial_run import trial_run  # noqa: PLC0415  # it imports mitmproxy
 
         results += trial_run(setup)
+    results = [replace(each, remedy=with_hints(each.remedy, each.settings)) for each in results]
     counts = Counter(str(each.state) for each in results)
     if as_json:
         _print_json(results, counts)
@@ -112,7 +115,7 @@ def command(
     sys.exit(1 if counts["problem"] else 0)
 
 
-def _print_json(results: Sequence[Result], counts: Counter[str]) -> None:
+def _print_json(results: Sequence[CheckResult], counts: Counter[str]) -> None:
     content = {
         "problems": counts["problem"],
         "warnings": counts["warning"],
@@ -121,7 +124,7 @@ def _print_json(results: Sequence[Result], counts: Counter[str]) -> None:
     click.echo(json.dumps(content, indent=2, ensure_ascii=False))
 
 
-def _print(results: Sequence[Result], counts: Counter[str]) -> None:
+def _print(results: Sequence[CheckResult], counts: Counter[str]) -> None:
     indent = " " * (_STATE_WIDTH + _CHECK_WIDTH)
     for each in results:
         state = click.style(each.state.ljust(_STATE_WIDTH), fg=_COLORS[each.state])
@@ -129,6 +132,7 @@ def _print(results: Sequence[Result], counts: Counter[str]) -> None:
         if each.why:
             click.echo(f"{indent}why: {safe(each.why)}")
         if each.remedy:
-            click.echo(f"{indent}do:  {safe(each.remedy)}")
+            lines = map(safe, each.remedy.splitlines())
+            click.echo(f"{indent}do:  " + f"\n{indent}     ".join(lines))
     found = [plural(counts[state], state) for state in ("problem", "warning") if counts[state]]
     click.echo(", ".join(found) or "no problems found")

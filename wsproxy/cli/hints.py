@@ -17,12 +17,16 @@ from wsproxy.report.text import safe
 # What to do, by the setting that an error names.
 _HINTS = {
     "allow_hosts": "allow the name with --allow-host NAME",
+    "auth": "require a password with --auth USER:PASSWORD",
     "ca": "trust its CA with --ca FILE",
+    "catch": "use --catch auto",
     "condition": "`wsproxy catalog list` lists all of them",
     "confdir": "use --confdir DIR",
     "force": "use --force to replace it",
     "headers": "give them with --header",
+    "hosts": "--host NAME records an API of your own",
     "listen": "use --listen HOST:PORT; port 0 takes a free one",
+    "max_folder": "--max-folder SIZE removes the oldest traces",
     "mode": "use --mode reverse:URL to be the app's base URL",
     "out": "use --out DIR",
     "strict": "without --strict, sessions pass unrecorded",
@@ -52,7 +56,8 @@ def with_hints(text: str, settings: Iterable[Setting]) -> str:
     # Another version of wsproxy, in a process of its own, may name one that this one lacks.
     hints = [_HINTS[each.name] for each in settings if not each.value and each.name in _HINTS]
     hints += [f"give {' and '.join(values)}"] if values else []
-    return "; ".join([text.rstrip("."), *hints]) if hints else text
+    parts = [text.rstrip(".")] if text else []
+    return "; ".join([*parts, *hints]) if hints else text
 
 
 def _quoted(value: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wsproxy.catalog import load
 from wsproxy.doctor import catching, trial
-from wsproxy.doctor.result import Result
+from wsproxy.doctor.result import CheckResult
 from wsproxy.doctor.setup import Setup
 from wsproxy.errors import RecorderMissing, UsageError, WsproxyError
 from wsproxy.intercept import environment, loaded_clients
@@ -20,13 +20,14 @@ from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.intercept.preloads import clients_folder
 from wsproxy.proxy import requirements
 
+from . import client_hints
 from .app_process import CATCH_PORTS
 from .logs import info_on_stderr
 
 _STDERR = 2  # the file descriptor
 
 
-def trial_run(setup: Setup) -> Iterator[Result]:
+def trial_run(setup: Setup) -> Iterator[CheckResult]:
     """Run the command to its end, and say what its connections were.
 
     Raises:
@@ -35,7 +36,7 @@ def trial_run(setup: Setup) -> Iterator[Result]:
     try:
         requirements.check()
     except RecorderMissing as error:
-        yield Result("trial", "problem", "the command was not run", str(error))
+        yield CheckResult("trial", "problem", "the command was not run", str(error))
         return
     from wsproxy.proxy import embedding  # noqa: PLC0415  # it imports mitmproxy
     from wsproxy.proxy.trial_addon import TrialAddon  # noqa: PLC0415  # likewise
@@ -52,10 +53,11 @@ def trial_run(setup: Setup) -> Iterator[Result]:
             status, past = _run(setup.cmd, env)
             loaded = loaded_clients.read(clients_folder(Path(folder)))
     except WsproxyError as error:
-        yield Result("trial", "problem", "the command was not run", str(error))
+        yield CheckResult("trial", "problem", "the command was not run", str(error))
         return
     catches = catching.obstacle(setup) is None
-    yield from trial.results(status, addon.observed.hosts, past, loaded, catches=catches)
+    ways = client_hints.ways(loaded, [kind.program for kind in past])
+    yield from trial.results(status, addon.observed.hosts, past, loaded, ways=ways, catches=catches)
 
 
 def _run(cmd: tuple[str, ...], env: dict[str, str]) -> tuple[int, Counter[PastConnection]]:

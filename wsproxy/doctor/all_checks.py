@@ -16,10 +16,10 @@ from . import (
     trust,
     versions,
 )
-from .result import Result
+from .result import CheckResult
 from .setup import Setup
 
-CHECKS: tuple[tuple[str, Callable[[Setup], Iterator[Result]]], ...] = (
+CHECKS: tuple[tuple[str, Callable[[Setup], Iterator[CheckResult]]], ...] = (
     ("versions", versions.check),
     ("catch", catching.check),
     ("CA", certificate.check),
@@ -34,10 +34,12 @@ CHECKS: tuple[tuple[str, Callable[[Setup], Iterator[Result]]], ...] = (
 )
 
 
-def run_all(setup: Setup) -> Iterator[Result]:
+def run_all(setup: Setup) -> Iterator[CheckResult]:
     """The results of all checks. A check that fails itself is a warning: the others matter."""
     for name, check in CHECKS:
         try:
             yield from check(setup)
         except Exception as error:
-            yield Result(name, "warning", f"cannot be checked: {type(error).__name__}: {error}")
+            yield CheckResult(
+                name, "warning", f"cannot be checked: {type(error).__name__}: {error}"
+            )

@@ -40,11 +40,11 @@ class AppPython(NamedTuple):
 
 
 def find(setup: Setup) -> AppPython | None:
-    """The Python of the command, or else that of the environment; None if there is none.
+    """The Python of the command, or without a command that of the environment; None: none.
 
     The interpreter is run, with a short script instead of the app.
     """
-    program = _of_command(setup) or _of_environment(setup)
+    program = _of_command(setup) if setup.cmd else _of_environment(setup)
     if program is None:
         return None
     try:
@@ -63,8 +63,6 @@ def find(setup: Setup) -> AppPython | None:
 
 
 def _of_command(setup: Setup) -> str | None:
-    if not setup.cmd:
-        return None
     path = setup.which(setup.cmd[0])
     if path is None or _is_python(path):
         return path

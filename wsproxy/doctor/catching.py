@@ -5,36 +5,37 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 
+from wsproxy.errors import Setting
 from wsproxy.intercept.catch import availability
 
-from .result import Result
+from .result import CheckResult
 from .setup import Setup
 
 
-def check(setup: Setup) -> Iterator[Result]:
+def check(setup: Setup) -> Iterator[CheckResult]:
     """Catch one connection of a child process."""
     if not setup.is_run:
         return
     system = f"{platform.system()} {platform.release()}"
     why = obstacle(setup)
     if why is None:
-        yield Result("catch", "ok", f"connections are caught (--catch {setup.catch}, {system})")
+        yield CheckResult("catch", "ok", f"connections are caught ({system})")
         return
     matters = "programs that read no proxy variables and load no preload go past the recorder"
     if setup.catch == "off":
-        yield Result("catch", "note", why, matters)
+        yield CheckResult("catch", "note", why, matters)
         return
-    yield Result(
+    yield CheckResult(
         "catch",
         "problem" if setup.catch == "on" else "note",
         f"connections are not caught on this system ({system}): {why}",
         matters,
-        "use --catch auto" if setup.catch == "on" else "",
+        settings=(Setting("catch"),) if setup.catch == "on" else (),
     )
 
 
 def obstacle(setup: Setup) -> str | None:
     """Why connections are not caught; None if they are."""
     if setup.catch == "off":
-        return "connections are not caught (--catch off)"
+        return "connections are not caught, because that is turned off"
     return availability.obstacle(setup.cmd[0] if setup.cmd else "")

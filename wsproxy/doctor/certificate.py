@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from wsproxy.intercept import ca_bundle
 
-from .result import Result
+from .result import CheckResult
 from .setup import CA_CERTIFICATE, CA_KEY, Setup
 
 _SOON = 30 * 86400  # seconds before the expiry
@@ -18,15 +18,17 @@ _RENEW = (
 )
 
 
-def check(setup: Setup) -> Iterator[Result]:
+def check(setup: Setup) -> Iterator[CheckResult]:
     """Check the files in the folder of the CA."""
     renew = _RENEW.format(folder=setup.confdir)
     if not setup.ca_key.exists() and not setup.ca.exists():
-        yield Result("CA", "note", f"no CA yet in {setup.confdir}", "the first recorder creates it")
+        yield CheckResult(
+            "CA", "note", f"no CA yet in {setup.confdir}", "the first recorder creates it"
+        )
         return
     missing = [path.name for path in (setup.ca_key, setup.ca) if not path.exists()]
     if missing:
-        yield Result(
+        yield CheckResult(
             "CA",
             "problem",
             f"{missing[0]} is missing in {setup.confdir}",
@@ -35,12 +37,12 @@ def check(setup: Setup) -> Iterator[Result]:
         )
         return
     found = [*_readable_key(setup), *_agreement(setup, renew), *_expiry(setup, renew)]
-    yield from found or [Result("CA", "ok", str(setup.ca))]
+    yield from found or [CheckResult("CA", "ok", str(setup.ca))]
 
 
-def _readable_key(setup: Setup) -> Iterator[Result]:
+def _readable_key(setup: Setup) -> Iterator[CheckResult]:
     if os.name == "posix" and (mode := setup.ca_key.stat().st_mode & 0o777) & 0o077:
-        yield Result(
+        yield CheckResult(
             "CA",
             "problem",
             f"other users of this machine can read {setup.ca_key}, the key of the CA "
@@ -50,14 +52,14 @@ def _readable_key(setup: Setup) -> Iterator[Result]:
         )
 
 
-def _agreement(setup: Setup, renew: str) -> Iterator[Result]:
+def _agreement(setup: Setup, renew: str) -> Iterator[CheckResult]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(setup.ca_key)
     except (OSError, ssl.SSLError) as error:
         problem = getattr(error, "reason", None) or error.strerror or str(error)
         what = "its key and its certificate do not match" if "MISMATCH" in problem else problem
-        yield Result(
+        yield CheckResult(
             "CA", "problem", f"{setup.ca_key} cannot be used: {what}", "no TLS is recorded", renew
         )
         return
@@ -65,10 +67,10 @@ def _agreement(setup: Setup, renew: str) -> Iterator[Result]:
         signing, trusted = ca_bundle.read(setup.ca_key), ca_bundle.read(setup.ca)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        yield Result("CA", "problem", f"{setup.ca} cannot be used: {why}", remedy=renew)
+        yield CheckResult("CA", "problem", f"{setup.ca} cannot be used: {why}", remedy=renew)
         return
     if not signing.keys() & trusted.keys():
-        yield Result(
+        yield CheckResult(
             "CA",
             "problem",
             f"{CA_CERTIFICATE} is not the certificate of {CA_KEY}, in {setup.confdir}",
@@ -77,7 +79,7 @@ def _agreement(setup: Setup, renew: str) -> Iterator[Result]:
         )
 
 
-def _expiry(setup: Setup, renew: str) -> Iterator[Result]:
+def _expiry(setup: Setup, renew: str) -> Iterator[CheckResult]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(setup.ca)
@@ -91,9 +93,9 @@ def _expiry(setup: Setup, renew: str) -> Iterator[Result]:
         now = time.time()
         if now > end:
             what = f"the CA has expired ({each['notAfter']})"
-            yield Result("CA", "problem", what, "apps reject it", renew)
+            yield CheckResult("CA", "problem", what, "apps reject it", renew)
         elif now < begin:
-            yield Result(
+            yield CheckResult(
                 "CA",
                 "problem",
                 f"the CA is not valid before {each['notBefore']}",
@@ -102,4 +104,4 @@ def _expiry(setup: Setup, renew: str) -> Iterator[Result]:
             )
         elif end - now < _SOON:
             what = f"the CA expires soon ({each['notAfter']})"
-            yield Result("CA", "warning", what, "then apps reject it", renew)
+            yield CheckResult("CA", "warning", what, "then apps reject it", renew)

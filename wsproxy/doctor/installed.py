@@ -10,21 +10,21 @@ from wsproxy.intercept.clients import Client, Means
 from wsproxy.system.regular_file import read_text
 
 from . import app_python, catching
-from .result import Result, State
+from .result import CheckResult, State
 from .setup import Setup
 
 
-def check(setup: Setup) -> Iterator[Result]:
+def check(setup: Setup) -> Iterator[CheckResult]:
     """Look at the Python of the app and at ./node_modules."""
     means = Means(preload=setup.is_run, catch=setup.is_run and catching.obstacle(setup) is None)
     python = app_python.find(setup)
     if python is not None:
-        yield Result("clients", "ok", f"the app's Python: {python.program} ({python.version})")
+        yield CheckResult("clients", "ok", f"the app's Python: {python.program} ({python.version})")
         yield from _clients("python", python.packages, means)
     yield from _clients("node", _node_modules(setup), means)
 
 
-def _clients(runtime: str, packages: Mapping[str, str], means: Means) -> Iterator[Result]:
+def _clients(runtime: str, packages: Mapping[str, str], means: Means) -> Iterator[CheckResult]:
     for name in dict.fromkeys(each.name for each in clients.all_clients()):
         if name in packages:
             client = clients.find(runtime, name, packages[name])
@@ -32,24 +32,28 @@ def _clients(runtime: str, packages: Mapping[str, str], means: Means) -> Iterato
                 yield _result(client, packages, means)
 
 
-def _result(client: Client, packages: Mapping[str, str], means: Means) -> Result:
+def _result(client: Client, packages: Mapping[str, str], means: Means) -> CheckResult:
     version = packages[client.name]
     route = clients.route(client, version, packages, means)
     beside = ", ".join(f"{name} {packages[name]}" for name in client.uses if name in packages)
     title = f"{client.name} {version}" + (f" with {beside}" if beside else "")
     if route == clients.NOT:
         why = "its streams are HTTP/2, which is not recorded as a session"
-        return Result("clients", "note", f"{title}: not recorded", why)
+        return CheckResult("clients", "note", f"{title}: not recorded", why)
     if clients.BY_BASE_URL not in route:
-        return Result("clients", "ok", f"{title}: recorded through {route}")
+        return CheckResult("clients", "ok", f"{title}: recorded through {route}")
     ways = [client.proxy] if client.proxy else []
     if client.base_url:
         ways.append(f"base URL {client.base_url}")
     if not means.preload:
         ways.insert(0, "use `wsproxy run`")
+    what = "not recorded by itself"
     why = "it reads no proxy variables, and goes past the recorder"
+    if route != clients.BY_BASE_URL:
+        what = "not recorded by itself in each case"
+        why = "a part of it reads no proxy variables, such as its asynchronous client"
     state: State = "note" if client.general else "warning"
-    return Result("clients", state, f"{title}: not recorded by itself", why, "; or ".join(ways))
+    return CheckResult("clients", state, f"{title}: {what}", why, "; or ".join(ways))
 
 
 def _node_modules(setup: Setup) -> dict[str, str]:

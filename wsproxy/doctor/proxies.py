@@ -9,29 +9,29 @@ from wsproxy.catalog import load
 from wsproxy.errors import UsageError
 from wsproxy.intercept.user_proxies import UserProxies, UserProxy
 
-from .result import Result
+from .result import CheckResult
 from .setup import Setup
 
 _TIMEOUT = 3.0  # seconds
 _MAX_HOSTS = 5  # that are named
 
 
-def check(setup: Setup) -> Iterator[Result]:
+def check(setup: Setup) -> Iterator[CheckResult]:
     """Check the proxies, and what NO_PROXY excepts from them."""
     try:
         proxies = UserProxies.of_environment(setup.env)
     except UsageError as error:
         why = "the recorder does not start with it"
-        yield Result("proxy", "problem", str(error), why, "correct or unset the variable")
+        yield CheckResult("proxy", "problem", str(error), why, "correct or unset the variable")
         return
     named = [each for each in (proxies.tls, proxies.plain) if each is not None]
     for proxy in dict.fromkeys(named):
         yield _answer(proxy, setup)
     if not named:
         yield (
-            Result("proxy", "ok", "no proxy variable is set")
+            CheckResult("proxy", "ok", "no proxy variable is set")
             if setup.is_run
-            else Result(
+            else CheckResult(
                 "proxy",
                 "note",
                 "no proxy variable is set",
@@ -43,11 +43,11 @@ def check(setup: Setup) -> Iterator[Result]:
         yield from _exceptions(proxies)
 
 
-def _answer(proxy: UserProxy, setup: Setup) -> Result:
+def _answer(proxy: UserProxy, setup: Setup) -> CheckResult:
     try:
         socket.create_connection((proxy.host, proxy.port), _TIMEOUT).close()
     except OSError as error:
-        return Result(
+        return CheckResult(
             "proxy",
             "problem",
             f"the proxy {proxy} of the environment does not answer: {error.strerror or error}",
@@ -57,17 +57,17 @@ def _answer(proxy: UserProxy, setup: Setup) -> Result:
             "start it, or correct or unset HTTPS_PROXY and its likes",
         )
     login = ", with user name and password" if proxy.user is not None else ""
-    return Result("proxy", "ok", f"{proxy} answers{login}")
+    return CheckResult("proxy", "ok", f"{proxy} answers{login}")
 
 
-def _exceptions(proxies: UserProxies) -> Iterator[Result]:
+def _exceptions(proxies: UserProxies) -> Iterator[CheckResult]:
     """APIs that an app reaches directly although it has a proxy."""
     urls = [api.url for provider in load().providers for api in provider.apis if api.url]
     hosts = dict.fromkeys(url.partition("://")[2].partition("/")[0] for url in urls)
     excepted = [host for host in hosts if proxies.excepts(host, 443)]
     if excepted:
         more = ", ..." if len(excepted) > _MAX_HOSTS else ""
-        yield Result(
+        yield CheckResult(
             "proxy",
             "warning",
             f"NO_PROXY excepts speech APIs: {', '.join(excepted[:_MAX_HOSTS])}{more}",

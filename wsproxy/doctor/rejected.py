@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from wsproxy.catalog import load
 from wsproxy.intercept import rejections
 
-from .result import Result
+from .result import CheckResult
 from .setup import Setup
 
 _MAX_HOSTS = 10  # that are named
 
 
-def check(setup: Setup) -> Iterator[Result]:
+def check(setup: Setup) -> Iterator[CheckResult]:
     """Check the clients that are remembered in the folder of the CA."""
     try:
         remembered = rejections.Rejections(setup.confdir, rejections.identity(setup.ca))
@@ -26,7 +26,7 @@ def check(setup: Setup) -> Iterator[Result]:
     apis = [host for host in hosts if catalog.at_host(host, "/")[0] is not None]
     named = [*apis, *(host for host in hosts if host not in apis)][:_MAX_HOSTS]
     more = f" and {len(hosts) - len(named)} more" if len(hosts) > len(named) else ""
-    yield Result(
+    yield CheckResult(
         "rejections",
         "warning" if apis else "note",
         f"clients have rejected the recorder's CA: {', '.join(named)}{more}",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from wsproxy.errors import Setting
+
 State = Literal["ok", "note", "warning", "problem"]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CheckResult:
     """One thing that was checked.
 
     Attributes:
@@ -18,7 +20,8 @@ class Result:
             app may fail; "problem": recording fails.
         what: what is so. It may contain names of the user's files: print it with `safe`.
         why: why it matters; empty if it goes without saying.
-        remedy: what to do; empty for nothing.
+        remedy: what to do, in one or several lines; empty for nothing.
+        settings: settings of the recorder that would help; the command line names their options.
     """
 
     check: str
@@ -26,6 +29,7 @@ class Result:
     what: str
     why: str = ""
     remedy: str = ""
+    settings: tuple[Setting, ...] = ()
 
     def as_json(self) -> dict[str, str | None]:
         """It as `docs/json.md` describes it."""

@@ -13,18 +13,18 @@ from pathlib import Path
 
 from wsproxy.intercept.clients import version_number
 
-from .result import Result
+from .result import CheckResult
 from .setup import Setup
 
 _NODE_VERSIONS = (16, 24)  # the first and the last one that the preload was tested with
 _TIMEOUT = 10.0  # seconds
 # Modules that a file in PYTHONPATH must not replace: those of the preload and of TLS.
 _SHADOWED = frozenset(sys.stdlib_module_names) | {"brotli", "certifi", "websockets"}
-_REQUIRE = re.compile(r"(?:--require|-r|--import)(?:=(.*))?")
+_REQUIRE = re.compile(r"-(?:-require|-import|r)(?:=(.*))?")
 _PYTHON_FLAGS = re.compile(r"-[a-zA-Z]*[IE][a-zA-Z]*")
 
 
-def check(setup: Setup) -> Iterator[Result]:
+def check(setup: Setup) -> Iterator[CheckResult]:
     """Check what is loaded under `wsproxy run`; `wsproxy record` starts nothing."""
     if not setup.is_run:
         return
@@ -34,7 +34,7 @@ def check(setup: Setup) -> Iterator[Result]:
     yield from _node_version(setup)
 
 
-def _python_path(setup: Setup) -> Iterator[Result]:
+def _python_path(setup: Setup) -> Iterator[CheckResult]:
     for entry in filter(None, setup.env.get("PYTHONPATH", "").split(os.pathsep)):
         folder = Path(entry)
         if not folder.is_dir():
@@ -42,14 +42,14 @@ def _python_path(setup: Setup) -> Iterator[Result]:
         names = {path.stem for path in folder.glob("*.py")}
         names |= {path.parent.name for path in folder.glob("*/__init__.py")}
         if "sitecustomize" in names:
-            yield Result(
+            yield CheckResult(
                 "start-up",
                 "note",
                 f"{folder} in PYTHONPATH has a sitecustomize",
                 "the preload takes its place, and then runs it",
             )
         if shadowed := sorted(names & _SHADOWED):
-            yield Result(
+            yield CheckResult(
                 "start-up",
                 "warning",
                 f"{folder} in PYTHONPATH replaces modules: {', '.join(shadowed)}",
@@ -58,14 +58,14 @@ def _python_path(setup: Setup) -> Iterator[Result]:
             )
 
 
-def _python_flags(setup: Setup) -> Iterator[Result]:
+def _python_flags(setup: Setup) -> Iterator[CheckResult]:
     if not setup.cmd or not Path(setup.cmd[0]).name.startswith(("python", "pypy")):
         return
     for word in setup.cmd[1:]:
         if not word.startswith("-") or word in ("-c", "-m"):
             return
         if _PYTHON_FLAGS.fullmatch(word):
-            yield Result(
+            yield CheckResult(
                 "start-up",
                 "warning",
                 f"{word} turns PYTHONPATH off, and so the preload",
@@ -75,11 +75,11 @@ def _python_flags(setup: Setup) -> Iterator[Result]:
             )
 
 
-def _node_options(setup: Setup) -> Iterator[Result]:
+def _node_options(setup: Setup) -> Iterator[CheckResult]:
     try:
         words = shlex.split(setup.env.get("NODE_OPTIONS", ""))
     except ValueError:
-        yield Result(
+        yield CheckResult(
             "start-up",
             "problem",
             "NODE_OPTIONS has a quote that is not closed",
@@ -91,7 +91,7 @@ def _node_options(setup: Setup) -> Iterator[Result]:
         found = _REQUIRE.fullmatch(word)
         file = (found[1] or following) if found else ""
         if file.startswith((".", "/")) and not (setup.folder / file).exists():
-            yield Result(
+            yield CheckResult(
                 "start-up",
                 "problem",
                 f"NODE_OPTIONS loads a file that does not exist: {file}",
@@ -100,14 +100,14 @@ def _node_options(setup: Setup) -> Iterator[Result]:
             )
 
 
-def _node_version(setup: Setup) -> Iterator[Result]:
+def _node_version(setup: Setup) -> Iterator[CheckResult]:
     node = setup.which("node")
     if node is None:
         return
     env = {name: value for name, value in setup.env.items() if name != "NODE_OPTIONS"}
     try:
         done = subprocess.run(
-            [node, "--version"],
+            [node, "-v"],
             env=env,
             capture_output=True,
             text=True,
@@ -115,15 +115,15 @@ def _node_version(setup: Setup) -> Iterator[Result]:
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
-        yield Result("start-up", "warning", f"{node} does not print its version")
+        yield CheckResult("start-up", "warning", f"{node} does not print its version")
         return
     version = done.stdout.strip().removeprefix("v")
     first, last = _NODE_VERSIONS
     major = version_number(version)[:1]
     if (first,) <= major <= (last,):
-        yield Result("start-up", "ok", f"Node {version}")
+        yield CheckResult("start-up", "ok", f"Node {version}")
         return
-    yield Result(
+    yield CheckResult(
         "start-up",
         "warning",
         f"Node {version}: the preload was tested with Node {first} to {last}",

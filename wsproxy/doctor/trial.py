@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from wsproxy.intercept import client_hints, past_connections
+from wsproxy.errors import Setting
+from wsproxy.intercept import past_connections
 from wsproxy.intercept.loaded_clients import LoadedClient
 from wsproxy.intercept.observed_hosts import ObservedHost
 from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.wording import plural
 
-from .result import Result
+from .result import CheckResult
 
 _MAX_HOSTS = 5  # that are named of those that are no speech APIs
 
@@ -21,8 +22,9 @@ def results(
     past: Mapping[PastConnection, int],
     loaded: Sequence[LoadedClient],
     *,
+    ways: Sequence[str],
     catches: bool,
-) -> Iterator[Result]:
+) -> Iterator[CheckResult]:
     """What the run has shown.
 
     Args:
@@ -30,11 +32,12 @@ def results(
         observed: hosts whose connections came to the recorder.
         past: connections that did not.
         loaded: the clients that the command has loaded.
+        ways: how the clients of the command can be recorded.
         catches: whether `wsproxy run` catches such connections.
     """
-    yield Result("trial", "ok", f"the command exited with status {status}")
+    yield CheckResult("trial", "ok", f"the command exited with status {status}")
     for client in loaded:
-        yield Result("trial", "ok", f"it has loaded {client.name} {client.version}".rstrip())
+        yield CheckResult("trial", "ok", f"it has loaded {client.name} {client.version}".rstrip())
     apis = {host: each for host, each in observed.items() if not each.passed}
     for host, each in apis.items():
         yield _api(host, each)
@@ -42,20 +45,18 @@ def results(
     for line in past_connections.lines(past):
         yield _past(line, catches)
     if not apis:
-        yield Result(
+        yield CheckResult(
             "trial",
             "note" if catches and past else "problem",
             "the command opened no connection to a known speech API through the recorder",
             "proxy variables and preloads do not reach its client, or it opened none",
-            "; ".join(
-                line.strip() for line in client_hints.lines(loaded, [kind.program for kind in past])
-            ),
+            "\n".join(ways),
         )
 
 
-def _api(host: str, each: ObservedHost) -> Result:
+def _api(host: str, each: ObservedHost) -> CheckResult:
     if each.rejected and not each.trusted:
-        return Result(
+        return CheckResult(
             "trial",
             "problem",
             f"{host}: the client does not trust the recorder's CA "
@@ -65,7 +66,7 @@ def _api(host: str, each: ObservedHost) -> Result:
         )
     counts = f"{plural(each.requests, 'request')}, {plural(each.upgrades, 'WebSocket upgrade')}"
     if each.rejected:
-        return Result(
+        return CheckResult(
             "trial",
             "warning",
             f"{host}: {counts}, but {plural(each.rejected, 'connection')} of another client that "
@@ -73,24 +74,24 @@ def _api(host: str, each: ObservedHost) -> Result:
             "these are not recorded",
             "let that client trust the CA in WSPROXY_CA",
         )
-    return Result("trial", "ok", f"{host}: {counts}")
+    return CheckResult("trial", "ok", f"{host}: {counts}")
 
 
-def _others(hosts: Sequence[str]) -> Iterator[Result]:
+def _others(hosts: Sequence[str]) -> Iterator[CheckResult]:
     if hosts:
         more = ", ..." if len(hosts) > _MAX_HOSTS else ""
-        yield Result(
+        yield CheckResult(
             "trial",
             "note",
             f"passed through, because they are no known speech APIs: "
             f"{', '.join(hosts[:_MAX_HOSTS])}{more}",
-            "for an API of your own: `wsproxy run --host NAME` records it",
+            settings=(Setting("hosts"),),
         )
 
 
-def _past(line: str, catches: bool) -> Result:
+def _past(line: str, catches: bool) -> CheckResult:
     if catches:
         why = "they read no proxy variables; `wsproxy run` catches them, which a trial run does not"
-        return Result("trial", "note", line, why)
+        return CheckResult("trial", "note", line, why)
     why = "they are not recorded; in this trial run they have reached their servers"
-    return Result("trial", "warning", line, why, "use the base URL: docs/sdks.md")
+    return CheckResult("trial", "warning", line, why, "use the base URL: docs/sdks.md")

@@ -12,7 +12,7 @@ import certifi
 from wsproxy.intercept import ca_bundle, trust
 from wsproxy.intercept.ca_bundle import Certificates
 
-from .result import Result, State
+from .result import CheckResult, State
 from .setup import Setup
 
 _KEYTOOL_TIMEOUT = 30.0  # seconds
@@ -41,10 +41,10 @@ _READERS = (
 )
 
 
-def check(setup: Setup) -> Iterator[Result]:
+def check(setup: Setup) -> Iterator[CheckResult]:
     """Check who trusts the CA; `wsproxy run` sees to that itself."""
     if setup.is_run:
-        yield Result(
+        yield CheckResult(
             "trust", "ok", "`wsproxy run` sets the CA variables; the system's store is not used"
         )
         return
@@ -60,7 +60,7 @@ def check(setup: Setup) -> Iterator[Result]:
         yield _java(setup, ours)
 
 
-def _replacing(setup: Setup, reader: _Reader, ours: Certificates) -> Result:
+def _replacing(setup: Setup, reader: _Reader, ours: Certificates) -> CheckResult:
     name = next((each for each in reader.variables if setup.env.get(each)), None)
     if name is not None:
         bundle, source = _read(Path(setup.env[name]).expanduser()), f"{name}={setup.env[name]}"
@@ -69,26 +69,26 @@ def _replacing(setup: Setup, reader: _Reader, ours: Certificates) -> Result:
     else:
         bundle, source = _read(Path(certifi.where())), "certifi's CAs"
     if ours.keys() <= bundle.keys():
-        return Result("trust", "ok", f"{reader.name} trusts the CA: {source}")
+        return CheckResult("trust", "ok", f"{reader.name} trusts the CA: {source}")
     state = reader.state if name is None else "problem"
     what = f"{reader.name} does not trust the recorder's CA: it is not in {source}"
     remedy = f"export {reader.variables[0]}=FILE, with the usual CAs and the content of {setup.ca}"
     return _untrusted(state, what, remedy)
 
 
-def _node(setup: Setup, ours: Certificates) -> Result:
+def _node(setup: Setup, ours: Certificates) -> CheckResult:
     file = setup.env.get("NODE_EXTRA_CA_CERTS", "")
     if file and ours.keys() <= _read(Path(file).expanduser()).keys():
-        return Result("trust", "ok", f"Node trusts the CA: NODE_EXTRA_CA_CERTS={file}")
+        return CheckResult("trust", "ok", f"Node trusts the CA: NODE_EXTRA_CA_CERTS={file}")
     state: State = "problem" if file else "warning"
     where = f"it is not in NODE_EXTRA_CA_CERTS={file}" if file else "NODE_EXTRA_CA_CERTS is not set"
     what = f"Node does not trust the recorder's CA: {where}"
     return _untrusted(state, what, f"export NODE_EXTRA_CA_CERTS={setup.ca}")
 
 
-def _java(setup: Setup, ours: Certificates) -> Result:
+def _java(setup: Setup, ours: Certificates) -> CheckResult:
     if "-Djavax.net.ssl.trustStore=" in setup.env.get("JAVA_TOOL_OPTIONS", ""):
-        return Result("trust", "note", "Java uses the trust store in JAVA_TOOL_OPTIONS")
+        return CheckResult("trust", "note", "Java uses the trust store in JAVA_TOOL_OPTIONS")
     command = ["keytool", "-list", "-rfc", "-cacerts", "-storepass", "changeit"]
     try:
         listed = subprocess.run(
@@ -97,7 +97,7 @@ def _java(setup: Setup, ours: Certificates) -> Result:
     except (OSError, subprocess.TimeoutExpired):
         listed = b""
     if ours.keys() <= ca_bundle.parse(listed).keys():
-        return Result("trust", "ok", "Java trusts the CA")
+        return CheckResult("trust", "ok", "Java trusts the CA")
     return _untrusted(
         "note",
         "Java does not trust the recorder's CA",
@@ -105,9 +105,9 @@ def _java(setup: Setup, ours: Certificates) -> Result:
     )
 
 
-def _untrusted(state: State, what: str, remedy: str) -> Result:
+def _untrusted(state: State, what: str, remedy: str) -> CheckResult:
     why = "its connections with TLS through `wsproxy record` fail; those with a ws:// URL do not"
-    return Result("trust", state, what, why, f"{remedy}; or use `wsproxy run`, which does it")
+    return CheckResult("trust", state, what, why, f"{remedy}; or use `wsproxy run`, which does it")
 
 
 def _read(path: Path) -> Certificates:
@@ -117,7 +117,7 @@ def _read(path: Path) -> Certificates:
         return {}  # that is reported by `check_variables`
 
 
-def check_variables(setup: Setup) -> Iterator[Result]:
+def check_variables(setup: Setup) -> Iterator[CheckResult]:
     """Check the files that CA variables name."""
     for name in trust.NAMES:
         value = setup.env.get(name, "")
@@ -128,7 +128,7 @@ def check_variables(setup: Setup) -> Iterator[Result]:
             ca_bundle.read(path)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
-            yield Result(
+            yield CheckResult(
                 "CA variables",
                 "warning" if setup.is_run else "problem",
                 f"{name}={value} cannot be used: {why}",

@@ -9,22 +9,23 @@ from importlib import metadata
 
 from wsproxy.intercept.clients import version_number
 
-from .result import Result
+from .result import CheckResult
 from .setup import Setup
 
+_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(?:\[[^]]*\])?\s*\(?(?P<versions>[^;)]*)")
 _SPECIFIER = re.compile(r"(>=|<=|==|<|>)\s*([\d.]+)")
 _INSTALL = "install wsproxy with its extra `record`, for example `pipx install '.[record]'`"
 
 
-def check(setup: Setup) -> Iterator[Result]:
+def check(setup: Setup) -> Iterator[CheckResult]:
     """Check the versions in the environment of wsproxy itself."""
     names = ("wsproxy", "mitmproxy", "websockets")
     found = {name: version for name in names if (version := _version(name))}
     listed = ", ".join(f"{name} {version}" for name, version in found.items())
-    yield Result("versions", "ok", f"Python {platform.python_version()}, {listed}")
+    yield CheckResult("versions", "ok", f"Python {platform.python_version()}, {listed}")
     yield from _mitmproxy(found.get("mitmproxy"))
     if _version("av") is None:
-        yield Result(
+        yield CheckResult(
             "audio",
             "note",
             "the extra `audio` (PyAV) is not installed",
@@ -34,13 +35,15 @@ def check(setup: Setup) -> Iterator[Result]:
     yield from _pinned_h11()
 
 
-def _mitmproxy(version: str | None) -> Iterator[Result]:
+def _mitmproxy(version: str | None) -> Iterator[CheckResult]:
     if version is None:
-        yield Result("mitmproxy", "problem", "mitmproxy is not installed", "it records", _INSTALL)
+        yield CheckResult(
+            "mitmproxy", "problem", "mitmproxy is not installed", "it records", _INSTALL
+        )
         return
     required = _requirement("wsproxy", "mitmproxy")
     if not allows(required, version):
-        yield Result(
+        yield CheckResult(
             "mitmproxy",
             "problem",
             f"mitmproxy {version} is not one of the tested versions ({required})",
@@ -49,7 +52,7 @@ def _mitmproxy(version: str | None) -> Iterator[Result]:
         )
 
 
-def _pinned_h11() -> Iterator[Result]:
+def _pinned_h11() -> Iterator[CheckResult]:
     """The h11 that mitmproxy 11 pins, which is too old for current SDKs."""
     installed = _version("h11")
     if installed is None:
@@ -60,7 +63,7 @@ def _pinned_h11() -> Iterator[Result]:
         if not allows(required := _requirement(each.name, "h11"), installed)
     )
     if conflicts:
-        yield Result(
+        yield CheckResult(
             "pins",
             "warning",
             f"h11 {installed} is installed, but {', '.join(conflicts)}",
@@ -90,15 +93,15 @@ def allows(specifiers: str, version: str) -> bool:
 
 def _requirement(name: str, required: str) -> str:
     """What a package requires of another one, without markers: ">=11.0.2,<12.4"; empty: any."""
-    pattern = re.compile(
-        rf"{re.escape(required)}\b(?!-)(?:\[[^]]*\])?\s*\(?([^;)]*)", re.IGNORECASE
-    )
     try:
         requirements = metadata.requires(name) or []
     except metadata.PackageNotFoundError:
         return ""
-    found = [match for each in requirements if (match := pattern.match(each))]
-    return found[0][1].strip() if found else ""
+    for each in requirements:
+        found = _REQUIREMENT.match(each)
+        if found is not None and found["name"].lower() == required:
+            return found["versions"].strip()
+    return ""
 
 
 def _version(name: str) -> str | None:

@@ -11,7 +11,6 @@ java_options         JAVA_TOOL_OPTIONS of a recorded command
 java_trust_store     certificates as Java reads them
 clients              known libraries and SDKs, and how their connections are recorded
 loaded_clients       which of them a command has loaded
-client_hints         how these can be recorded, if they were not
 observed_hosts       what a trial run of a command has shown
 preloads             what the programs of a recorded command load
 preload              the code that they load, for Python, Node and Bun

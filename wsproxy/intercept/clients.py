@@ -33,6 +33,7 @@ class Client:
     preload: bool = False
     uses: tuple[str, ...] = ()
     general: bool = False
+    async_legacy: bool = False
     http2: bool = False
     proxy: str = ""
     base_url: str = ""
@@ -134,12 +135,18 @@ def route(client: Client, version: str, installed: Mapping[str, str], means: Mea
         own = _own_route(client, version, means)
         # The library of an SDK is a part of it, such as a native one of its runtime.
         routes = [BY_PRELOAD if own == BY_BASE_URL and client.uses and means.preload else own]
+    if client.async_legacy:
+        routes.append(_without_variables(True, means))
     return " or ".join(dict.fromkeys(routes))
 
 
 def _own_route(client: Client, version: str, means: Means) -> str:
     if client.reads_proxy_in(version):
         return BY_VARIABLES
-    if client.preload and means.preload:
+    return _without_variables(client.preload, means)
+
+
+def _without_variables(has_preload: bool, means: Means) -> str:
+    if has_preload and means.preload:
         return BY_PRELOAD
     return BY_CATCH if means.catch else BY_BASE_URL

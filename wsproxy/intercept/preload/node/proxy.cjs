@@ -51,6 +51,7 @@ function install() {
   const trusting = new WeakSet(); // contexts that trust the recorder
   const connectTls = tls.connect;
   tls.connect = function (...args) {
+    clients.update();
     const [options, callback] = normalized(args);
     const trusted = withCa(options);
     const isHttp2 = String(options.ALPNProtocols) === 'h2';

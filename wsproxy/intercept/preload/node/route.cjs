@@ -57,4 +57,4 @@ function callers() {
   return stack;
 }
 
-module.exports = { Router };
+module.exports = { Router, callers };

@@ -11,8 +11,10 @@ import sys
 def report(folder):
     with open(os.path.join(folder, "wanted")) as file:
         wanted = [line.split() for line in file]
+    # Another process of the app has reported it: looking for a version takes milliseconds.
+    known = {entry.rpartition(" ")[0] for entry in os.listdir(folder)}
     for runtime, name, module in wanted:
-        if runtime == "python" and module in sys.modules:
+        if runtime == "python" and module in sys.modules and "python " + name not in known:
             _add(folder, name, _version(name))
 
 
