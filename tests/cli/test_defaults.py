@@ -18,9 +18,9 @@ HARMLESS = {
     "control corrupt cut deflate drop end exact exit-status failed field finding for from fsync "
     "full gate grep header host hosts json keep keep-ids keepalive limit list listen markdown "
     "match max-audio max-payload max-sessions max-size max-wer model no-audio no-record note "
-    "others out outcome pace plan probability prove provider query ramp replace same-as seed "
-    "silence since stall status strict subprotocol through time timeline timeout until "
-    "until-verdict workers"
+    "others out outcome pace plan port probability prove provider query ramp replace same-as "
+    "seed silence since stall status strict subprotocol through time timeline timeout until "
+    "until-verdict view workers"
 }
 OF_THE_TOP = {"--config", "--verbose", "--version", "-v", "-V"}
 
@@ -161,6 +161,7 @@ HOSTILE = {
     "distill": {"attempts": "100000", "tries": "1000"},
     "recover": {"in-place": "true"},
     "scrub": {"force": "true", "out": "'/tmp/elsewhere'"},
+    "view": {"open": "true"},
 }
 FLAT = [(table, key, value) for table, keys in HOSTILE.items() for key, value in keys.items()]
 

@@ -23,10 +23,11 @@ def test_report_speech_api_comes_first_with_what_to_do() -> None:
     counts = PassThroughReport()
     counts.add("git.example.com", 443, IN_NO_PROXY, is_speech_api=False, passed=True)
     counts.add("api.deepgram.com", 443, REJECTED, is_speech_api=True, passed=True)
-    assert counts.lines()[0] == (
+    remedies = {"rejected": "make the client trust it, then record '{host}'"}
+    assert counts.lines(remedies)[0] == (
         "warning: not recorded: passed through: 1 connection to api.deepgram.com: the client does "
         "not trust the recorder's CA. To record this speech API: make the client trust it, then "
-        "record with --host 'api.deepgram.com'"
+        "record 'api.deepgram.com'"
     )
 
 

@@ -73,7 +73,7 @@ class Setup:
             env = environment.for_command(recorded.running, "regular", self.folder)
             yield lambda *command: outcome(command, env)
             recorded.running.drain(PATIENCE)
-            self.passed = recorded.running.passed_through
+            self.passed = recorded.running.passed_through()
             self.recorded = recorded
 
     def behind_recorder(self, *command: str | Path) -> tuple[int, str]:

@@ -82,4 +82,4 @@ def test_http2_request_is_answered(passed: bool, confdir: Path, tmp_path: Path) 
     ):
         sock = through_connect(recorded.port, port, tls=False, host="localhost").sock
         assert call(sock, port) == ("h2", BODY)
-        assert bool(recorded.running.passed_through) is passed
+        assert bool(recorded.running.passed_through()) is passed

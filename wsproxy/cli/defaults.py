@@ -45,6 +45,7 @@ _NEVER_FOUND = {
     "attempts": "it can open many sessions with your credentials",
     "repeat": "it can open many sessions with your credentials",
     "sessions": "it can open many sessions with your credentials",
+    "open": "it can start a browser",
     "tries": "it can open many sessions with your credentials",
 }
 

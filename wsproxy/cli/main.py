@@ -27,6 +27,7 @@ _COMMANDS = {
     "follow": ("wsproxy.cli.follow", "Show sessions and their transcripts while they run."),
     "play": ("wsproxy.cli.play", "Play the audio of a trace."),
     "report": ("wsproxy.cli.report", "Write a session as an HTML file, to look at and listen to."),
+    "view": ("wsproxy.cli.view", "Show sessions in the browser, as they are recorded."),
     "replay": ("wsproxy.cli.replay", "Replay a trace, as the client or as the server."),
     "load": ("wsproxy.cli.load", "Replay a trace in many sessions at once."),
     "mutate": ("wsproxy.cli.mutate", "Create an edited copy of a trace."),
@@ -41,7 +42,10 @@ _COMMANDS = {
     "completion": ("wsproxy.cli.completion", "Print a script for shell completion."),
 }
 # For other processes of wsproxy, not for people.
-_HIDDEN = {"proxy-process": "wsproxy.cli.proxy_process"}
+_HIDDEN = {
+    "proxy-process": "wsproxy.cli.proxy_process",
+    "view-process": "wsproxy.cli.view_process",
+}
 _WITHOUT_DEFAULTS = ("addon", "completion")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import sys
+from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,14 @@ from rich.live import Live
 from rich.text import Text
 
 from wsproxy.recorder import SessionWriter, file_descriptors
-from wsproxy.report.text import safe
 from wsproxy.system.address import authority, reachable
 from wsproxy.wording import plural
 
+from . import passed_through
 from .catalog_option import catalog_option
 from .logs import info_on_stderr
 from .recording_options import ended_lines, recording_options, session_line, settings_of, warnings
+from .view_process import viewing
 
 if TYPE_CHECKING:
     from wsproxy.proxy import embedding
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     help="Require this user name and password; other clients get 407. Prefer the variable "
     "WSPROXY_AUTH: arguments are visible in `ps`.",
 )
-def command(listen: str, **options: Any) -> None:
+def command(listen: str, view: bool, **options: Any) -> None:
     """Record the sessions of apps that use this proxy, until Ctrl-C.
 
     \b
@@ -62,11 +64,16 @@ def command(listen: str, **options: Any) -> None:
     """
     settings = settings_of(listen, **options)
     file_descriptors.raise_limit()
-    with info_on_stderr():
-        asyncio.run(_record(settings))
+    with info_on_stderr(), contextlib.ExitStack() as stack:
+
+        def show() -> None:
+            if view:
+                stack.enter_context(viewing(settings.out))
+
+        asyncio.run(_record(settings, show))
 
 
-async def _record(settings: embedding.ProxySettings) -> None:
+async def _record(settings: embedding.ProxySettings, show: Callable[[], None]) -> None:
     from wsproxy.proxy import embedding  # noqa: PLC0415  # it imports mitmproxy
 
     console = Console(highlight=False, soft_wrap=True)
@@ -80,13 +87,14 @@ async def _record(settings: embedding.ProxySettings) -> None:
             console.print(Text(line))
         for line in warnings(settings, running):
             click.echo(f"warning: {line}", err=True)
+        show()
         if console.is_terminal:
             with Live(board, console=console, refresh_per_second=2, transient=True):
                 await asyncio.wait({task})
         else:
             await asyncio.wait({task})
     with contextlib.suppress(OSError, SystemExit):  # the terminal may have gone
-        lines = [board.total(), *map(safe, running.passed_through)]
+        lines = [board.total(), *passed_through.lines(running)]
         console.print(Text("\n".join(lines)))
     if not running.stopped_in_order:
         sys.exit(1)

@@ -102,6 +102,12 @@ def recording_options(function: F) -> F:
             "(repeatable).  [default: the API's name, loopback names and that in --listen]",
         ),
         click.option(
+            "--view",
+            is_flag=True,
+            help="Show the sessions in the browser as they are recorded, as `wsproxy view` does; "
+            "the URL is printed on stderr.",
+        ),
+        click.option(
             "--set",
             "options",
             multiple=True,

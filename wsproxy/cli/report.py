@@ -74,7 +74,7 @@ def command(
     Exit status:
       0  written      2  invalid option, or cannot be written      3  a trace cannot be read
     """
-    room = 0 if no_audio else _size(max_audio)
+    room = 0 if no_audio else audio_size(max_audio)
     if len(traces) > 2 or any(path.is_dir() for path in traces):
         _write_folder(traces, out or Path(OUT), room, force=force)
         return
@@ -148,7 +148,12 @@ def _make_folder(folder: Path) -> None:
         raise UsageError(f"cannot create {folder}: {error.strerror or error}") from None
 
 
-def _size(text: str) -> int:
+def audio_size(text: str) -> int:
+    """The bytes that `--max-audio` names.
+
+    Raises:
+        InvalidValue: it is no size, or too large.
+    """
     try:
         found = parse_size(text)
     except ValueError:

@@ -22,7 +22,7 @@ from wsproxy.recorder import SessionWriter, file_descriptors
 from wsproxy.report.text import safe
 from wsproxy.wording import plural
 
-from . import app_process, client_hints
+from . import app_process, client_hints, passed_through
 from .app_process import Catch
 from .catalog_option import catalog_option
 from .hints import message
@@ -34,6 +34,7 @@ from .recording_options import (
     settings_of,
     warnings,
 )
+from .view_process import viewing
 
 if TYPE_CHECKING:
     from wsproxy.proxy import embedding
@@ -70,7 +71,12 @@ _LINGER = 2.0  # seconds that connections may stay open after the command has en
 @recording_options
 @click.argument("cmd", nargs=-1, required=True, metavar="-- CMD...")
 def command(
-    listen: str, catch: str, catch_ports: tuple[int, ...], cmd: tuple[str, ...], **options: Any
+    listen: str,
+    catch: str,
+    catch_ports: tuple[int, ...],
+    cmd: tuple[str, ...],
+    view: bool,
+    **options: Any,
 ) -> None:
     """Run CMD, record its sessions, and exit with its exit status.
 
@@ -97,6 +103,7 @@ def command(
             # A browser may still write to its profile.
             tempfile.TemporaryDirectory(prefix="wsproxy-", ignore_cleanup_errors=True) as folder,
             info_on_stderr(),
+            viewing(settings.out) if view else contextlib.nullcontext(),
             embedding.background(settings, on_end=recorded.add) as running,
         ):
             for line in warnings(settings, running):
@@ -182,5 +189,5 @@ def _report(
     if past or not recorded.count:
         for line in client_hints.lines(loaded, [kind.program for kind in past]):
             click.echo(f"  {safe(line)}", err=True)
-    for line in running.passed_through:
-        say(safe(line))
+    for line in passed_through.lines(running):
+        say(line)

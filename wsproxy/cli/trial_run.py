@@ -45,7 +45,8 @@ def trial_run(setup: Setup) -> Iterator[CheckResult]:
     settings = embedding.ProxySettings(*setup.listen, confdir=setup.confdir)
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
+            # A browser may still write to its profile.
+            tempfile.TemporaryDirectory(prefix="wsproxy-", ignore_cleanup_errors=True) as folder,
             info_on_stderr(),
             embedding.background(settings, addon) as running,
         ):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from wsproxy.system.address import authority
 from wsproxy.wording import plural
 
+NO_REMEDIES: Mapping[str, str] = MappingProxyType({})
 MAX_LINES = 50  # different servers and reasons; the others are counted together
 
 
@@ -16,37 +19,26 @@ class Reason:
 
     Attributes:
         text: completes "passed through: 3 connections to api.example.com: ...".
-        remedy: how such a connection can be recorded; {host} stands for the server's name.
+        kind: "no-proxy", "rejected", "client-certificate", "unverified" or "failed".
     """
 
     text: str
-    remedy: str
+    kind: str
 
 
-_RECORD_ANYWAY = "record with --host '{host}'"
-
-IN_NO_PROXY = Reason("NO_PROXY names it", _RECORD_ANYWAY)
-REJECTED = Reason(
-    "the client does not trust the recorder's CA",
-    f"make the client trust it, then {_RECORD_ANYWAY}",
-)
-CLIENT_CERTIFICATE = Reason(
-    "the server asks for a client certificate",
-    f"{_RECORD_ANYWAY} --set client_certs=FILE, a PEM file of the client's certificate and key",
-)
+IN_NO_PROXY = Reason("NO_PROXY names it", "no-proxy")
+REJECTED = Reason("the client does not trust the recorder's CA", "rejected")
+CLIENT_CERTIFICATE = Reason("the server asks for a client certificate", "client-certificate")
 
 
 def unverified(problem: str) -> Reason:
     """The certificate of the server does not verify."""
-    return Reason(
-        f"its certificate does not verify ({problem})",
-        f"name the file of its CA in SSL_CERT_FILE, or {_RECORD_ANYWAY} --set ssl_insecure=true",
-    )
+    return Reason(f"its certificate does not verify ({problem})", "unverified")
 
 
 def failed(problem: str) -> Reason:
     """TLS between the recorder and the server, or the client, failed otherwise."""
-    return Reason(f"the recorder's own TLS connection failed ({problem})", _RECORD_ANYWAY)
+    return Reason(f"the recorder's own TLS connection failed ({problem})", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +72,22 @@ class PassThroughReport:
         self._counts[server] = self._counts.get(server, 0) + 1
         return self._counts[server] == 1
 
-    def lines(self) -> list[str]:
-        """What to print at the end: speech APIs first, for they should have been recorded."""
+    def lines(self, remedies: Mapping[str, str] = NO_REMEDIES) -> list[str]:
+        """What to print at the end: speech APIs first, for they should have been recorded.
+
+        Args:
+            remedies: how a connection can be recorded, by the kind of reason; {host} stands for
+                the server's name.
+        """
         counts = self._counts.copy()  # the recorder's thread continues
         ordered = sorted(counts, key=lambda server: not server.is_speech_api)
-        lines = [_line(server, counts[server]) for server in ordered]
+        lines = [_line(server, counts[server], remedies) for server in ordered]
         if self._others:
             lines.append(f"passed through: {plural(self._others, 'connection')} to other servers")
         return lines
 
 
-def _line(server: _Server, count: int) -> str:
+def _line(server: _Server, count: int, remedies: Mapping[str, str]) -> str:
     where = server.host if server.port == 443 else authority(server.host, server.port)
     verb = "passed through" if server.passed else "failed"
     text = f"{verb}: {plural(count, 'connection')} to {where}: {server.reason.text}"
@@ -98,5 +95,6 @@ def _line(server: _Server, count: int) -> str:
         text += "; its next connections there are passed through"
     if not server.is_speech_api:
         return text
-    remedy = server.reason.remedy.format(host=server.host)
-    return f"warning: not recorded: {text}. To record this speech API: {remedy}"
+    remedy = remedies.get(server.reason.kind, "").format(host=server.host)
+    advice = f". To record this speech API: {remedy}" if remedy else ""
+    return f"warning: not recorded: {text}{advice}"

@@ -10,7 +10,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from mitmproxy.tools.dump import DumpMaster
 
 from wsproxy.errors import InvalidValue, Setting, UsageError
 from wsproxy.intercept.environment import mode_kind
-from wsproxy.intercept.pass_through_report import PassThroughReport
+from wsproxy.intercept.pass_through_report import NO_REMEDIES, PassThroughReport
 from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.intercept.user_proxies import UserProxies
 from wsproxy.recorder import SessionWriter
@@ -111,10 +111,13 @@ class RunningProxy:
     _caught: CaughtConnections | None = field(default=None, repr=False)
     proxy_address: tuple[str, int] | None = None
 
-    @property
-    def passed_through(self) -> list[str]:
-        """One line for each server whose TLS was passed through, with the reason."""
-        return self._passed_through.lines()
+    def passed_through(self, remedies: Mapping[str, str] = NO_REMEDIES) -> list[str]:
+        """One line for each server whose TLS was passed through, with the reason.
+
+        Args:
+            remedies: as for `PassThroughReport.lines`.
+        """
+        return self._passed_through.lines(remedies)
 
     @property
     def ca_key(self) -> Path:

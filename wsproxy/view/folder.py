@@ -109,7 +109,7 @@ class SessionFolder:
         """What has changed after a version; None if nothing has."""
         with self._lock:
             rows = [row for version, row in self._rows.values() if version > after]
-            removed = [id for id, version in self._removed.items() if version > after]
+            removed = [name for name, version in self._removed.items() if version > after]
             version = self.version
         if not rows and not removed:
             return None

@@ -3,11 +3,11 @@
 A growth is one of:
 
     {"set": value}                      the new value
-    {"keep": n, "more": [...] or ""}    of a list or a text: its first n items, and others
+    {"keep": n, "more": [...]}          of a list: its first n items, and others
     {"in": {key: growth}, "drop": [key]}    of an object: its changed and new keys, and others
 
 An item of a list that has changed is in "in" by its index, where that is shorter. `grown` in
-`live.js` applies it.
+`session.js` applies it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ def growth(old: Any, new: Any) -> Growth | None:
         return None
     if type(old) is list and type(new) is list:
         return _of_list(old, new)
-    if type(old) is str and type(new) is str and old and new.startswith(old):
-        return {"keep": len(old), "more": new[len(old) :]}
     return {"set": new}
 
 

@@ -179,7 +179,8 @@ class Replay(Handler):
 
     async def post(self, _token: str, session: str) -> None:
         path = self.trace(session)
-        side, target = self.get_body_argument("side", ""), self.get_body_argument("target", "")
+        side = self.get_body_argument("side", "") or ""
+        target = self.get_body_argument("target", "") or ""
         if side not in ("client", "server"):
             raise HTTPError(400, log_message="The side is client or server.")
         if side == "client" and not _is_url(target):
@@ -204,9 +205,7 @@ class Replay(Handler):
 
 def _is_url(target: str) -> bool:
     return (
-        target.startswith(("ws://", "wss://"))
-        and len(target) <= _MAX_URL
-        and target.isprintable()
+        target.startswith(("ws://", "wss://")) and len(target) <= _MAX_URL and target.isprintable()
     )
 
 
@@ -214,7 +213,7 @@ class Search(Handler):
     """Searches the texts of all sessions."""
 
     async def get(self, _token: str) -> None:
-        text = self.get_query_argument("q", "")[:_MAX_TEXT].strip()
+        text = (self.get_query_argument("q", "") or "")[:_MAX_TEXT].strip()
         if not text:
             raise HTTPError(400, log_message="There is nothing to search.")
         found = await self.hub.search(text)
@@ -240,6 +239,9 @@ class _Updates(Handler, WebSocketHandler):
         # tornado asks `check_origin` only where there is such a header.
         if self.request.headers.get("Origin") is None:
             raise HTTPError(403, log_message="This is not served to other pages.")
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        self.hub.subscribe(self)
 
     def on_message(self, message: str | bytes) -> None:
         if not isinstance(message, str) or not message.isascii() or not message.isdigit():
@@ -267,9 +269,6 @@ class _Updates(Handler, WebSocketHandler):
 class FolderUpdates(_Updates):
     """Changes of the start page."""
 
-    def open(self, _token: str) -> None:
-        self.hub.subscribe(self)
-
     def updates(self, version: int) -> str:
         return self.hub.changes(version)
 
@@ -277,11 +276,5 @@ class FolderUpdates(_Updates):
 class SessionUpdates(_Updates):
     """Updates of the page of a session."""
 
-    session = ""
-
-    def open(self, _token: str, session: str) -> None:
-        self.session = session
-        self.hub.subscribe(self)
-
     def updates(self, version: int) -> str:
-        return self.hub.updates(self.session, version)
+        return self.hub.updates(self.path_args[1], version)

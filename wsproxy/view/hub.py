@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from wsproxy.catalog import Catalog, load
-from wsproxy.errors import TraceError
+from wsproxy.errors import TraceError, UsageError
 from wsproxy.report.html.json_block import json_block
 from wsproxy.report.html.page import LIVE, render, session_page, view_of
 from wsproxy.report.html.reading import read_content
@@ -43,11 +43,16 @@ class Hub:
         root: a folder, or a trace.
         max_audio: bytes of the audio of a page.
 
+    Raises:
+        UsageError: there is no such folder or trace.
+
     Attributes:
         folder: the sessions.
     """
 
     def __init__(self, root: Path, *, max_audio: int) -> None:
+        if not root.exists():
+            raise UsageError(f"{root} does not exist; record sessions with `wsproxy run -- CMD`")
         self._catalog: Catalog = load()
         self.folder = SessionFolder(root, self._catalog)
         self._max_audio = max_audio
@@ -122,9 +127,7 @@ class Hub:
         return await self._on(self._others, lambda: self._finished_page(session, path))
 
     def _finished_page(self, session: str, path: Path) -> list[str]:
-        content = read_content(
-            path, self._catalog, max_audio=self._max_audio, name=Path(path.name)
-        )
+        content = read_content(path, self._catalog, max_audio=self._max_audio, name=Path(path.name))
         live = {"id": session, "version": 0, "ended": True}
         return list(render("viewed.html.j2", [view_of(content)], LIVE, data_live=live))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from collections.abc import Container, Iterator
@@ -26,6 +27,9 @@ from .recording import is_recorded
 FRAME_LIMITS = (4000, 128)  # bytes of a text, and of a binary payload, of a frame that arrives
 EXPLAIN_EVERY = 1.0  # seconds between two diagnoses of a session that grows
 KEPT_UPDATES = 240  # for pages that have not asked for them yet
+# A session is read again when it is twice as long: the format of audio that is not declared was
+# guessed from little audio, and the guess stays. A long one is not.
+FIRST_AGAIN_NS, LAST_AGAIN_NS = 1_000_000_000, 200_000_000_000
 CHECK_EVERY = 1.0  # seconds after which a session without new records is looked at
 # Parts of the page that are replaced, by the ids of their elements.
 SECTIONS = {
@@ -61,12 +65,11 @@ class LiveContent:
         self.version = 0
         self.ended = False
         self._path, self._catalog, self._max_audio = path, catalog, max_audio
-        self._content = SessionContent.empty(
-            path, catalog, max_audio=max_audio, name=Path(path.name)
-        )
-        self._records = self._content.session.following(path)
+        self._begin()
+        self._again_at_ns = FIRST_AGAIN_NS
         self._explained: Explanation | None = None
         self._explained_at = 0.0
+        self._is_stale = False  # whether it has grown since it was diagnosed
         self._sections_due = False
         self._grew_at = time.monotonic()
         self._parts: dict[str, Any] = {}
@@ -86,12 +89,31 @@ class LiveContent:
         grew = self._read()
         if self.ended or (not grew and self._recorder_has_gone()):
             self._conclude()
-        elif not grew and not now and self._explained is not None:
-            return
-        self._update(now=now or self.ended)
+        due = now or time.monotonic() - self._explained_at >= EXPLAIN_EVERY
+        if grew or self.ended or (due and self._is_stale) or self._explained is None:
+            self._update(now=due or self.ended)
+
+    def _begin(self) -> None:
+        """Read from the beginning of the trace on."""
+        self._content = SessionContent.empty(
+            self._path, self._catalog, max_audio=self._max_audio, name=Path(self._path.name)
+        )
+        self._records = self._content.session.following(self._path)
 
     def _read(self) -> bool:
         """Add what was written; returns whether there was something."""
+        grew = self._add()
+        if not self.ended and self._content.session.last_ns >= self._again_at_ns:
+            while self._again_at_ns <= self._content.session.last_ns:
+                self._again_at_ns *= 2
+            if self._again_at_ns > LAST_AGAIN_NS:
+                self._again_at_ns = sys.maxsize
+            self.close()
+            self._begin()
+            self._add()
+        return grew
+
+    def _add(self) -> bool:
         grew = False
         for record in self._records:
             if record is None:
@@ -101,7 +123,7 @@ class LiveContent:
         else:
             self.ended = True
         if grew:
-            self._grew_at = time.monotonic()
+            self._grew_at, self._is_stale = time.monotonic(), True
         return grew
 
     def _recorder_has_gone(self) -> bool:
@@ -129,6 +151,7 @@ class LiveContent:
             del track["audio"], track["note"]
         sections = self._rendered(parts, explained)
         new = table.after(self._frames)
+        del parts["handshake"]  # it is in a section alone
         changed = growth(self._parts, parts)
         if changed is None and not new and sections == self._sections and not self.ended:
             return
@@ -145,14 +168,14 @@ class LiveContent:
             self._updates.append((self.version, json_block(update)))
 
     def _explain(self, *, now: bool) -> Explanation:
-        content, at = self._content, time.monotonic()
-        if self._explained is None or now or at - self._explained_at >= EXPLAIN_EVERY:
+        content = self._content
+        if self._explained is None or now:
             content.diagnose()
             self._explained = explain(
                 content.name, content.session, content.findings, content.catalog
             )
-            self._explained_at = at
-            self._sections_due = True
+            self._explained_at = time.monotonic()
+            self._is_stale, self._sections_due = False, True
         return self._explained
 
     def _rendered(self, parts: dict[str, Any], explained: Explanation) -> dict[str, str]:

@@ -29,12 +29,21 @@ class ViewServer:
 
     Attributes:
         url: of the start page, with the token.
-        hub: what it shows.
     """
 
-    def __init__(self, url: str, hub: Hub) -> None:
+    def __init__(self, url: str, following: asyncio.Task[None]) -> None:
         self.url = url
-        self.hub = hub
+        self._following = following
+
+    async def run(self, stopped: asyncio.Event) -> None:
+        """Serve until an event is set."""
+        waiting = asyncio.create_task(stopped.wait())
+        try:
+            await asyncio.wait({waiting, self._following}, return_when=asyncio.FIRST_COMPLETED)
+            if self._following.done():
+                self._following.result()  # raises what ended it
+        finally:
+            waiting.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -48,22 +57,20 @@ async def serving(root: Path, *, port: int, max_audio: int) -> AsyncIterator[Vie
     Raises:
         UsageError: the port is in use; the folder does not exist.
     """
-    if not root.exists():
-        raise UsageError(f"there is no {root}")
+    hub = Hub(root, max_audio=max_audio)
     try:
         sockets = bind_sockets(port, HOST)
     except OSError as error:
         reason = error.strerror or error
         raise UsageError(f"cannot listen on {HOST}:{port}: {reason}") from None
     access = AccessPolicy(sockets[0].getsockname()[1])
-    hub = Hub(root, max_audio=max_audio)
     # Of refused requests nothing is logged: a URL has the token.
     logging.getLogger("tornado").setLevel(logging.CRITICAL)
     server = HTTPServer(_application(hub, access), max_body_size=_MAX_REQUEST)
     server.add_sockets(sockets)
     following = asyncio.create_task(hub.run())
     try:
-        yield ViewServer(f"http://{HOST}:{access.port}/{access.token}/", hub)
+        yield ViewServer(f"http://{HOST}:{access.port}/{access.token}/", following)
         await hub.poll()  # what was written last
     finally:
         following.cancel()

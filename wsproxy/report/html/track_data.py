@@ -83,7 +83,9 @@ def _peaks(recorder: TrackRecorder) -> dict[str, Any] | None:
     waveform = recorder.waveform
     if waveform is None:
         return None
-    return {"per_second": waveform.per_second, "low": waveform.low, "high": waveform.high}
+    # Copies: the session may grow.
+    low, high = list(waveform.low), list(waveform.high)
+    return {"per_second": waveform.per_second, "low": low, "high": high}
 
 
 def _audio(audio: EmbeddedAudio | None, element: str) -> dict[str, Any] | None:
@@ -113,6 +115,6 @@ def note(
     if audio.seconds < duration - 0.5:
         return (
             f"Only {lasting(audio.seconds)} of {lasting(duration)} are in this file, from "
-            f"{audio.start_s:.1f} s on: more would make it larger than --max-audio allows."
+            f"{audio.start_s:.1f} s on: more would make it larger than was allowed."
         )
     return ""

@@ -1,0 +1,148 @@
+"""A session that is read while it is recorded: what its page has in the end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from html_page import RATE
+from json_growth import grown
+from sessions import APP, SERVER, audio, closed, opened, result
+from speech_sessions import spoken
+from traces import pack_trace
+from view_server import OpenSession
+from wsproxy.catalog import load
+from wsproxy.report.explanation import explain
+from wsproxy.report.html.page_data import page_data
+from wsproxy.report.html.reading import SessionContent, read_content
+from wsproxy.trace import Record
+from wsproxy.view import live_content
+from wsproxy.view.live_content import LiveContent
+
+CATALOG = load()
+STEP = RATE // 10 * 2  # bytes of 0.1 s
+SPEECH = spoken(6.0, RATE)
+
+
+class Shown:
+    """What a page has: it applies the updates as `SessionData.append` does."""
+
+    def __init__(self, live: LiveContent) -> None:
+        self.live = live
+        self.version = 0
+        self.state: dict[str, Any] = {}
+        self.numbers: list[int] = []
+        self.sections: dict[str, str] = {}
+
+    def poll(self) -> None:
+        self.live.poll()
+        for text in self.live.after(self.version) or []:
+            update = json.loads(text)
+            self.version = update["version"]
+            self.state = grown(self.state, update["growth"])
+            self.sections |= update["sections"]
+            for first, last in update["frames"]["ranges"]:
+                self.numbers += range(first, last + 1)
+
+
+def expected(path: Path) -> dict[str, Any]:
+    """The data of the report."""
+    content = read_content(path, CATALOG, max_audio=0, name=Path(path.name))
+    explained = explain(content.name, content.session, content.findings, CATALOG)
+    data = page_data(content, explained, [None] * len(content.tracks))
+    for track in data["tracks"]:
+        del track["audio"], track["note"]
+    del data["handshake"]
+    found: dict[str, Any] = json.loads(json.dumps(data))
+    return found
+
+
+def speech(seconds: float, *, at: float = 0.0) -> list[Record]:
+    first = round(at * 10)
+    return [
+        audio(100 + 100 * n, APP, SPEECH[n * STEP : (n + 1) * STEP])
+        for n in range(first, first + round(seconds * 10))
+    ]
+
+
+@pytest.fixture(params=["linear16", ""])
+def session(tmp_path: Path, request: pytest.FixtureRequest) -> OpenSession:
+    """A session whose format of audio is declared, or has to be guessed."""
+    query = f"?encoding={request.param}&sample_rate={RATE}" if request.param else ""
+    return OpenSession(tmp_path / "call.wstrace", *opened(f"/v1/listen{query}"))
+
+
+def test_live_content_is_in_the_end_what_the_report_has(session: OpenSession) -> None:
+    live = LiveContent(session.path, CATALOG, max_audio=0)
+    shown = Shown(live)
+    lengths = []
+    for second in range(6):
+        session.grow(*speech(1, at=second), result(1050 + 1000 * second, "word", final=second > 3))
+        shown.poll()
+        lengths.append(len(shown.state["tracks"][0]["peaks"]["low"]))
+        assert len(shown.state["transcript"]["results"]) == second + 1
+    assert lengths == sorted(set(lengths)), "the waveform does not grow"
+    assert not live.ended
+    assert "still open" in shown.sections["about"]
+    session.grow(closed(6100, APP, 1000), closed(6101, SERVER, 1000))
+    path = session.done()
+    shown.poll()
+    assert live.ended
+    want = expected(path)
+    frames = want.pop("frames")
+    assert shown.state == want
+    assert shown.numbers == list(range(1, frames["count"] + 1))
+    assert "code 1000" in shown.sections["numbers"]
+
+
+def test_live_content_reads_each_record_only_a_few_times(tmp_path: Path) -> None:
+    session = OpenSession(tmp_path / "call.wstrace", *opened("/v1/listen"))
+    live = LiveContent(session.path, CATALOG, max_audio=0)
+    live.poll()
+    added = 0
+    add = SessionContent.add
+
+    def counted(content: SessionContent, record: Any) -> None:
+        nonlocal added
+        added += 1
+        add(content, record)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SessionContent, "add", counted)
+        for step in range(100):
+            session.grow(*speech(0.1, at=step / 10))
+            live.poll()
+    assert added < 400
+    live.close()
+
+
+def test_live_content_of_a_killed_recorder_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_content, "CHECK_EVERY", 0.0)
+    path = tmp_path / "call.wstrace"
+    path.write_bytes(pack_trace([[*opened("/v1/listen")], speech(1)], finish=False))
+    shown = Shown(LiveContent(path, CATALOG, max_audio=0))
+    shown.poll()  # reads
+    shown.poll()  # sees that nobody writes
+    assert shown.live.ended
+    assert "truncated" in shown.sections["about"]
+
+
+def test_live_content_for_a_page_that_is_too_far_behind_has_no_updates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_content, "KEPT_UPDATES", 2)
+    session = OpenSession(tmp_path / "call.wstrace", *opened("/v1/listen"))
+    live = LiveContent(session.path, CATALOG, max_audio=0)
+    for step in range(4):
+        session.grow(*speech(0.1, at=step / 10))
+        live.poll()
+    assert live.version == 4
+    assert live.after(4) == []
+    assert len(live.after(2) or []) == 2
+    assert live.after(1) is None
+    live.close()
