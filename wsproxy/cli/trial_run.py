@@ -28,11 +28,7 @@ _STDERR = 2  # the file descriptor
 
 
 def trial_run(setup: Setup) -> Iterator[CheckResult]:
-    """Run the command to its end, and say what its connections were.
-
-    Raises:
-        UsageError: the command cannot be run.
-    """
+    """Run the command to its end, and say what its connections were."""
     try:
         requirements.check()
     except RecorderMissing as error:
@@ -62,7 +58,11 @@ def trial_run(setup: Setup) -> Iterator[CheckResult]:
 
 
 def _run(cmd: tuple[str, ...], env: dict[str, str]) -> tuple[int, Counter[PastConnection]]:
-    """Run the command; its exit status, and its connections that went past."""
+    """Run the command; its exit status, and its connections that went past.
+
+    Raises:
+        UsageError: the command cannot be run.
+    """
     try:
         process = subprocess.Popen(cmd, env=env, stdout=_STDERR)
     except OSError as error:
