@@ -381,6 +381,17 @@ def test_doctor_clients_in_node_modules_are_listed(broken: Broken) -> None:
     ]
 
 
+def test_doctor_python_without_preload_leaves_its_clients_to_the_catch(broken: Broken) -> None:
+    """The packages of `-E` are those that the script finds: PYTHONPATH is for the test."""
+    package(broken.folder, "websockets", "14.2")
+    setup = replace(broken.with_env(PYTHONPATH=str(broken.folder)), cmd=(sys.executable, "-E"))
+    caught = [each.what for each in installed.check(setup)]
+    assert "websockets 14.2: recorded through catch" in caught
+    past = [each for each in installed.check(replace(setup, catch="off")) if "14.2" in each.what]
+    assert [each.state for each in past] == ["warning"]
+    assert past[0].remedy == "update it to 15 or newer, which reads HTTPS_PROXY"
+
+
 def test_doctor_client_that_is_recorded_in_part_is_a_warning(broken: Broken) -> None:
     """Under `record`: the asynchronous client of this SDK reads no proxy variables."""
     package(broken.folder, "websockets", "17.4")
