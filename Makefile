@@ -70,7 +70,7 @@ lint: $(READY)
 # traces, the replayer's client and server, the Python API and the commands.
 # Run once more, and listed: a program of an SDK that hangs (tests/simulate/test_sdks.py), and a
 # recorder that was killed on a busy machine (tests/recorder/test_kill.py). Others are not.
-MARKED ?= not soak
+MARKED ?= not soak and not clients
 tests: $(COLLECTED)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -r R -m "$(MARKED)"
 
@@ -81,7 +81,7 @@ fast-tests: $(READY)
 tests-newer: $(READY)
 	@newer=$$($(PYTHON) .ci/newer_python.py); \
 	if [ -z "$$newer" ]; then echo "no Python newer than $(PYTHON) found: tested on that one only"; \
-	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test MARKED="not soak and not cost and not one_python"; fi
+	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test MARKED="not soak and not clients and not cost and not one_python"; fi
 
 # What macOS and Windows lack, and mitmproxy, are hidden from the tests that this concerns.
 legs: $(READY)
@@ -93,7 +93,7 @@ legs: $(READY)
 # conditions that take longer here.
 coverage: $(READY)  ## branch coverage of the complete suite; an error below the floors
 	$(BIN)/coverage erase
-	-$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak and not cost" --cov --cov-report=
+	-$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak and not clients and not cost" --cov --cov-report=
 	$(BIN)/coverage report --include='wsproxy/wire/*,wsproxy/trace/*,wsproxy/redact/*' \
 	  --fail-under=$(FLOOR_OF_READERS)
 	$(BIN)/coverage report --fail-under=$(FLOOR)

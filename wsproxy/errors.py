@@ -5,6 +5,7 @@
     │   ├── InvalidValue    2  a setting has a value that is not of its form
     │   ├── CatalogError    2  a catalog file has a mistake
     │   ├── RecorderMissing 2  the recorder is not installed: mitmproxy is missing
+    │   ├── NotebookMissing 2  a library for notebooks is not installed
     │   ├── UnknownCondition 2 the catalog has no such condition
     │   └── BlockingCall    2  a blocking call inside a running event loop
     ├── TraceError          3  the trace cannot be read
@@ -107,6 +108,10 @@ class CatalogError(UsageError):
 
 class RecorderMissing(UsageError):
     """Recording is not possible in this environment; the message names what is missing."""
+
+
+class NotebookMissing(UsageError, ImportError):
+    """A library for notebooks is not installed; the message names the extra that brings it."""
 
 
 class UnknownCondition(UsageError):

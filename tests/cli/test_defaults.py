@@ -16,11 +16,11 @@ from wsproxy.cli import defaults
 HARMLESS = {
     "after all as-proxy audio-tolerance auth bisect catch catch-port cert chunk close condition "
     "control corrupt cut deflate drop end exact exit-status failed field finding for from fsync "
-    "full gate grep header host hosts json keep keep-ids keepalive limit list listen markdown "
-    "match max-audio max-payload max-sessions max-size max-wer model no-audio no-record note "
-    "others out outcome pace plan port probability prove provider query ramp replace same-as "
-    "seed silence since stall status strict subprotocol through time timeline timeout until "
-    "until-verdict view workers"
+    "full gate grep header host hosts interims json keep keep-ids keepalive latency limit list "
+    "listen markdown match max-audio max-payload max-sessions max-size max-wer model no-audio "
+    "no-record note others out outcome pace plan port probability prove provider query ramp "
+    "replace same-as seed side silence since stall status strict subprotocol through time "
+    "timeline timeout transcript until until-verdict view waveform workers"
 }
 OF_THE_TOP = {"--config", "--verbose", "--version", "-v", "-V"}
 

@@ -11,11 +11,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from wire_witness import wait_until
 from wsproxy.cli import progress
+from wsproxy.cli.distill import _Attempts
 from wsproxy.cli.progress import ProgressLine
+from wsproxy.distill import Attempt
+from wsproxy.replayer import Pace
 
 PATHS = [Path("a.wstrace"), Path("b\x1b[31m.wstrace")]
 
@@ -68,6 +73,45 @@ def test_progress_ends_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
             wait_until(file.getvalue)
             raise ZeroDivisionError
     assert file.getvalue().endswith("\x1b[2K")
+
+
+@pytest.mark.parametrize(("width", "has_bar"), [(80, True), (59, False)])
+def test_progress_with_a_known_number_of_steps_has_a_bar_if_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, width: int, has_bar: bool
+) -> None:
+    monkeypatch.setattr(progress, "AFTER", 0.0)
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=width, soft_wrap=True)
+    with ProgressLine("reading", console) as shown_progress:
+        shown_progress.step("reading 6 of 11: " + "long " * 30, 5, 10)
+        wait_until(partial(shows, file, "reading 6 of 11: "))
+    parts = file.getvalue().replace("\r", "\n").split("\n")
+    lines = [line for part in parts if "reading 6" in (line := Text.from_ansi(part).plain)]
+    assert lines
+    for line in lines:
+        assert cell_len(line.rstrip()) <= width
+        assert line.startswith("━" * 10) is has_bar
+
+
+def test_progress_without_a_number_of_steps_has_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "AFTER", 0.0)
+    console, file = terminal()
+    with ProgressLine("comparing", console):
+        wait_until(partial(shows, file, "comparing, 0 s"))
+    assert "━" not in file.getvalue()
+
+
+def test_progress_of_distill_says_how_many_attempts_are_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "AFTER", 0.0)
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=150, soft_wrap=True)
+    with ProgressLine("distilling", console) as shown_progress:
+        attempts = _Attempts(10, shown_progress, as_json=True)
+        attempts.show(Attempt(3, "the end alone", 5, Pace.parse("recorded")))
+        wait_until(partial(shows, file, "attempt 3 of 10: the end alone, 5 messages"))
+        wait_until(partial(shows, file, ", 7 attempts left, 0 s"))
 
 
 EXPLAIN = """

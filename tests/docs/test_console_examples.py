@@ -16,6 +16,7 @@ NOT_RUN = {
     "CONTRIBUTING.md": 2,
     "README.md": 5,
     "catalog.md": 1,
+    "catch.md": 1,
     "distill.md": 1,
     "doctor.md": 3,
     "hostile.md": 2,
@@ -28,6 +29,7 @@ NOT_RUN = {
     "scrub.md": 2,
     "sdks.md": 1,
     "simulate.md": 1,
+    "terminal.md": 1,
     "testing.md": 2,
 }
 

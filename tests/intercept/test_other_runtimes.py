@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+import client_packages
 from recorded_clients import HOST, ClientSetup, check, recording
 from recorded_clients import client_setup as client_setup
-from test_sdks import HERE, install
+from test_sdks import HERE
 from wsproxy.intercept import ca_bundle, environment
 from wsproxy.intercept.java_trust_store import trust_store
 from wsproxy.session import Session
@@ -29,14 +30,7 @@ ws.onmessage = ({ data }) => { received.push(data); if (received.length === 1) w
 @pytest.fixture(scope="session")
 def runtimes() -> Path:
     """A folder with Bun and Deno, and the program for them."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed")
-    listing = HERE / "runtimes" / "package.json"
-    quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
-    folder = install("runtimes", listing, [npm, "install", *quiet])
-    shutil.copy(HERE / "runtimes" / "websocket_clients.mjs", folder)
-    return folder
+    return client_packages.runtimes()
 
 
 def command(setup: ClientSetup, runtimes: Path, runtime: list[str], *names: str) -> list[str]:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+import client_packages
 from recorded_clients import HOST, ClientSetup, check
 from recorded_clients import client_setup as client_setup
-from test_sdks import HERE, install
+from test_sdks import HERE
 from test_sdks import node_packages as node_packages
 
 pytestmark = [pytest.mark.sdk, pytest.mark.one_python, pytest.mark.timeout(300)]
@@ -41,28 +42,14 @@ OLDER = {
 @pytest.fixture(scope="session")
 def python_clients() -> str:
     """The interpreter of a virtual environment with the clients."""
-    name = f"websocket-clients-python{sys.version_info.major}.{sys.version_info.minor}"
-    binaries = "Scripts" if sys.platform == "win32" else "bin"
-    python = f"{{folder}}/venv/{binaries}/python"
-    listing = HERE / "websocket-clients-requirements.txt"
-    folder = install(
-        name,
-        listing,
-        [sys.executable, "-m", "venv", "--clear", "{folder}/venv"],
-        [python, "-m", "pip", "install", "--quiet", "-r", listing.name],
-    )
-    return python.format(folder=folder)
+    return client_packages.python_clients()
 
 
 @pytest.fixture(scope="session")
 def older_websockets() -> Path:
     """A folder with a folder for each older version of websockets."""
-    listing = HERE / "websocket-clients-older.txt"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-    name = f"websockets-python{sys.version_info.major}.{sys.version_info.minor}"
-    versions = listing.read_text().splitlines()
-    assert versions == list(OLDER)
-    return install(name, listing, *([*pip, f"{{folder}}/{each}", each] for each in versions))
+    assert (HERE / "websocket-clients-older.txt").read_text().splitlines() == list(OLDER)
+    return client_packages.older_websockets()
 
 
 def python_command(

@@ -1,16 +1,15 @@
 // Good sessions of the Node SDKs with a simulated API, all at once: dialogues.cjs URL AUDIO NAME...
 //
-// URL is ws://host:port of a recorder, which accepts wss:// there as well. AUDIO is a WAV file with
-// 16-bit samples at 16 kHz, one channel. Each session gives one line of the output: a JSON object
-// with its name, the version of its SDK, and what the SDK reported.
+// URL is ws://host:port of a recorder, which accepts wss:// there as well; NAME@HOST talks to
+// wss://HOST instead. AUDIO is a WAV file with 16-bit samples at 16 kHz, one channel. Each session
+// gives one line of the output: a JSON object with its name, the version of its SDK, and what the
+// SDK reported.
 
 const { readFileSync } = require("node:fs");
 const { join } = require("node:path");
 const { setTimeout: sleep } = require("node:timers/promises");
 
-const [url, path, ...names] = process.argv.slice(2);
-const http = url.replace("ws", "http");
-const secure = url.replace("ws", "wss");
+const [base, path, ...names] = process.argv.slice(2);
 const file = readFileSync(path);
 const CHUNK = 3200; // bytes: 100 ms
 const PATIENCE = 40_000; // milliseconds
@@ -41,7 +40,7 @@ function failing(emitter, add = "on") {
 }
 
 const sessions = {
-  deepgram: async () => {
+  deepgram: async ({ url }) => {
     const { DeepgramClient } = require("@deepgram/sdk");
     const client = new DeepgramClient({ apiKey: "key", baseUrl: url });
     const connection = await client.listen.v1.connect({
@@ -63,7 +62,7 @@ const sessions = {
     return { transcript: texts.join(" ") };
   },
 
-  assemblyai: async () => {
+  assemblyai: async ({ secure }) => {
     const { StreamingTranscriber } = require("assemblyai");
     const client = new StreamingTranscriber({
       apiKey: "key",
@@ -80,7 +79,7 @@ const sessions = {
     return { transcript: [...turns.values()].join(" ") };
   },
 
-  openai: async () => {
+  openai: async ({ http }) => {
     const { OpenAI } = require("openai");
     const { OpenAIRealtimeWS } = require("openai/realtime/ws");
     const client = new OpenAI({ apiKey: "key", baseURL: `${http}/v1` });
@@ -107,7 +106,7 @@ const sessions = {
     return { events, transcript, spoken };
   },
 
-  gemini: async () => {
+  gemini: async ({ http }) => {
     const { GoogleGenAI, Modality } = require("@google/genai");
     const client = new GoogleGenAI({ apiKey: "key", httpOptions: { baseUrl: http } });
     let [transcript, spoken, completed, fail] = ["", 0];
@@ -134,7 +133,7 @@ const sessions = {
     return { transcript, spoken };
   },
 
-  elevenlabs_agent: async () => {
+  elevenlabs_agent: async ({ url, http }) => {
     const { ElevenLabsClient } = require("@elevenlabs/elevenlabs-js");
     const { Conversation } = require(
       "@elevenlabs/elevenlabs-js/api/resources/conversationalAi/conversation",
@@ -168,7 +167,7 @@ const sessions = {
     return { transcript: texts.join(" "), answers, spoken };
   },
 
-  elevenlabs_stt: async () => {
+  elevenlabs_stt: async ({ http }) => {
     const { ElevenLabsClient } = require("@elevenlabs/elevenlabs-js");
     const client = new ElevenLabsClient({ apiKey: "key", baseUrl: http });
     const connection = await client.speechToText.realtime.connect({
@@ -193,7 +192,7 @@ const sessions = {
     return { transcript: texts.join(" ") };
   },
 
-  cartesia: async () => {
+  cartesia: async ({ secure }) => {
     const { Cartesia } = require("@cartesia/cartesia-js");
     const client = new Cartesia({ apiKey: "key", baseURL: secure.replace("wss", "https") });
     const socket = await client.tts.websocket();
@@ -223,7 +222,7 @@ const sessions = {
     };
   },
 
-  hume: async () => {
+  hume: async ({ url, http }) => {
     const { HumeClient } = require("hume");
     const environment = {
       base: http,
@@ -250,7 +249,7 @@ const sessions = {
     return { events, transcript, spoken };
   },
 
-  soniox: async () => {
+  soniox: async ({ url }) => {
     const { SonioxNodeClient } = require("@soniox/node");
     const client = new SonioxNodeClient({
       api_key: "key",
@@ -273,7 +272,7 @@ const sessions = {
     return { transcript };
   },
 
-  gladia: async () => {
+  gladia: async ({ http }) => {
     const { GladiaClient } = require("@gladiaio/sdk");
     const client = new GladiaClient({ apiKey: "key", apiUrl: http });
     const session = client.liveV2().startSession({
@@ -297,7 +296,7 @@ const sessions = {
     return { transcript: texts.join(" ") };
   },
 
-  speechmatics: async () => {
+  speechmatics: async ({ url }) => {
     const { RealtimeClient } = require("@speechmatics/real-time-client");
     const client = new RealtimeClient({ url: `${url}/v2` });
     const texts = [];
@@ -314,7 +313,7 @@ const sessions = {
     return { transcript: texts.join(" ") };
   },
 
-  azure_stt: async () => {
+  azure_stt: async ({ url }) => {
     const sdk = require("microsoft-cognitiveservices-speech-sdk");
     const config = sdk.SpeechConfig.fromHost(new URL(url), "key");
     const audio = sdk.AudioConfig.fromWavFileInput(file);
@@ -328,7 +327,7 @@ const sessions = {
     return { transcript: result.text, hypotheses, error: result.errorDetails };
   },
 
-  azure_tts: async () => {
+  azure_tts: async ({ url }) => {
     const sdk = require("microsoft-cognitiveservices-speech-sdk");
     const config = sdk.SpeechConfig.fromHost(new URL(url), "key");
     const synthesizer = new sdk.SpeechSynthesizer(config, null);
@@ -339,7 +338,7 @@ const sessions = {
     return { spoken: result.audioData?.byteLength, error: result.errorDetails };
   },
 
-  revai: async () => {
+  revai: async ({ url, http }) => {
     const { RevAiStreamingClient, AudioConfig } = require("revai-node-sdk");
     const token = { token: "key", deploymentConfig: { baseUrl: http, baseWebsocketUrl: url } };
     const layout = ["audio/x-raw", "interleaved", 16000, "S16LE", 1];
@@ -381,19 +380,30 @@ function version(name) {
   return JSON.parse(readFileSync(join(folder, "package.json"))).version;
 }
 
-async function hold(name) {
+async function hold(wanted) {
+  const [name, host] = wanted.split("@");
   const line = { name };
+  const url = host ? `wss://${host}` : base;
+  const urls = { url, http: url.replace("ws", "http"), secure: url.replace(/^wss?/, "wss") };
   const late = sleep(PATIENCE, undefined, { ref: false }).then(() => {
     throw new Error("no end");
   });
   try {
     line.version = version(name);
-    Object.assign(line, await Promise.race([sessions[name](), late]));
+    Object.assign(line, await Promise.race([sessions[name](urls), late]));
   } catch (error) {
     line.failed = String(error?.stack ?? error?.message ?? JSON.stringify(error));
   }
   process.stdout.write(JSON.stringify(line) + "\n");
 }
 
+// Loaded first: this takes longer than some servers may take to answer.
+for (const name of names.map((each) => each.split("@")[0])) {
+  try {
+    require(packages[name] ?? name);
+  } catch {
+    // Its session reports it.
+  }
+}
 process.on("unhandledRejection", (error) => console.error(error));
 Promise.all(names.map(hold)).then(() => process.exit(0));

@@ -1,7 +1,8 @@
 """Good sessions of SDKs with a simulated API, all at once: dialogues.py URL AUDIO NAME...
 
-URL is ws://host:port. AUDIO is a WAV file with 16-bit samples at 16 kHz, one channel. Each session
-gives one line of the output: a JSON object with its name, and what the SDK reported.
+URL is ws://host:port; NAME@HOST talks to wss://HOST instead. AUDIO is a WAV file with 16-bit
+samples at 16 kHz, one channel. Each session gives one line of the output: a JSON object with its
+name, and what the SDK reported.
 """
 
 import asyncio
@@ -465,8 +466,10 @@ MODULES = {
 }
 
 
-def hold(name, url, path):
+def hold(wanted, url, path):
+    name, _, host = wanted.partition("@")
     line = {"name": name}
+    url = f"wss://{host}" if host else url
     try:
         line |= asyncio.run(asyncio.wait_for(globals()[name](url, path), PATIENCE))
     except Exception:
@@ -478,7 +481,7 @@ def hold(name, url, path):
 if __name__ == "__main__":
     address, file, *wanted = sys.argv[1:]
     for each in wanted:
-        importlib.import_module(MODULES[each])
+        importlib.import_module(MODULES[each.partition("@")[0]])
     # Each has its own event loop: what blocks one of them, such as a late import, blocks no other.
     threads = [threading.Thread(target=hold, args=(each, address, file)) for each in wanted]
     for thread in threads:

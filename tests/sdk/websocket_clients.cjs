@@ -2,7 +2,8 @@
 //
 // websocket_clients.cjs HOST PORT PLAIN_PORT TLS_BUNDLE NAMES...
 //
-// HOST is a made-up name: it resolves to this machine. Prints a line of JSON for each of NAMES.
+// HOST is a made-up name: it resolves to this machine, unless CLIENTS_SYSTEM_RESOLVER is set.
+// Prints a line of JSON for each of NAMES.
 'use strict';
 
 const dns = require('node:dns');
@@ -15,10 +16,13 @@ const threads = require('node:worker_threads');
 const isWorker = !threads.isMainThread;
 const [host, port, plainPort, bundle, ...names] = isWorker ? threads.workerData : process.argv.slice(2);
 const { lookup } = dns;
-dns.lookup = (name, options, done) => lookup(name === host ? '127.0.0.1' : name, options, done);
+if (!process.env.CLIENTS_SYSTEM_RESOLVER) {
+  dns.lookup = (name, options, done) => lookup(name === host ? '127.0.0.1' : name, options, done);
+}
 // Recorded, connections to port 443 come to PORT.
 const webPort = process.env.WSPROXY_PROXY ? 443 : port;
-const OWN = { NODE_PATH: process.env.NODE_PATH || '' };
+const { NODE_PATH = '', CLIENTS_SYSTEM_RESOLVER: resolver } = process.env;
+const OWN = resolver ? { NODE_PATH, CLIENTS_SYSTEM_RESOLVER: resolver } : { NODE_PATH };
 const ca = fs.readFileSync(bundle);
 const plainUrl = (name) => `ws://${host}:${plainPort}/${name}`;
 const url = (name, at = port) => `wss://${host}:${at}/${name}`;

@@ -2,13 +2,14 @@
 
 websocket_clients.py HOST PORT TLS_BUNDLE FOLDER NAMES...
 
-HOST is a made-up name: it resolves to this machine. FOLDER has another version of websockets, or
-is "-". Prints a line of JSON for each of NAMES.
+HOST is a made-up name: it resolves to this machine, unless CLIENTS_SYSTEM_RESOLVER is set. FOLDER
+has another version of websockets, or is "-". Prints a line of JSON for each of NAMES.
 """
 
 import asyncio
 import importlib
 import json
+import os
 import socket
 import ssl
 import sys
@@ -24,13 +25,16 @@ def getaddrinfo(host, *args, **kwargs):
     return resolve("127.0.0.1" if name == HOST else host, *args, **kwargs)
 
 
-socket.getaddrinfo = getaddrinfo
-socket.gethostbyname = lambda name: "127.0.0.1"  # Twisted's resolver
+by_system = "CLIENTS_SYSTEM_RESOLVER" in os.environ
+if not by_system:
+    socket.getaddrinfo = getaddrinfo
+    socket.gethostbyname = lambda name: "127.0.0.1"  # Twisted's resolver
 
 
 def url(name):
     # uvloop resolves names by itself.
-    return f"wss://{'localhost' if 'uvloop' in name else HOST}:{PORT}/{name}"
+    host = "localhost" if "uvloop" in name and not by_system else HOST
+    return f"wss://{host}:{PORT}/{name}"
 
 
 def bundle_context():

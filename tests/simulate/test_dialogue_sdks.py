@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import sys
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from test_sdks import HERE, finished, install
+import client_packages
+from test_sdks import HERE, finished
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
@@ -105,38 +103,11 @@ class Held:
     sessions: list[Session] = field(default_factory=list)
 
 
-@cache
-def python() -> str:
-    """The interpreter of a virtual environment with the SDKs."""
-    name = f"dialogues{sys.version_info.major}.{sys.version_info.minor}"
-    binaries = "Scripts" if sys.platform == "win32" else "bin"
-    path = f"{{folder}}/venv/{binaries}/python"
-    listing = HERE / "dialogues-requirements.txt"
-    folder = install(
-        name,
-        listing,
-        [sys.executable, "-m", "venv", "--clear", "{folder}/venv"],
-        [path, "-m", "pip", "install", "--quiet", "-r", listing.name],
-    )
-    return path.format(folder=folder)
-
-
-@cache
-def node_folder() -> Path:
-    """The packages of Node, and a Node that is new enough for all of them."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed")
-    quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
-    listing = HERE / "dialogues" / "package.json"
-    return install("node-dialogues", listing, [npm, "install", *quiet]) / "node_modules"
-
-
 def command(language: str) -> tuple[list[str], dict[str, str]]:
     """The command of the program, and its environment."""
     if language == "python":
-        return [python(), str(HERE / "dialogues.py")], dict(os.environ)
-    folder = node_folder()
+        return [client_packages.python_sdks(), str(HERE / "dialogues.py")], dict(os.environ)
+    folder = client_packages.node_sdks()
     environment = dict(os.environ, NODE_PATH=str(folder))
     return [str(folder / "node" / "bin" / "node"), str(HERE / "dialogues.cjs")], environment
 

@@ -1,6 +1,7 @@
 """wsproxy in scripts and tests: `wsproxy.serve`, `open`, `replay` and `record`.
 
     trace            a recorded session, to be read
+    notebook         what a notebook asks of a trace
     serving          serves a trace, a condition or a plan
     served           what is served to the code under test, and how it is reached
     live_server      the API itself behind a recorder, to record it again

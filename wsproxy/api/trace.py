@@ -8,13 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsproxy.catalog import load
 from wsproxy.diagnose import Finding, diagnose
 from wsproxy.session import Session
+from wsproxy.session.latency import Latency
+from wsproxy.session.timeline import Timeline
+from wsproxy.session.transcript import Result
 from wsproxy.trace import FrameRecord, Loss, Record, TraceReader
 from wsproxy.wire import MessageAssembler
+
+from . import notebook
+from .notebook import TraceAudio
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,8 @@ class Message:
 class Trace:
     """A trace file. Iterate over it for its records.
 
-    Frames and messages are read from the file each time, never kept.
+    Frames, messages and audio are read from the file each time, never kept. As the value of a
+    notebook's cell it shows its verdict, findings, numbers, waveform and transcript.
 
     Attributes:
         path: the file.
@@ -95,6 +105,67 @@ class Trace:
     def findings(self) -> list[Finding]:
         """The findings of `wsproxy explain`, the most important first."""
         return diagnose(self.session, load())
+
+    @property
+    def transcript(self) -> list[Result]:
+        """The results in their order: `text`, `final`, `t_ns` and `frame` of the message,
+        `start_s` and `end_s` in the app's audio, `words`, `channel`, `turn`, `by_agent`.
+
+        Of a long session, the first 500 and the last 500.
+        """
+        return list(self._timeline.transcript)
+
+    @property
+    def latency(self) -> Latency:
+        """The latencies in seconds: `upgrade`, `first_interim`, `first_final`, `finalization`,
+        `lags`, `utterances`, `turns` and others; None where there was nothing to measure.
+        """
+        return self._timeline.latency
+
+    def audio(self, side: str) -> TraceAudio:
+        """The audio of a side, decoded: `samples, rate = trace.audio("app")`.
+
+        It is the audio as it was sent, without the gaps in time: `wsproxy play` places it in time.
+        Of a side with several streams of audio, the one with the most.
+
+        Args:
+            side: "app" or "server".
+
+        Returns:
+            samples: a numpy array of float32, -1 to 1 at full scale, of shape
+                (samples, channels); and rate, in Hz.
+
+        Raises:
+            InvalidValue: the side is another one.
+            NoAudio: it has no audio, or none that can be decoded.
+            LimitExceeded: the decoded audio has over 1 GiB, at two bytes a sample.
+        """
+        return notebook.audio(self.path, side)
+
+    def to_pandas(self) -> DataFrame:
+        """The frames as a table: one row a frame, with the numbers of `wsproxy show` as the index.
+
+        Columns: `t_s` (seconds since the start of the session), `from_client`, `opcode`, `fin`,
+        `length` (bytes of the payload), `wire_length` (bytes of the frame), `text` (of a text
+        frame, or what a Close frame says; else missing).
+
+        Raises:
+            NotebookMissing: pandas is not installed.
+        """
+        return notebook.frames_table(self.frames())
+
+    def _repr_html_(self) -> str:
+        return self._html
+
+    @cached_property
+    def _html(self) -> str:
+        return notebook.report_html(self.path)
+
+    @property
+    def _timeline(self) -> Timeline:
+        timeline = self.session.timeline
+        assert timeline is not None, "it was read with a catalog"
+        return timeline
 
     @property
     def losses(self) -> list[Loss]:

@@ -56,13 +56,15 @@ class KeptSamples:
 
     Args:
         max_bytes: of the samples that are kept.
+        is_exact: the rate is not divided, and all channels are kept.
 
     Attributes:
         rate, channels: of the kept samples; 0 before the first.
         start_s: position of the first sample that is kept.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, *, is_exact: bool = False) -> None:
+        self._is_exact = is_exact
         self.rate = self.channels = 0
         self.start_s = 0.0
         self._max_bytes = max_bytes
@@ -77,15 +79,16 @@ class KeptSamples:
         by_time = samples[: len(samples) // channels * channels].reshape(-1, channels)
         if (rate, channels) != self._source:
             self._change_source(rate, channels)
-        floats = by_time[:, :MAX_CHANNELS].astype(np.float32)
+        floats = by_time[:, : len(self._decimators)].astype(np.float32)
         decimated = [d.feed(floats[:, n].copy()) for n, d in enumerate(self._decimators)]
         self._keep(self._converted(np.stack(decimated, axis=1)))
 
     def _change_source(self, rate: int, channels: int) -> None:
-        factor = max(1, rate // SPEECH_RATE)
+        factor = 1 if self._is_exact else max(1, rate // SPEECH_RATE)
+        kept = channels if self._is_exact else min(channels, MAX_CHANNELS)
         self._source = (rate, channels)
         self._source_rate = rate / factor
-        self._decimators = [Decimator(factor) for _ in range(min(channels, MAX_CHANNELS))]
+        self._decimators = [Decimator(factor) for _ in range(kept)]
         if not self.rate:
             self.rate, self.channels = round(rate / factor), len(self._decimators)
 

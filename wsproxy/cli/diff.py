@@ -15,6 +15,7 @@ from wsproxy.report.json_output import dumps
 from wsproxy.report.trimmed import Trimmed
 
 from .catalog_option import catalog_option
+from .progress import ProgressLine
 from .tolerance_options import rules_of, same_as_option, tolerance_options
 from .width import line_console
 
@@ -64,7 +65,8 @@ def command(
     rules = rules_of(
         first, exact=exact, max_wer=max_wer, audio_tolerance=audio_tolerance, same_as=same_as
     )
-    found = compare(first, second, rules=rules)
+    with ProgressLine("comparing"):
+        found = compare(first, second, rules=rules)
     if as_json:
         click.echo(dumps({**found.as_json(), "verdict": _verdict(found)}, indent=2))
     else:

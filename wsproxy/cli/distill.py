@@ -161,13 +161,14 @@ class _Attempts:
         """Show an attempt, when it starts and when it has ended."""
         what = f"attempt {attempt.number} of {self._limit}: {attempt.phase}, "
         what += f"{plural(attempt.parts, 'message', separator=',')} (pace: {attempt.pace})"
+        left = f", {plural(self._limit - attempt.number, 'attempt')} left"
         if attempt.reproduced is None:
-            self._progress.step(what)
+            self._progress.step(what + left, attempt.number - 1, self._limit)
         elif attempt.reproduced:
             frames = f"{plural(attempt.frames, 'frame', separator=',')}, {attempt.seconds:.1f} s"
             self._console.print(Text(f"{what}: reproduced, {frames}"))
         else:
-            self._progress.step(f"{what}: not reproduced")
+            self._progress.step(f"{what}: not reproduced{left}", attempt.number, self._limit)
 
 
 def _show(report: DistillReport | None, *, as_json: bool) -> None:

@@ -128,10 +128,11 @@ def command(
 def _explain_one(path: Path, everything: bool, as_markdown: bool, as_json: bool) -> bool:
     """Print the explanation of one session; returns whether it failed."""
     catalog = load()
-    session = Session.read(path, catalog=catalog)
+    with ProgressLine(f"explaining {path.name}"):
+        session = Session.read(path, catalog=catalog)
+        findings = diagnose(session, catalog)
     if session.unread:
         print(f"warning: {safe(session.unread)}", file=sys.stderr)  # noqa: T201
-    findings = diagnose(session, catalog)
     if as_json:
         click.echo(dumps(json_explanation(path, session, findings, catalog), indent=2))
     elif as_markdown:
@@ -169,7 +170,7 @@ class _Reading:
 
     def __iter__(self) -> Iterator[ExaminedSession]:
         for number, found in enumerate(examine_all(self._paths, as_json=self._as_json), 1):
-            self._progress.step(f"explaining {number} of {len(self._paths)}: {found.path.name}")
+            self._progress.number(number, len(self._paths), found.path.name)
             if isinstance(found, UnreadableTrace):
                 self.unreadable += 1
                 print(f"error: {safe(found.message)}", file=sys.stderr)  # noqa: T201

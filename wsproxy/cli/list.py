@@ -126,10 +126,10 @@ def command(
 def _with_progress(paths: list[Path]) -> Iterator[tuple[Path, Listed | TraceError]]:
     """The entries of traces; shows how many are read, as a long one takes seconds."""
     with ProgressLine("reading") as progress:
-        progress.step(f"reading 1 of {len(paths)}")
+        progress.number(1, len(paths))
         for number, found in enumerate(listed(paths), 2):
             yield found
-            progress.step(f"reading {min(number, len(paths))} of {len(paths)}")
+            progress.number(min(number, len(paths)), len(paths))
 
 
 def _lines(path: Path, session: Listed, width: int | None) -> Iterator[tuple[str, str]]:

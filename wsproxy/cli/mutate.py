@@ -37,6 +37,7 @@ from wsproxy.report.text import safe
 
 from .catalog_ids import ConditionId
 from .catalog_option import catalog_option
+from .progress import ProgressLine
 
 # option: (parser of its value, metavar, help)
 _CHANGES: dict[str, tuple[Callable[[str], Change], str, str]] = {
@@ -158,7 +159,8 @@ def command(
     changes = list(_changes(ctx.meta[__name__], given, after or ""))
     if not changes:
         raise UsageError("no change given; see `wsproxy mutate --help`")
-    made = mutate(trace, out, changes, force=force)
+    with ProgressLine(f"changing {trace.name}"):
+        made = mutate(trace, out, changes, force=force)
     if as_json:
         click.echo(dumps(_json(made), indent=2))
         return

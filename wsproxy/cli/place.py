@@ -12,14 +12,14 @@ _NS = {"ms": 1e6, "s": 1e9, "m": 60e9, None: 1e9}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TracePlace:
     """A place in a trace: a frame's number or a time since the start, ns."""
 
     number: int | None = None
     t_ns: int | None = None
 
     @classmethod
-    def parse(cls, text: str, option: str) -> Place:
+    def parse(cls, text: str, option: str) -> TracePlace:
         """Read a place such as 12.5s or #40.
 
         Raises:

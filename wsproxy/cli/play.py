@@ -19,7 +19,7 @@ from wsproxy.report.text import lasting, safe, size
 from wsproxy.trace import FrameRecord, TraceReader
 from wsproxy.trace.atomic_file import check_free, new_file
 
-from .place import Place
+from .place import TracePlace
 from .progress import ProgressLine
 
 # Players and their arguments before the name of the file. The first that is there is used.
@@ -67,7 +67,7 @@ def command(trace: Path, side: str, begin: str | None, out: Path | None, force: 
       0  played, or written         2  invalid option, no player, or cannot be written
       1  nothing can be played      3  the trace cannot be read
     """
-    place = Place.parse(begin, "from") if begin else Place(t_ns=0)
+    place = TracePlace.parse(begin, "from") if begin else TracePlace(t_ns=0)
     player = _player() if out is None else None
     if out is not None:
         check_free(out, force=force, source=trace)
@@ -95,7 +95,7 @@ def command(trace: Path, side: str, begin: str | None, out: Path | None, force: 
     _play(player, data)
 
 
-def _start_s(place: Place, content: SessionContent) -> float:
+def _start_s(place: TracePlace, content: SessionContent) -> float:
     """The time of a place, seconds of the session.
 
     Raises:

@@ -129,7 +129,7 @@ def _read_index(paths: Sequence[Path], progress: ProgressLine) -> SessionIndex:
     index = SessionIndex()
     spans: deque[SessionSpan] = deque(maxlen=KEPT_SPANS)
     for number, found in enumerate(examine_all(paths), 1):
-        progress.step(f"explaining {number} of {len(paths)}: {found.path.name}")
+        progress.number(number, len(paths), found.path.name)
         if isinstance(found, UnreadableTrace):
             index.overview.unreadable += 1
             print(f"error: {safe(found.message)}", file=sys.stderr)  # noqa: T201

@@ -113,7 +113,8 @@ def command(
     proofs: Sequence[Proof | None] = [None] * len(run.made)
     if to_prove:
         made = [(each.path, each.finding_before) for _, each in run.made]
-        proofs = prove(made, pace=speed, timeout=timeout)
+        with ProgressLine("verifying by replays"):
+            proofs = prove(made, pace=speed, timeout=timeout)
     if as_json:
         click.echo(dumps(list(run.as_json(proofs)), indent=2))
     else:

@@ -45,7 +45,7 @@ from wsproxy.wire import Opcode
 from wsproxy.wording import plural
 
 from . import show_session
-from .place import Place
+from .place import TracePlace
 from .width import columns, cut, wrapped
 
 _CONTROL = (Opcode.PING, Opcode.PONG)
@@ -59,8 +59,8 @@ _INDENT = 22  # of lines that belong to the one before
 class _Choice:
     """Which records are shown."""
 
-    begin: Place
-    end: Place
+    begin: TracePlace
+    end: TracePlace
     grep: re.Pattern[str] | None
     control: bool
 
@@ -177,8 +177,8 @@ def command(
     except re.error as error:
         raise InvalidValue("grep", grep or "", f"not a regular expression: {error}") from None
     choice = _Choice(
-        Place.parse(begin, "from") if begin else Place(),
-        Place.parse(end, "through") if end else Place(),
+        TracePlace.parse(begin, "from") if begin else TracePlace(),
+        TracePlace.parse(end, "through") if end else TracePlace(),
         pattern,
         control or as_json,
     )

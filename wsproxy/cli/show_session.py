@@ -30,9 +30,10 @@ _RESULTS = 5000  # of a transcript, from the beginning, and as many from the end
 def timeline(trace: Path, *, as_json: bool) -> None:
     """Show outcome, latencies, audio, transcript and control events."""
     catalog = load()
-    session = Session.read(trace, catalog=catalog)
+    with ProgressLine(f"reading {trace.name}"):
+        session = Session.read(trace, catalog=catalog)
+        found = outcome(session, diagnose(session, catalog))
     _warn_unread(session)
-    found = outcome(session, diagnose(session, catalog))
     assert session.timeline is not None
     assert found is not None
     if as_json:
@@ -111,8 +112,7 @@ def chosen_view(chosen: Mapping[str, bool], others: Mapping[str, object]) -> str
 
 def _read(trace: Path) -> tuple[Session, Timeline]:
     session = Session.analyzing(load(), _RESULTS)
-    with ProgressLine("reading") as progress:
-        progress.step(f"reading {trace.name}")
+    with ProgressLine(f"reading {trace.name}"):
         for _ in session.reading(trace):
             pass
         found = session.timeline

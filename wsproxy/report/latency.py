@@ -106,13 +106,14 @@ def latency_lines(latency: Latency) -> Iterator[str]:
     figures = latency_figures(latency)
     for name, meaning in _FIGURES.items():
         if (value := figures[f"{name}_s"]) is not None:
-            yield f"{name.replace('_', ' '):<14} {value:>8.3f} s  {meaning}"
+            yield f"{name.replace('_', ' '):<14} {value + 0.0:>8.3f} s  {meaning}"
     series = latency_series(latency)
     for name, meaning in _SERIES.items():
         if name in series:
             each = series[name]
+            p50, p95 = each.percentile(0.5) + 0.0, each.percentile(0.95)  # + 0.0: not "-0.000"
             yield (
-                f"{name:<14} p50 {each.percentile(0.5):.3f} s, p95 {each.percentile(0.95):.3f} s, "
+                f"{name:<14} p50 {p50:.3f} s, p95 {p95:.3f} s, "
                 f"max {each.max:.3f} s, {plural(len(each.points), 'measurement')}: {meaning}"
             )
     if not series and not any(value is not None for value in figures.values()):

@@ -27,7 +27,7 @@ _STEPS = (1, 2, 5)  # of the times on the axis
 
 
 @dataclass(frozen=True, slots=True)
-class _Axis:
+class TimeAxis:
     """Columns of time: `columns` of them for `seconds` of the session."""
 
     columns: int
@@ -39,16 +39,13 @@ class _Axis:
 
     def marked(self, stretches: Sequence[tuple[float, float]], mark: str) -> dict[int, str]:
         """The columns of stretches of time, each with the mark."""
-        return {
-            column: mark
-            for start, end in stretches
-            for column in range(self.column(start), self._behind(start, end))
-        }
+        return {column: mark for start, end in stretches for column in self.columns_of(start, end)}
 
-    def _behind(self, start: float, end: float) -> int:
-        """The column behind a stretch, which has at least one."""
+    def columns_of(self, start: float, end: float) -> range:
+        """The columns of a stretch of time, at least one."""
+        first = self.column(start + 1e-9)
         last = min(self.columns, math.ceil(end / self.seconds * self.columns - 1e-6))
-        return max(self.column(start) + 1, last)
+        return range(first, max(first + 1, last))
 
     def row(self, marks: dict[int, str]) -> str:
         """A line of the axis with these characters."""
@@ -63,14 +60,12 @@ def waveform_lines(content: SessionContent, width: int, *, ascii_only: bool) -> 
         ascii_only: use no other characters.
     """
     label = _LABEL if width >= _NARROW else 2
-    tracks = [_Track(track, recorder) for track, recorder in content.tracks]
-    end = max([content.session.duration_ns / 1e9, *(track.end_s for track in tracks), 0.001])
-    axis = _Axis(max(_LEAST, width - label), end)
+    axis, tracks = heard_tracks(content, max(_LEAST, width - label))
     yield from _times(axis, label)
     meanings: dict[str, str] = {}
     for track in tracks:
         yield _labelled(track.name, axis.row(track.levels(axis, ascii_only)), label)
-        marks = axis.marked(_gaps(content, track.track.from_client), "-")
+        marks = axis.marked(quiet_times(content, track.track.from_client), "-")
         marks |= axis.marked(track.clipping(), "x")
         if marks:
             yield _labelled("", axis.row(marks), label)
@@ -93,10 +88,17 @@ def waveform_lines(content: SessionContent, width: int, *, ascii_only: bool) -> 
         yield _fitting(f"{number} {finding.id}: {finding.title}", width)
 
 
+def heard_tracks(content: SessionContent, columns: int) -> tuple[TimeAxis, list[HeardTrack]]:
+    """The tracks of a session, and an axis for all of it."""
+    tracks = [HeardTrack(track, recorder) for track, recorder in content.tracks]
+    end = max([content.session.duration_ns / 1e9, *(track.end_s for track in tracks), 0.001])
+    return TimeAxis(columns, end), tracks
+
+
 _MEANINGS = {"-": "no messages for a second or more", "x": "clipping"}
 
 
-class _Track:
+class HeardTrack:
     """The audio of a track in session time."""
 
     def __init__(self, track: AudioTrack, recorder: TrackRecorder) -> None:
@@ -118,22 +120,28 @@ class _Track:
         """Why it is not shown."""
         return () if self._recorder.waveform is not None else self._report.unmeasured
 
-    def levels(self, axis: _Axis, ascii_only: bool) -> dict[int, str]:
+    def levels(self, axis: TimeAxis, ascii_only: bool) -> dict[int, str]:
         """The character of each column in which audio is heard."""
+        scale = ASCII if ascii_only else BLOCKS
+        return {column: scale[_level(peak)] for column, peak in self.peaks(axis).items()}
+
+    def peaks(self, axis: TimeAxis) -> dict[int, int]:
+        """The highest peak, 0 to 127, in each column in which audio is heard."""
         waveform = self._recorder.waveform
         if waveform is None:
             return {}
         loudest: dict[int, int] = {}
         peaks = [max(-low, high) for low, high in zip(waveform.low, waveform.high, strict=True)]
+        step = 1 / waveform.per_second
         for place in self._placed:
-            first = int(place.start_s * waveform.per_second)
-            last = math.ceil((place.start_s + place.length_s) * waveform.per_second)
-            for number in range(first, min(last, len(peaks))):
-                offset = max(0.0, number / waveform.per_second - place.start_s)
-                column = axis.column(place.at_s + offset)
-                loudest[column] = max(loudest.get(column, 0), peaks[number])
-        scale = ASCII if ascii_only else BLOCKS
-        return {column: scale[_level(peak)] for column, peak in loudest.items()}
+            end_s = place.start_s + place.length_s
+            shift = place.at_s - place.start_s
+            first = int(place.start_s / step + 1e-6)
+            for number in range(first, min(math.ceil(end_s / step - 1e-6), len(peaks))):
+                begin = shift + max(number * step, place.start_s)
+                for column in axis.columns_of(begin, shift + min((number + 1) * step, end_s)):
+                    loudest[column] = max(loudest.get(column, 0), peaks[number])
+        return loudest
 
     def clipping(self) -> list[tuple[float, float]]:
         """Times of clipping."""
@@ -156,7 +164,7 @@ def _level(peak: int) -> int:
     return min(len(BLOCKS) - 1, max(0, round(share * (len(BLOCKS) - 1))))
 
 
-def _gaps(content: SessionContent, from_client: bool) -> list[tuple[float, float]]:
+def quiet_times(content: SessionContent, from_client: bool) -> list[tuple[float, float]]:
     """Times without data frames of a direction."""
     return [
         (gap.start_ns / 1e9, (gap.start_ns + gap.length_ns) / 1e9)
@@ -164,7 +172,7 @@ def _gaps(content: SessionContent, from_client: bool) -> list[tuple[float, float
     ]
 
 
-def _finding_marks(content: SessionContent, axis: _Axis) -> dict[int, str]:
+def _finding_marks(content: SessionContent, axis: TimeAxis) -> dict[int, str]:
     """The columns of the findings' evidence, each with the number of the finding."""
     marks: dict[int, str] = {}
     for number, finding in enumerate(content.findings[:_MAX_FINDINGS], 1):
@@ -174,7 +182,7 @@ def _finding_marks(content: SessionContent, axis: _Axis) -> dict[int, str]:
     return marks
 
 
-def _times(axis: _Axis, label: int) -> Iterator[str]:
+def _times(axis: TimeAxis, label: int) -> Iterator[str]:
     """The line of times, and of the marks below them."""
     step = axis.seconds * _TICK / axis.columns
     power = 10.0 ** math.floor(math.log10(step))

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
 from wsproxy import __version__
@@ -236,6 +236,11 @@ def _module(parts: tuple[str, ...]) -> str:
 def _hash(text: str) -> str:
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return f"'sha256-{digest}'"
+
+
+def template(name: str) -> Template:
+    """A template of the package, with the filters of pages."""
+    return _environment().get_template(name)
 
 
 @cache

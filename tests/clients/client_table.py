@@ -1,0 +1,422 @@
+"""The table of clients: which there are, in which environments they run, and what is expected."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import client_packages
+from test_sdks import HERE
+
+ECHO = "echo.deepgram.com"  # a host of the catalog; the server echoes
+OTHER = "git.example.com"  # no host of the catalog
+
+
+@dataclass(frozen=True)
+class Client:
+    """One client of a group.
+
+    Attributes:
+        name: as its program calls it.
+        package: of its version, in the listings of tests/sdk; empty if its group has the version.
+        place: host and path of its session, a pattern of fnmatch; empty if it opens none.
+        base_url: what has to be set in the client; empty for nothing.
+        note: what a user has to know.
+    """
+
+    name: str
+    package: str
+    place: str
+    base_url: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Program:
+    """How the program of a group is started.
+
+    Attributes:
+        argv, env: {ca} stands for the file of the authority that signed the hosts' certificates,
+            {ca_key} for Chromium's name of its key, {folder} for a new folder.
+        bundles: files of certificates that the clients read.
+    """
+
+    argv: list[str]
+    env: dict[str, str] = field(default_factory=dict)
+    bundles: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Clients that run in one process.
+
+    Attributes:
+        runtime: with its version, if it is pinned.
+        version_of: the command that prints the version of what is not pinned.
+        program: skips the test if it cannot be had.
+        listings: where the versions of the packages are pinned.
+        warmed_up: the group is run once more before: a client that does not trust the CA fails
+            once.
+        is_recorded: sessions of a group that are not recorded have to be passed through, and named.
+    """
+
+    name: str
+    language: str
+    runtime: str
+    program: Callable[[], Program]
+    clients: tuple[Client, ...]
+    listings: tuple[str, ...] = ()
+    version_of: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = (ECHO,)
+    warmed_up: bool = False
+    is_recorded: bool = True
+
+    def version(self, client: Client) -> str:
+        """The pinned version of a client; empty if the machine's is used."""
+        return versions(self.listings).get(client.package, "") if client.package else ""
+
+
+@cache
+def versions(listings: tuple[str, ...]) -> dict[str, str]:
+    """Package: version, of some listings in tests/sdk."""
+    found: dict[str, str] = {}
+    for listing in listings:
+        text = (HERE / listing).read_text()
+        if listing.endswith(".json"):
+            found |= json.loads(text)["dependencies"]
+        else:
+            pinned = re.findall(r"^([\w.-]+)(?:\[\w+\])?==([\w.]+)", text, re.MULTILINE)
+            found |= dict(pinned)
+    return found
+
+
+# ---- Python
+
+_PYTHON = HERE / "websocket_clients.py"
+_SYSTEM_RESOLVER = {"CLIENTS_SYSTEM_RESOLVER": "1"}
+
+
+def _bundles(python: str) -> list[str]:
+    return [str(each) for each in Path(python).parents[1].glob("lib/*/site-packages/certifi/*.pem")]
+
+
+def _python_clients(folder: str, *names: str) -> Callable[[], Program]:
+    def program() -> Program:
+        python = client_packages.python_clients()
+        older = "-" if folder == "-" else str(client_packages.older_websockets() / folder)
+        argv = [python, str(_PYTHON), ECHO, "443", "{ca}", older, *names]
+        return Program(argv, _SYSTEM_RESOLVER, _bundles(python))
+
+    return program
+
+
+def _echoing(package: str, *names: str, note: str = "") -> tuple[Client, ...]:
+    return tuple(Client(name, package, f"{ECHO}/{name}", note=note) for name in names)
+
+
+_PYTHON_CLIENTS = (
+    *_echoing("websockets", "websockets", "websockets-asyncio-no-proxy", "websockets-bundle"),
+    *_echoing("websockets", "websockets-legacy", "websockets-sync", "websockets-sync-no-proxy"),
+    *_echoing("websockets", "websockets-legacy-uvloop", "websockets-uvloop"),
+    *_echoing("websocket-client", "websocket-client", "websocket-client-bundle"),
+    *_echoing("aiohttp", "aiohttp", "aiohttp-bundle", "aiohttp-uvloop"),
+    *_echoing("picows", "picows", "picows-asyncio"),
+    *_echoing("tornado", "tornado"),
+    *_echoing("autobahn", "autobahn-asyncio"),
+)
+_OLDER = {
+    "10.4": ("websockets", "websockets-legacy"),
+    "12.0": ("websockets", "websockets-client", "websockets-sync"),
+    "14.2": (
+        *("websockets", "websockets-asyncio", "websockets-client", "websockets-sync"),
+        *("websockets-legacy", "websockets-bundle"),
+    ),
+}
+
+# ---- SDKs, which hold dialogues with the simulated APIs
+
+_URL = "the API's own"
+
+
+def _sdk(name: str, package: str, place: str, base_url: str = _URL) -> Client:
+    return Client(name, package, place, base_url)
+
+
+_PYTHON_SDKS = (
+    _sdk("openai_realtime", "openai", "api.openai.com/*"),
+    _sdk("elevenlabs_agent", "elevenlabs", "api.elevenlabs.io/v1/convai*"),
+    _sdk("elevenlabs_tts", "elevenlabs", "api.elevenlabs.io/v1/text-to-speech*"),
+    _sdk("cartesia_tts", "cartesia", "api.cartesia.ai/*"),
+    _sdk("hume_evi", "hume", "api.hume.ai/*"),
+    _sdk("gladia_live", "gladiaio-sdk", "api.gladia.io/*"),
+    _sdk("speechmatics_rt", "speechmatics-rt", "eu.rt.speechmatics.com/*"),
+    _sdk("soniox_stt", "soniox", "stt-rt.soniox.com/*"),
+    _sdk("gemini_live", "google-genai", "generativelanguage.googleapis.com/*"),
+    _sdk("azure_stt", "azure-cognitiveservices-speech", "westeurope.stt.speech.microsoft.com/*"),
+    _sdk("azure_tts", "azure-cognitiveservices-speech", "westeurope.tts.speech.microsoft.com/*"),
+    _sdk("mistral_realtime", "mistralai", "api.mistral.ai/*"),
+    _sdk("revai_stream", "rev-ai", "api.rev.ai/*"),
+    _sdk("sarvam_stt", "sarvamai", "api.sarvam.ai/speech-to-text*"),
+    _sdk("sarvam_tts", "sarvamai", "api.sarvam.ai/text-to-speech*"),
+)
+_AZURE_FOR_NODE = "microsoft-cognitiveservices-speech-sdk"
+_NODE_SDKS = (
+    _sdk("deepgram", "@deepgram/sdk", "api.deepgram.com/*"),
+    _sdk("assemblyai", "assemblyai", "streaming.assemblyai.com/*"),
+    _sdk("openai", "openai", "api.openai.com/*"),
+    _sdk("gemini", "@google/genai", "generativelanguage.googleapis.com/*"),
+    _sdk("elevenlabs_agent", "@elevenlabs/elevenlabs-js", "api.elevenlabs.io/v1/convai*"),
+    _sdk("elevenlabs_stt", "@elevenlabs/elevenlabs-js", "api.elevenlabs.io/v1/speech-to-text*"),
+    _sdk("cartesia", "@cartesia/cartesia-js", "api.cartesia.ai/*"),
+    _sdk("hume", "hume", "api.hume.ai/*"),
+    _sdk("soniox", "@soniox/node", "stt-rt.soniox.com/*"),
+    _sdk("gladia", "@gladiaio/sdk", "api.gladia.io/*"),
+    _sdk("speechmatics", "@speechmatics/real-time-client", "eu.rt.speechmatics.com/*"),
+    _sdk("azure_stt", _AZURE_FOR_NODE, "westeurope.stt.speech.microsoft.com/*"),
+    _sdk("azure_tts", _AZURE_FOR_NODE, "westeurope.tts.speech.microsoft.com/*"),
+    _sdk("revai", "revai-node-sdk", "api.rev.ai/*"),
+)
+
+
+def _host(client: Client) -> str:
+    return client.place.partition("/")[0]
+
+
+def _wanted(clients: tuple[Client, ...]) -> list[str]:
+    return [f"{each.name}@{_host(each)}" for each in clients]
+
+
+def _hosts(clients: tuple[Client, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(_host, clients)))
+
+
+def _python_sdks() -> Program:
+    python = client_packages.python_sdks()
+    argv = [python, str(HERE / "dialogues.py"), "wss://-", "{audio}", *_wanted(_PYTHON_SDKS)]
+    return Program(argv, bundles=_bundles(python))
+
+
+def _node_sdks() -> Program:
+    folder = client_packages.node_sdks()
+    argv = [str(folder / "node" / "bin" / "node"), str(HERE / "dialogues.cjs"), "wss://-"]
+    env = {"NODE_PATH": str(folder), "NODE_EXTRA_CA_CERTS": "{ca}"}
+    return Program([*argv, "{audio}", *_wanted(_NODE_SDKS)], env)
+
+
+# ---- Node
+
+_NODE_CLIENTS = (
+    *_echoing("ws", "ws", "ws-agent", "ws-ca", "ws-secure-context", "ws-plain", "ws-eof"),
+    *_echoing("ws", "ws-reset", "ws-large", "ws-proxy-agent"),
+    *_echoing("undici", "undici", "undici-plain", "undici-eof", "undici-reset"),
+    *_echoing("websocket", "websocket", "websocket-ca"),
+    *_echoing("faye-websocket", "faye-websocket"),
+    Client("worker-env", "ws", f"{ECHO}/worker-ws", note="in a worker with an environment"),
+    Client("native", "", f"{ECHO}/native"),
+)
+_NOT_SESSIONS = ("ws-refused", "fetch", "https", "tls", "worker-env-seen")
+
+
+def _node_clients(major: int) -> Callable[[], Program]:
+    def program() -> Program:
+        flags = ["--experimental-websocket"] if major < 22 else []
+        argv = [client_packages.node_version(major), *flags, str(HERE / "websocket_clients.cjs")]
+        argv += [ECHO, "443", "80", "{ca}", *(each.name for each in _NODE_CLIENTS), *_NOT_SESSIONS]
+        env = {"NODE_PATH": str(client_packages.node_clients()), "NODE_EXTRA_CA_CERTS": "{ca}"}
+        return Program(argv, env | _SYSTEM_RESOLVER)
+
+    return program
+
+
+# ---- others
+
+
+def _runtime(*command: str, trust: str, names: tuple[str, ...]) -> Callable[[], Program]:
+    def program() -> Program:
+        folder = client_packages.runtimes()
+        binary = str(folder / "node_modules" / ".bin" / command[0])
+        argv = [binary, *command[1:], str(folder / "websocket_clients.mjs"), f"wss://{ECHO}/"]
+        return Program([*argv, *names], {trust: "{ca}"})
+
+    return program
+
+
+def _go(*names: str) -> Callable[[], Program]:
+    return lambda: Program([client_packages.go_clients(), ECHO, "{ca}", *names])
+
+
+def _java() -> Program:
+    java = client_packages.installed("java")
+    return Program(
+        [java, "-cp", client_packages.java_client(), "WebSocketClient", f"wss://{ECHO}/java"]
+    )
+
+
+def _chromium(name: str, flags: str) -> Callable[[], Program]:
+    def program() -> Program:
+        browser = client_packages.installed("chromium")
+        page = (HERE / "chromium" / "page.html").as_uri()
+        # The last of two equal flags applies.
+        own = "--user-data-dir={folder}/profile --ignore-certificate-errors-spki-list={ca_key}"
+        usual = f"--headless --no-sandbox --disable-gpu --disable-background-networking {own}"
+        shell = f"exec {browser} {usual} {flags} --dump-dom '{page}#{name}' 2>{{folder}}/log"
+        return Program(["sh", "-c", shell])
+
+    return program
+
+
+def _command(*argv: str) -> Callable[[], Program]:
+    return lambda: Program([client_packages.installed(argv[0]), *argv[1:]])
+
+
+def _http(name: str, *argv: str) -> Group:
+    client = Client(name, "", "", note="no WebSocket: passed through")
+    version_of = (argv[0], "--version")
+    return Group(name, "C", "", _command(*argv), (client,), (), version_of, (OTHER,))
+
+
+_BUN = ("native", "native-protocols", "native-headers", "ws")
+_DENO = ("native", "native-protocols", "ws")
+_GORILLA, _NHOOYR = "golang-github-gorilla-websocket-dev", "golang-nhooyr-websocket-dev"
+_CLIENTS_OF_PYTHON = ("websocket-clients-requirements.txt",)
+
+GROUPS = (
+    Group(
+        "python",
+        "Python",
+        "Python",
+        _python_clients("-", *(each.name for each in _PYTHON_CLIENTS), "aiohttp-refused"),
+        _PYTHON_CLIENTS,
+        _CLIENTS_OF_PYTHON,
+    ),
+    Group(
+        "python-twisted",
+        "Python",
+        "Python",
+        _python_clients("-", "autobahn-twisted"),  # autobahn is for one framework in a process
+        _echoing("autobahn", "autobahn-twisted"),
+        _CLIENTS_OF_PYTHON,
+    ),
+    *(
+        Group(
+            f"python-websockets-{version}",
+            "Python",
+            "Python",
+            _python_clients(f"websockets=={version}", *names),
+            _echoing(f"websockets=={version}", *names),
+        )
+        for version, names in _OLDER.items()
+    ),
+    Group(
+        "python-sdks",
+        "Python",
+        "Python",
+        _python_sdks,
+        _PYTHON_SDKS,
+        ("dialogues-requirements.txt",),
+        hosts=_hosts(_PYTHON_SDKS),
+    ),
+    Group(
+        "node-sdks",
+        "Node",
+        "Node 22",
+        _node_sdks,
+        _NODE_SDKS,
+        ("dialogues/package.json",),
+        hosts=_hosts(_NODE_SDKS),
+    ),
+    *(
+        Group(
+            f"node-{major}",
+            "Node",
+            f"Node {major}",
+            _node_clients(major),
+            _NODE_CLIENTS,
+            ("package.json",),
+        )
+        for major in (20, 22, 24)
+    ),
+    Group(
+        "bun",
+        "Bun",
+        "Bun",
+        _runtime("bun", "run", trust="NODE_EXTRA_CA_CERTS", names=(*_BUN, "fetch", "class")),
+        tuple(Client(name, "bun", f"{ECHO}/{name}") for name in _BUN),
+        ("runtimes/package.json",),
+    ),
+    Group(
+        "deno",
+        "Deno",
+        "Deno",
+        _runtime(
+            *("deno", "run", "--allow-all", "--node-modules-dir=manual", "--quiet"),
+            trust="DENO_CERT",
+            names=(*_DENO, "fetch"),
+        ),
+        tuple(Client(name, "deno", f"{ECHO}/{name}") for name in _DENO),
+        ("runtimes/package.json",),
+    ),
+    Group(
+        "go",
+        "Go",
+        "Go",
+        _go("gorilla", "gorilla-no-proxy", "nhooyr"),
+        (
+            *_echoing("", "gorilla", "gorilla-no-proxy"),
+            *_echoing("", "nhooyr"),
+        ),
+        version_of=("go", "version"),
+    ),
+    Group(
+        "go-pinned",
+        "Go",
+        "Go",
+        _go("gorilla-pinned"),
+        _echoing(
+            "", "gorilla-pinned", note="has its own roots: passed through from its second run"
+        ),
+        version_of=("go", "version"),
+        warmed_up=True,
+        is_recorded=False,
+    ),
+    Group(
+        "java",
+        "Java",
+        "java.net.http",
+        _java,
+        (Client("java", "", f"{ECHO}/java"),),
+        version_of=("java", "--version"),
+    ),
+    Group(
+        "chromium",
+        "Chromium",
+        "Chromium",
+        _chromium("chromium", "$WSPROXY_CHROMIUM_FLAGS"),
+        (Client("chromium", "", f"{ECHO}/chromium", note="with `$WSPROXY_CHROMIUM_FLAGS`"),),
+        version_of=("chromium", "--version"),
+    ),
+    Group(
+        "chromium-no-flags",
+        "Chromium",
+        "Chromium",
+        _chromium("chromium-no-flags", ""),
+        _echoing("", "chromium-no-flags", note="without flags: passed through from its second run"),
+        version_of=("chromium", "--version"),
+        warmed_up=True,
+        is_recorded=False,
+    ),
+    _http("curl", "curl", "-sS", f"https://{OTHER}/file"),
+    _http("wget", "wget", "-qO-", f"https://{OTHER}/file"),
+    _http("git", "git", "ls-remote", f"https://{OTHER}/project.git"),
+)
+
+
+def rows() -> Iterator[tuple[Group, Client]]:
+    """Each client with its group."""
+    for group in GROUPS:
+        for client in group.clients:
+            yield group, client

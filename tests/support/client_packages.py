@@ -1,0 +1,120 @@
+"""Environments with the real WebSocket clients; each is installed on first use.
+
+Each function skips the test if a registry is out of reach.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from test_sdks import HERE, install
+
+_QUIET = ["--no-audit", "--no-fund", "--loglevel=error"]
+_BINARIES = "Scripts" if sys.platform == "win32" else "bin"
+
+
+def python_environment(name: str, listing: Path) -> str:
+    """The interpreter of a virtual environment with the packages of a listing."""
+    python = f"{{folder}}/venv/{_BINARIES}/python"
+    folder = install(
+        f"{name}{sys.version_info.major}.{sys.version_info.minor}",
+        listing,
+        [sys.executable, "-m", "venv", "--clear", "{folder}/venv"],
+        [python, "-m", "pip", "install", "--quiet", "-r", listing.name],
+    )
+    return python.format(folder=folder)
+
+
+def npm_folder(name: str, listing: Path) -> Path:
+    """The node_modules folder with the packages of a package.json."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed")
+    return install(name, listing, [npm, "install", *_QUIET]) / "node_modules"
+
+
+@cache
+def python_clients() -> str:
+    """The interpreter with WebSocket clients."""
+    return python_environment(
+        "websocket-clients-python", HERE / "websocket-clients-requirements.txt"
+    )
+
+
+@cache
+def older_websockets() -> Path:
+    """A folder with a folder for each older version of websockets."""
+    listing = HERE / "websocket-clients-older.txt"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+    name = f"websockets-python{sys.version_info.major}.{sys.version_info.minor}"
+    versions = listing.read_text().splitlines()
+    return install(name, listing, *([*pip, f"{{folder}}/{each}", each] for each in versions))
+
+
+@cache
+def python_sdks() -> str:
+    """The interpreter with the SDKs of dialogues.py."""
+    return python_environment("dialogues", HERE / "dialogues-requirements.txt")
+
+
+@cache
+def node_sdks() -> Path:
+    """The packages of dialogues.cjs, and a Node that is new enough for all of them."""
+    return npm_folder("node-dialogues", HERE / "dialogues" / "package.json")
+
+
+@cache
+def node_clients() -> Path:
+    """The packages of websocket_clients.cjs."""
+    return npm_folder("node", HERE / "package.json")
+
+
+@cache
+def node_version(major: int) -> str:
+    """A Node of this major version."""
+    folder = npm_folder("node-versions", HERE / "node-versions" / "package.json")
+    return str(folder / f"node{major}" / "bin" / "node")
+
+
+@cache
+def runtimes() -> Path:
+    """A folder with Bun and Deno, and the program for them."""
+    folder = npm_folder("runtimes", HERE / "runtimes" / "package.json").parent
+    shutil.copy(HERE / "runtimes" / "websocket_clients.mjs", folder)
+    return folder
+
+
+@cache
+def go_clients() -> str:
+    """The program of Go with Debian's packages of its libraries."""
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("go is not installed")
+    offline = ["GO111MODULE=off", "GOPATH=/usr/share/gocode", "GOCACHE={folder}/cache"]
+    build = [go, "build", "-o", "{folder}/websocket_clients", "main.go"]
+    return str(
+        install("go", HERE / "go" / "main.go", ["env", *offline, *build]) / "websocket_clients"
+    )
+
+
+@cache
+def java_client() -> str:
+    """The folder with the class of Java."""
+    javac = shutil.which("javac")
+    if javac is None:
+        pytest.skip("a JDK is not installed")
+    source = HERE / "WebSocketClient.java"
+    return str(install("java", source, [javac, "-d", "{folder}", source.name]))
+
+
+def installed(program: str) -> str:
+    """The path of a program of the system."""
+    path = shutil.which(program)
+    if path is None:
+        pytest.skip(f"{program} is not installed")
+    return path
