@@ -21,7 +21,7 @@ MAKE_HERE := $(MAKE) --no-print-directory
 # The tests start hundreds of processes; without bytecode each compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check docs generated environments lint tests fast-tests tests-newer legs coverage contract bench soak fuzz clean
+.PHONY: demo test check docs generated environments lint tests fast-tests tests-newer legs clients coverage contract bench soak fuzz clean
 
 demo: $(INSTALLED)  ## record a failing session against the simulated API, explain it, replay it
 	@$(BIN)/python tools/demo.py
@@ -86,6 +86,12 @@ tests-newer: $(READY)
 # What macOS and Windows lack, and mitmproxy, are hidden from the tests that this concerns.
 legs: $(READY)
 	$(BIN)/python tests/support/legs.py -- -n 2
+
+# Real clients of seven languages, direct and under `wsproxy run` (docs/clients.md). It needs Linux
+# and namespaces. A client that cannot be had is skipped: the summary lists these, with the reason.
+# In one process, which runs three programs at a time.
+clients: $(READY)
+	$(BIN)/python -m pytest -r s -m clients tests/clients
 
 # The complete suite on one Python, with the processes that it starts: measuring doubles the
 # processor time, so it is not part of `make test`. The parts that read what strangers send have a
