@@ -31,6 +31,7 @@ NOT_RUN = {
     "simulate.md": 1,
     "terminal.md": 1,
     "testing.md": 2,
+    "view.md": 2,
 }
 
 

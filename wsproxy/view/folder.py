@@ -17,7 +17,7 @@ from wsproxy.errors import TraceError, UnknownCondition
 from wsproxy.report.list_index import Listed, listed
 from wsproxy.report.text import short
 from wsproxy.session import Session
-from wsproxy.trace import find_traces
+from wsproxy.trace import FrameRun, Record, find_traces
 
 from .recording import is_recorded
 
@@ -25,7 +25,6 @@ RECORDING, INCOMPLETE, UNREADABLE = "recording", "incomplete", "unreadable"
 MAX_SESSIONS = 5000  # that are shown, those with the latest names
 _TEXT = 300  # characters
 _READING = 0.2  # seconds in which traces are read, at a time
-_CHECK_EVERY = 1.0  # seconds after which a session without new records is looked at
 _REST = 10.0  # times as long as listing the folder took, until it is listed again
 
 _State = tuple[int, int]  # bytes of the first part, and when it was modified, Unix time, ns
@@ -40,23 +39,27 @@ def session_id(root: Path, path: Path) -> str:
 
 @dataclass(slots=True)
 class _Followed:
-    """A session that is being recorded."""
+    """A session that is being recorded.
+
+    Attributes:
+        count: of its records so far; a run of frames is one.
+    """
 
     session: Session
-    records: Iterator[Any]
-    grew_at: float
+    records: Iterator[Record | FrameRun | None]
+    count: int = 0
 
     @classmethod
     def begin(cls, path: Path) -> _Followed:
         session = Session(with_audio=False)
-        return cls(session, session.following(path), time.monotonic())
+        return cls(session, session.following(path))
 
     def read(self) -> bool:
-        """Read what was written; returns whether the end record was reached."""
+        """Read what was written; returns whether nothing more will be."""
         for record in self.records:
             if record is None:
                 return False
-            self.grew_at = time.monotonic()
+            self.count += 1
         return True
 
 
@@ -156,19 +159,14 @@ class SessionFolder:
             self._removed[session] = self.version
 
     def _follow(self, path: Path, followed: _Followed) -> None:
-        grew_at, ended = followed.grew_at, False
-        try:
+        read, ended = followed.count, True
+        with suppress(TraceError):  # the row of an unreadable one says why
             ended = followed.read()
-        except TraceError:
-            ended = True
-        now = time.monotonic()
-        if not ended and now - followed.grew_at >= _CHECK_EVERY:
-            ended = not is_recorded(path)
         if ended:
             del self._followed[path]
             self._states[path] = _state(path) or (0, 0)
             self._waiting[path] = None  # it is read as a finished one now
-        elif followed.grew_at != grew_at:
+        elif followed.count != read:
             self._set(path, _open_row(followed.session))
 
     def _read_waiting(self) -> None:

@@ -22,7 +22,6 @@ from wsproxy.report.html.page_data import frame_columns, parts_besides_frames
 from wsproxy.report.html.reading import SessionContent, read_content
 
 from .growth import growth
-from .recording import is_recorded
 
 FRAME_LIMITS = (4000, 128)  # bytes of a text, and of a binary payload, of a frame that arrives
 EXPLAIN_EVERY = 1.0  # seconds between two diagnoses of a session that grows
@@ -30,7 +29,6 @@ KEPT_UPDATES = 240  # for pages that have not asked for them yet
 # A session is read again when it is twice as long: the format of audio that is not declared was
 # guessed from little audio, and the guess stays. A long one is not.
 FIRST_AGAIN_NS, LAST_AGAIN_NS = 1_000_000_000, 200_000_000_000
-CHECK_EVERY = 1.0  # seconds after which a session without new records is looked at
 # Parts of the page that are replaced, by the ids of their elements.
 SECTIONS = {
     "about": "about.html.j2",
@@ -71,7 +69,6 @@ class LiveContent:
         self._explained_at = 0.0
         self._is_stale = False  # whether it has grown since it was diagnosed
         self._sections_due = False
-        self._grew_at = time.monotonic()
         self._parts: dict[str, Any] = {}
         self._sections: dict[str, str] = {}
         self._frames = 0  # that updates have
@@ -87,7 +84,7 @@ class LiveContent:
         if self.ended:
             return
         grew = self._read()
-        if self.ended or (not grew and self._recorder_has_gone()):
+        if self.ended:
             self._conclude()
         due = now or time.monotonic() - self._explained_at >= EXPLAIN_EVERY
         if grew or self.ended or (due and self._is_stale) or self._explained is None:
@@ -123,12 +120,8 @@ class LiveContent:
         else:
             self.ended = True
         if grew:
-            self._grew_at, self._is_stale = time.monotonic(), True
+            self._is_stale = True
         return grew
-
-    def _recorder_has_gone(self) -> bool:
-        idle = time.monotonic() - self._grew_at >= CHECK_EVERY
-        return idle and not is_recorded(self._path)
 
     def _conclude(self) -> None:
         """Read the trace once more, as `report` does: the page shows the same at the end."""
