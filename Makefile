@@ -21,7 +21,7 @@ MAKE_HERE := $(MAKE) --no-print-directory
 # The tests start hundreds of processes; without bytecode each compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check docs generated environments lint tests fast-tests tests-newer legs coverage contract bench soak fuzz clean
+.PHONY: demo test check docs generated environments lint tests fast-tests tests-newer legs clients coverage contract bench soak fuzz clean
 
 demo: $(INSTALLED)  ## record a failing session against the simulated API, explain it, replay it
 	@$(BIN)/python tools/demo.py
@@ -70,7 +70,7 @@ lint: $(READY)
 # traces, the replayer's client and server, the Python API and the commands.
 # Run once more, and listed: a program of an SDK that hangs (tests/simulate/test_sdks.py), and a
 # recorder that was killed on a busy machine (tests/recorder/test_kill.py). Others are not.
-MARKED ?= not soak and not clients
+MARKED ?= not soak
 tests: $(COLLECTED)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -r R -m "$(MARKED)"
 
@@ -81,11 +81,17 @@ fast-tests: $(READY)
 tests-newer: $(READY)
 	@newer=$$($(PYTHON) .ci/newer_python.py); \
 	if [ -z "$$newer" ]; then echo "no Python newer than $(PYTHON) found: tested on that one only"; \
-	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test MARKED="not soak and not clients and not cost and not one_python"; fi
+	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test MARKED="not soak and not cost and not one_python"; fi
 
 # What macOS and Windows lack, and mitmproxy, are hidden from the tests that this concerns.
 legs: $(READY)
 	$(BIN)/python tests/support/legs.py -- -n 2
+
+# Real clients of seven languages, direct and under `wsproxy run` (docs/clients.md). It needs Linux
+# and namespaces. A client that cannot be had is skipped: the summary lists these, with the reason.
+# In one process, which runs three programs at a time.
+clients: $(READY)
+	$(BIN)/python -m pytest -r s -m clients tests/clients
 
 # The complete suite on one Python, with the processes that it starts: measuring doubles the
 # processor time, so it is not part of `make test`. The parts that read what strangers send have a
@@ -93,7 +99,7 @@ legs: $(READY)
 # conditions that take longer here.
 coverage: $(READY)  ## branch coverage of the complete suite; an error below the floors
 	$(BIN)/coverage erase
-	-$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak and not clients and not cost" --cov --cov-report=
+	-$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak and not cost" --cov --cov-report=
 	$(BIN)/coverage report --include='wsproxy/wire/*,wsproxy/trace/*,wsproxy/redact/*' \
 	  --fail-under=$(FLOOR_OF_READERS)
 	$(BIN)/coverage report --fail-under=$(FLOOR)

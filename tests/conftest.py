@@ -36,6 +36,10 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "clients" not in config.option.markexpr:  # each worker would run the matrix
+        left_out = [item for item in items if item.get_closest_marker("clients")]
+        items[:] = [item for item in items if not item.get_closest_marker("clients")]
+        config.hook.pytest_deselected(items=left_out)
     if "fast" not in config.option.markexpr:
         return  # parsing every module would take each worker a second for nothing
     for item in items:

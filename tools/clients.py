@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ import own_settings  # noqa: E402, F401
 from client_table import GROUPS, Client, Group  # noqa: E402
 from matrix import Outcome, is_named, run_group  # noqa: E402
 
+_WORKERS = 3  # programs wait most of the time
+
 _HEAD = """\
 # Clients that were tried
 
@@ -30,8 +33,8 @@ This page lists real clients under `wsproxy run -- CMD`, and how their sessions 
 For example, the row of `picows` says that a preload sends its connections through the recorder, so
 nothing has to be set.
 
-Each client runs direct, under `wsproxy run`, and under `wsproxy run --catch off`, at the host name of
-an API with TLS. Its output and exit status are the same, and its trace has each frame that the
+Each client runs direct, under `wsproxy run`, and under `wsproxy run --catch off`, at the host name
+of an API with TLS. Its output and exit status are the same, and its trace has each frame that the
 server has seen, and no other. `make clients` tests this on Linux.
 
 | recorded by | meaning |
@@ -62,8 +65,9 @@ def main() -> None:
     """Run the groups that are named, or all, and print the page."""
     wanted = sys.argv[1:]
     groups = [group for group in GROUPS if not wanted or group.name in wanted]
-    with tempfile.TemporaryDirectory() as folder:
-        outcomes = {group.name: _run(group, Path(folder)) for group in groups}
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(_WORKERS) as pool:
+        results = pool.map(lambda group: _run(group, Path(folder)), groups)
+        outcomes = {group.name: each for group, each in zip(groups, results, strict=True)}
     print(document(groups, outcomes), end="")
 
 
@@ -94,30 +98,27 @@ def document(groups: Iterable[Group], outcomes: Mapping[str, Mapping[str, Outcom
 def row(group: Group, client: Client, outcomes: Mapping[str, Outcome]) -> str:
     """The line of a client."""
     cells = [
-        f"{_cell_start(group, client)} {_version(group, client)}",
+        title(group, client),
+        pinned(group, client) or _installed(group),
         _recorded_by(client, outcomes) if outcomes else "not run",
         client.base_url or "-",
         client.note,
     ]
-    return " | ".join(cells).rstrip() + " |"
-
-
-def _cell_start(group: Group, client: Client) -> str:
-    return f"| {title(group, client)} |"
+    return f"| {' | '.join(cells)} |"
 
 
 def title(group: Group, client: Client) -> str:
     """What a client is called on the page."""
-    where = f", {group.runtime}" if group.runtime else ""
-    return f"{client.name}{where}"
+    return f"{client.name}, {group.runtime}" if group.runtime else client.name
 
 
-def _version(group: Group, client: Client) -> str:
-    pinned = group.version(client)
-    if pinned:
-        return f"{client.package} {pinned}"
-    if client.package:
-        return client.package.replace("==", " ")
+def pinned(group: Group, client: Client) -> str:
+    """The package and version of a client; empty where it is the machine's."""
+    version = group.version(client)
+    return f"{client.package} {version}" if version else client.package.replace("==", " ")
+
+
+def _installed(group: Group) -> str:
     if not group.version_of:
         return ""
     done = subprocess.run(group.version_of, capture_output=True, text=True, check=False)

@@ -16,7 +16,8 @@ import wsproxy
 from html_page import MARKUP, MARKUP_PARTS, RATE, listening
 from sessions import APP, SERVER, audio, closed, opened, result, write
 from speech_sessions import spoken
-from wsproxy.errors import InvalidValue, NoAudio, NotebookMissing
+from wsproxy.api import notebook
+from wsproxy.errors import InvalidValue, LimitExceeded, NoAudio, NotebookMissing
 from wsproxy.report.text import safe
 
 
@@ -110,6 +111,16 @@ def test_to_pandas_of_a_session_without_frames_has_the_same_columns(
     table = wsproxy.open(write(tmp_path / "a.wstrace", [])).to_pandas()
     assert len(table) == 0
     assert list(table.columns) == list(trace.to_pandas().columns)
+
+
+def test_to_pandas_of_too_many_frames_raises(
+    trace: wsproxy.Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notebook, "MAX_FRAMES", len(list(trace.frames())))
+    trace.to_pandas()
+    monkeypatch.setattr(notebook, "MAX_FRAMES", notebook.MAX_FRAMES - 1)
+    with pytest.raises(LimitExceeded, match="frames"):
+        trace.to_pandas()
 
 
 def test_to_pandas_without_pandas_says_what_to_install(

@@ -54,7 +54,7 @@ bash = pytest.mark.skipif(
     [
         ("wsproxy rec", ["record", "recover"]),
         ("wsproxy replay ", ["client", "server"]),
-        ("wsproxy show --t", ["--through", "--timeline"]),
+        ("wsproxy show --t", ["--through", "--timeline", "--transcript"]),
         ("wsproxy record --fsync ", ["never", "end", "block"]),
         ("wsproxy completion z", ["zsh"]),
         ("wsproxy doctor --for ", ["run", "record"]),

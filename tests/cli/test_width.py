@@ -111,3 +111,17 @@ def test_wrapped_any_text_keeps_words(text: str, width: int) -> None:
     assert all(len(each) <= width and each == each.rstrip() for each in shown.split("\n"))
     if max(map(len, line.split())) <= width - 4:
         assert shown.split() == line.split()
+
+
+@given(st.text(alphabet="aé→ \u65e5\u672c\u8a9e\U0001f600", max_size=200), st.integers(30, 90))
+def test_wrapped_counts_columns_and_loses_no_character(text: str, width: int) -> None:
+    shown = wrapped(text, width, 10).split("\n")
+    assert max(map(cell_len, shown)) <= max(width, len(text.rstrip()) if text.isascii() else 0)
+    assert "".join(shown).replace(" ", "") == text.replace(" ", "")
+
+
+def test_wrapped_wide_characters_are_indented_after_the_first_line() -> None:
+    shown = wrapped("  said: " + "\u65e5\u672c" * 20, 40, 10).split("\n")
+    assert shown[0] == "  said:"
+    assert [line[:10].strip() for line in shown[1:]] == [""] * (len(shown) - 1)
+    assert [cell_len(line) for line in shown[1:-1]] == [40] * (len(shown) - 2)

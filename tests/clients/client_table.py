@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import client_packages
-from test_sdks import HERE
+from client_packages import HERE
 
 ECHO = "echo.deepgram.com"  # a host of the catalog; the server echoes
 OTHER = "git.example.com"  # no host of the catalog
@@ -41,7 +42,8 @@ class Program:
 
     Attributes:
         argv, env: {ca} stands for the file of the authority that signed the hosts' certificates,
-            {ca_key} for Chromium's name of its key, {folder} for a new folder.
+            {server_key} for Chromium's name of their key, {folder} for a new folder, {audio} and
+            {pcm} for speech.
         bundles: files of certificates that the clients read.
     """
 
@@ -207,6 +209,21 @@ def _node_sdks() -> Program:
     return Program([*argv, "{audio}", *_wanted(_NODE_SDKS)], env)
 
 
+def _speech_sdk(program: str, mode: str, package: str, place: str) -> Group:
+    """A group of a client program whose failing sessions other tests are about."""
+
+    def start() -> Program:
+        python = client_packages.speech_sdks()
+        argv = [python, str(HERE / f"{program}.py"), f"wss://{_host(client)}", "{pcm}", mode]
+        return Program(argv, bundles=_bundles(python))
+
+    listings = ("requirements.txt",)
+    # As the program calls itself.
+    client = _sdk(f"{package} {versions(listings)[package]} {mode}", package, place)
+    hosts = (_host(client),)
+    return Group(f"{program}-{mode}", "Python", "Python", start, (client,), listings, hosts=hosts)
+
+
 # ---- Node
 
 _NODE_CLIENTS = (
@@ -258,13 +275,12 @@ def _java() -> Program:
 
 def _chromium(name: str, flags: str) -> Callable[[], Program]:
     def program() -> Program:
+        session = [sys.executable, str(HERE / "browser_session.py")]
         browser = client_packages.installed("chromium")
-        page = (HERE / "chromium" / "page.html").as_uri()
         # The last of two equal flags applies.
-        own = "--user-data-dir={folder}/profile --ignore-certificate-errors-spki-list={ca_key}"
-        usual = f"--headless --no-sandbox --disable-gpu --disable-background-networking {own}"
-        shell = f"exec {browser} {usual} {flags} --dump-dom '{page}#{name}' 2>{{folder}}/log"
-        return Program(["sh", "-c", shell])
+        own = "--user-data-dir={folder}/profile --ignore-certificate-errors-spki-list={server_key}"
+        argv = [*session, browser, ECHO, name]
+        return Program(["sh", "-c", f'exec "$@" {own} {flags}', "sh", *argv])
 
     return program
 
@@ -319,6 +335,15 @@ GROUPS = (
         _PYTHON_SDKS,
         ("dialogues-requirements.txt",),
         hosts=_hosts(_PYTHON_SDKS),
+    ),
+    *(
+        _speech_sdk(program, mode, package, place)
+        for program, package, place in (
+            ("deepgram_listen", "deepgram-sdk", "api.deepgram.com/v1/listen"),
+            ("deepgram_speak", "deepgram-sdk", "api.deepgram.com/v1/speak"),
+            ("assemblyai_streaming", "assemblyai", "streaming.assemblyai.com/v3/ws"),
+        )
+        for mode in ("sync", "async")
     ),
     Group(
         "node-sdks",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import ssl
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -71,13 +70,6 @@ def trust(folder: Path, ca: Path, bundles: Sequence[Path]) -> None:
         own = folder / f"bundle-{number}.pem"
         own.write_text(bundle.read_text() + "\n" + pem)
         _mount(own, bundle)
-
-
-def chromium_key(ca: Path) -> str:
-    """What Chromium calls the key of an authority."""
-    from wsproxy.intercept.chromium_flags import key_hash
-
-    return key_hash(ssl.PEM_cert_to_DER_cert(ca.read_text()))
 
 
 def _mount(source: Path, target: Path) -> None:

@@ -20,9 +20,11 @@ from machine import entering
 from wsproxy.audio.synthetic_speech import speech
 
 _RUN_GROUP = Path(__file__).with_name("run_group.py")
-# What is not the same in two runs of an SDK: numbers that the API draws, and what a recognizer makes
+# What differs between two runs of an SDK: numbers that the API draws, and what a recognizer makes
 # of the audio that arrives within a time. That there is any, or none, is compared.
+_DRAWN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DRAWN = {"id", "hypotheses", "spoken", "events", "transcript", "answer", "answers"}
+_DRAWN |= {"messages", "audio"}
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,10 @@ class Outcome:
         return self.stdout
 
     def printed_besides(self, clients: Sequence[Client]) -> list[str]:
-        """The lines that are of none of these."""
+        """The lines that are of none of these, sorted: threads print them."""
         names = {each.name for each in clients}
-        return [line for line in self.stdout.splitlines() if not names & _names(line)]
+        lines = [line for line in self.stdout.splitlines() if not names & _names(line)]
+        return sorted(_DRAWN_ID.sub("ID", line) for line in lines if line)
 
     @property
     def errors(self) -> list[str]:
@@ -66,8 +69,9 @@ class Outcome:
 
 
 def _names(line: str) -> set[str]:
+    """The client that a line is of, if it is of one."""
     seen = json.loads(line) if line.startswith("{") else {}
-    return {seen.get("client"), seen.get("name")}
+    return {seen[key] for key in ("client", "name", "sdk") if key in seen}
 
 
 def _comparable(seen: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,13 +79,14 @@ def _comparable(seen: Mapping[str, Any]) -> dict[str, Any]:
     return {**seen, **drawn}
 
 
-def make_audio(folder: Path) -> Path:
-    """Speech and a pause, for the SDKs."""
-    path = folder / "speech.wav"
-    with wave.open(str(path), "wb") as file:
+def make_audio(folder: Path) -> dict[str, str]:
+    """Speech and a pause, for the SDKs: the files for `{audio}` and `{pcm}`."""
+    audio, pcm = folder / "speech.wav", folder / "speech.pcm"
+    pcm.write_bytes(speech(2.5) + bytes(32_000))
+    with wave.open(str(audio), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes(speech(2.5) + bytes(32_000))
-    return path
+        file.writeframes(pcm.read_bytes())
+    return {"{audio}": str(audio), "{pcm}": str(pcm)}
 
 
 def run_group(group: Group, folder: Path, extra_modes: Sequence[str] = ()) -> dict[str, Outcome]:
@@ -96,12 +101,13 @@ def run_group(group: Group, folder: Path, extra_modes: Sequence[str] = ()) -> di
     """
     program = group.program()
     modes = ["direct", *(["first"] if group.warmed_up else []), "run", "off", *extra_modes]
-    audio = str(make_audio(folder))
+    audio = make_audio(folder)
     specification = {
-        "argv": [each.replace("{audio}", audio) for each in program.argv],
+        "argv": [audio.get(each, each) for each in program.argv],
         "env": program.env,
         "hosts": [*group.hosts],
-        "echo": [ECHO, OTHER],
+        "echo": [ECHO],
+        "files": [OTHER],
         "bundles": [certifi.where(), *program.bundles],
         "modes": modes,
     }

@@ -6,11 +6,15 @@ run_group.py SPECIFICATION RESULT, both JSON: see `main`.
 from __future__ import annotations
 
 import contextlib
+import functools
+import http.server
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,9 +25,11 @@ sys.path[:0] = [str(_TESTS / "clients"), str(_TESTS / "support"), str(_TESTS)]
 import own_settings  # noqa: E402, F401
 from echo_servers import echo_servers  # noqa: E402
 from frame_log import TracedSession, UpstreamSession, read_trace  # noqa: E402
-from machine import ADDRESS, chromium_key, make_network, name_hosts, trust  # noqa: E402
+from machine import ADDRESS, make_network, name_hosts, trust  # noqa: E402
 from tls_authority import make_authority  # noqa: E402
 from upstream import Upstream  # noqa: E402
+from wsproxy.intercept import ca_bundle  # noqa: E402
+from wsproxy.intercept.chromium_flags import key_hash  # noqa: E402
 from wsproxy.simulate import serve_in_thread  # noqa: E402
 from wsproxy.trace import TraceReader, find_traces  # noqa: E402
 
@@ -50,7 +56,8 @@ class Group:
 
     def _filled(self, text: str) -> str:
         filled = text.replace("{ca}", str(self._ca)).replace("{folder}", str(self._folder))
-        return filled.replace("{ca_key}", chromium_key(self._ca))
+        certificate = next(iter(ca_bundle.read(self._ca.with_name("server.pem"))))
+        return filled.replace("{server_key}", key_hash(certificate))
 
     def run(self, mode: str, number: int) -> dict[str, Any]:
         """Run the program in one way, and compare what was recorded."""
@@ -59,16 +66,14 @@ class Group:
         if mode != "direct":
             argv = [*self._wsproxy(mode, out), "--", *argv]
         before = _cpu_seconds()
-        done = subprocess.run(
-            argv, env=self._env, capture_output=True, text=True, timeout=_PATIENCE, check=False
-        )
+        status, output, report = _finished(argv, self._env, errors)
         seconds = _cpu_seconds() - before
         traced = list(_traced(out))
         return {
-            "status": done.returncode,
-            "stdout": done.stdout,
+            "status": status,
+            "stdout": output,
             "stderr": errors.read_text(),
-            "report": done.stderr,
+            "report": report,
             "sessions": [_judged(each, traced) for each in self._upstream.take()],
             "traced": sorted(each.place for each in traced),
             "cpu_seconds": round(seconds, 1),
@@ -81,6 +86,31 @@ class Group:
             unset = [part for name in _PRELOADS for part in ("-u", name)]
             return [*command, "--catch", "off", "--", "env", *unset, *_kept(self._env)]
         return [*command, "--catch", "off"] if mode == "off" else command
+
+
+def _finished(argv: list[str], env: dict[str, str], errors: Path) -> tuple[int, str, str]:
+    """The status, standard output and standard error of a program.
+
+    Raises:
+        TimeoutError: it did not end; the message has the stacks of its Python processes.
+    """
+    process = subprocess.Popen(
+        argv,
+        env=env | {"PYTHONFAULTHANDLER": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, report = process.communicate(timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGABRT)
+        output, report = process.communicate()
+        raise TimeoutError(
+            f"{argv} did not end\n{output}\n{report}\n{errors.read_text()}"
+        ) from None
+    return process.returncode, output, report
 
 
 def _kept(env: dict[str, str]) -> list[str]:
@@ -112,11 +142,32 @@ def _cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+@contextlib.contextmanager
+def _file_server(folder: Path) -> Iterator[int]:
+    """A web server with a file and a Git repository with one branch; yields its port."""
+    references = folder / "project.git" / "info" / "refs"
+    references.parent.mkdir(parents=True)
+    references.write_text(f"{'0123456789' * 4}\trefs/heads/main\n")
+    (folder / "project.git" / "HEAD").write_text("ref: refs/heads/main\n")
+    (folder / "file").write_text("a file\n")
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Standard error is for errors."""
+
+    handler = functools.partial(Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
 def main() -> None:
     """Run what the specification says.
 
-    It has `argv` and `env` of the program, `hosts`, `echo` (the hosts that echo; the others are
-    simulated APIs), `bundles` of certificates that the programs read, and `modes`.
+    It has `argv` and `env` of the program, `hosts`, `echo` and `files` (the hosts that echo, and
+    that serve files; the others are simulated APIs), `bundles` of certificates that the programs
+    read, and `modes`.
     """
     specification = json.loads(Path(sys.argv[1]).read_text())
     result = Path(sys.argv[2])
@@ -131,6 +182,8 @@ def main() -> None:
         echo = stack.enter_context(echo_servers(context))
         simulated = stack.enter_context(serve_in_thread())
         ports = dict.fromkeys(specification["echo"], echo.plain_port)
+        files = stack.enter_context(_file_server(folder / "files"))
+        ports |= dict.fromkeys(specification["files"], files)
         upstream = Upstream(ADDRESS, context, lambda host: ports.get(host, simulated.port))
         stack.enter_context(upstream.serving())
         group = Group(specification, folder, upstream, ca)

@@ -18,18 +18,22 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from wsproxy.doctor import all_checks, installed, startup, trust, versions
+from wsproxy.doctor import all_checks, catching, certificate, installed, startup, trust, versions
 from wsproxy.doctor.result import CheckResult, State
 from wsproxy.doctor.setup import CA_CERTIFICATE, CA_KEY, Setup
-from wsproxy.intercept import rejections
+from wsproxy.intercept import ca_bundle, rejections
 from wsproxy.intercept.catch import availability
 from wsproxy.intercept.rejections import Rejections, TlsClient
 
 PEM = serialization.Encoding.PEM
 
 
-def make_ca(folder: Path, days: int = 365) -> None:
-    """A CA with its key, as mitmproxy creates one, that is valid for so many days."""
+def make_ca(folder: Path, days: int = 365, begin: int = -1000) -> None:
+    """A CA with its key, as mitmproxy creates one.
+
+    Args:
+        days, begin: from now to the end, and to the beginning of its validity.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mitmproxy")])
     now = datetime.datetime.now(datetime.UTC)
@@ -39,7 +43,7 @@ def make_ca(folder: Path, days: int = 365) -> None:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1000))
+        .not_valid_before(now + datetime.timedelta(days=begin))
         .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
@@ -117,6 +121,16 @@ def ca_key_is_readable(broken: Broken) -> Setup:
 
 def ca_has_expired(broken: Broken) -> Setup:
     make_ca(broken.setup.confdir, days=-1)
+    return broken.setup
+
+
+def ca_is_not_valid_yet(broken: Broken) -> Setup:
+    make_ca(broken.setup.confdir, begin=1)
+    return broken.setup
+
+
+def ca_certificate_is_damaged(broken: Broken) -> Setup:
+    broken.setup.ca.write_text("-----BEGIN CERTIFICATE-----\n!\n")
     return broken.setup
 
 
@@ -254,6 +268,10 @@ def node_options_name_no_file(broken: Broken) -> Setup:
     return broken.with_env(NODE_OPTIONS="--max-old-space-size=100 --require ./gone.cjs")
 
 
+def node_options_are_no_words(broken: Broken) -> Setup:
+    return broken.with_env(NODE_OPTIONS="--title='x")
+
+
 def python_path_shadows(broken: Broken) -> Setup:
     (broken.folder / "brotli.py").touch()
     return broken.with_env(PYTHONPATH=str(broken.folder))
@@ -274,6 +292,8 @@ def package(folder: Path, name: str, version: str, more: str = "") -> None:
 BROKEN: list[tuple[Callable[[Broken], Setup], State, str]] = [
     (ca_key_is_readable, "problem", "other users of this machine can read"),
     (ca_has_expired, "problem", "the CA has expired ("),
+    (ca_is_not_valid_yet, "problem", "the CA is not valid before "),
+    (ca_certificate_is_damaged, "problem", f"{CA_CERTIFICATE} cannot be used: it contains an inv"),
     (ca_expires_soon, "warning", "the CA expires soon ("),
     (
         ca_certificate_was_replaced,
@@ -300,6 +320,7 @@ BROKEN: list[tuple[Callable[[Broken], Setup], State, str]] = [
     (websockets_reads_no_proxy, "warning", "websockets 14.2: not recorded by itself"),
     (node_is_old, "warning", "Node 14.21.3: the preload was tested with Node 16 to 24"),
     (node_options_name_no_file, "problem", "loads a file that does not exist: ./gone.cjs"),
+    (node_options_are_no_words, "problem", "NODE_OPTIONS has a quote that is not closed"),
     (python_path_shadows, "warning", "in PYTHONPATH replaces modules: brotli"),
     (python_is_isolated, "warning", "-sI turns PYTHONPATH off"),
 ]
@@ -360,6 +381,17 @@ def test_doctor_clients_in_node_modules_are_listed(broken: Broken) -> None:
     ]
 
 
+def test_doctor_python_without_preload_leaves_its_clients_to_the_catch(broken: Broken) -> None:
+    """The packages of `-E` are those that the script finds: PYTHONPATH is for the test."""
+    package(broken.folder, "websockets", "14.2")
+    setup = replace(broken.with_env(PYTHONPATH=str(broken.folder)), cmd=(sys.executable, "-E"))
+    caught = [each.what for each in installed.check(setup)]
+    assert "websockets 14.2: recorded through catch" in caught
+    past = [each for each in installed.check(replace(setup, catch="off")) if "14.2" in each.what]
+    assert [each.state for each in past] == ["warning"]
+    assert past[0].remedy == "update it to 15 or newer, which reads HTTPS_PROXY"
+
+
 def test_doctor_client_that_is_recorded_in_part_is_a_warning(broken: Broken) -> None:
     """Under `record`: the asynchronous client of this SDK reads no proxy variables."""
     package(broken.folder, "websockets", "17.4")
@@ -389,12 +421,55 @@ def test_doctor_sitecustomize_of_the_app_is_a_note(broken: Broken) -> None:
     assert [(each.state, each.check) for each in startup.check(setup)] == [("note", "start-up")]
 
 
+def test_doctor_programs_that_do_not_run_are_left_out(broken: Broken) -> None:
+    broken.program("python3", "exit 1")
+    broken.program("node", "exit 1")
+    assert list(installed.check(broken.setup)) == []
+    assert [each.state for each in startup.check(broken.setup)] == ["warning"]
+    script = broken.folder / "script"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    assert list(installed.check(replace(broken.setup, cmd=(str(script),)))) == []
+    assert list(installed.check(replace(broken.setup, cmd=("/nowhere",)))) == []
+
+
+def test_doctor_without_a_ca_is_a_note(broken: Broken) -> None:
+    setup = replace(broken.for_record(), confdir=broken.folder / "new")
+    assert [each.state for each in certificate.check(setup)] == ["note"]
+    assert list(trust.check(setup)) == []
+
+
+def test_doctor_catch_off_is_a_note(broken: Broken) -> None:
+    (found,) = catching.check(replace(broken.setup, catch="off"))
+    assert (found.state, found.what) == (
+        "note",
+        "connections are not caught, because that is turned off",
+    )
+
+
+def test_doctor_without_variables_under_record_names_each_reader(broken: Broken) -> None:
+    """Programs whose own list of CAs is used, and which therefore need a variable."""
+    broken.program("node", "")
+    setup = replace(broken.setup, is_run=False, env={"PATH": broken.setup.env["PATH"]})
+    found = [(each.state, each.what.partition(" does not")[0]) for each in trust.check(setup)]
+    assert found == [
+        ("warning", "Python (ssl, websockets)"),
+        ("note", "Python (requests)"),
+        ("note", "curl"),
+        ("warning", "Node"),
+    ]
+    broken.monkeypatch.setattr(ca_bundle, "system", lambda: ca_bundle.read(setup.ca))
+    assert [each.state for each in trust.check(setup)] == ["ok", "note", "ok", "warning"]
+
+
 def test_doctor_java_under_record_is_asked_with_keytool(broken: Broken) -> None:
     broken.program("keytool", f'while read line; do echo "$line"; done < {broken.setup.ca}')
     trusted = [each.what for each in trust.check(broken.for_record())]
     assert trusted[-1] == "Java trusts the CA"
     broken.program("keytool", "exit 1")
-    assert [each.state for each in trust.check(broken.for_record())][-1] == "note"
+    own = broken.for_record(JAVA_TOOL_OPTIONS="-Djavax.net.ssl.trustStore=/x.jks")
+    for setup in (broken.for_record(), own):
+        assert [each.state for each in trust.check(setup)][-1] == "note"
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from commands import wsproxy
+from https_server import https_server
+from tls_certificates import Certificate
 from wsproxy.doctor import trial
+from wsproxy.errors import RecorderMissing
 from wsproxy.intercept.loaded_clients import LoadedClient
 from wsproxy.intercept.observed_hosts import MAX_HOSTS, ObservedHost, ObservedHosts
 from wsproxy.intercept.past_connections import PastConnection
+from wsproxy.proxy import requirements
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
 
@@ -121,6 +127,43 @@ def test_doctor_trial_run_without_connections_is_a_problem(confdir: Path) -> Non
         ("ok", "the command exited with status 0"),
         ("problem", "the command opened no connection to a known speech API through the recorder"),
     ]
+
+
+def test_doctor_trial_run_passes_other_servers_through(confdir: Path) -> None:
+    """A client that trusts nothing but the server's own certificate succeeds."""
+    program = """
+import ssl, sys, urllib.request
+del __import__("os").environ["WSPROXY_CA"]
+context = ssl.create_default_context(cafile=sys.argv[2])
+assert urllib.request.urlopen(sys.argv[1], context=context).status == 200
+"""
+    certificate = Certificate.make(confdir / "server.pem")
+    with https_server(certificate) as server:
+        _, report = doctor(
+            confdir, "--", sys.executable, "-c", program, server.url, certificate.path
+        )
+    assert trial_results(report)[:2] == [
+        ("ok", "the command exited with status 0"),
+        ("note", "passed through, because they are no known speech APIs: localhost"),
+    ]
+
+
+@pytest.mark.parametrize("reason", ["mitmproxy", "the port is in use", "Exec format error"])
+def test_doctor_trial_run_that_is_impossible_is_a_problem(
+    confdir: Path, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    program = confdir / "program"
+    program.write_text("no program\n")
+    program.chmod(0o755)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1] if reason == "the port is in use" else 0
+        if reason == "mitmproxy":
+            missing = mock.Mock(side_effect=RecorderMissing("this needs mitmproxy"))
+            monkeypatch.setattr(requirements, "check", missing)
+        status, report = doctor(confdir, "--listen", port, "--", program)
+    assert status == 1
+    assert trial_results(report) == [("problem", "the command was not run")]
+    assert reason in report["results"][-1]["why"]
 
 
 def test_trial_results_of_other_hosts_and_past_connections() -> None:

@@ -70,7 +70,7 @@ _TEXTS = (
 
 WRITERS: tuple[tuple[str, ...], ...] = (
     ("scrub",), ("recover", "--json"), ("scrub", "--hosts", "--json"), ("recover",), ("bundle",),
-    ("report",), ("report", "--no-audio"),
+    ("report",), ("report", "--no-audio"), ("play",), ("play", "--side", "app"),
 )  # fmt: skip
 
 # What one input runs: it is to be quick, so a few at a time.
@@ -80,6 +80,8 @@ READERS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("explain",), ("explain", "--all")),
     (("explain", "--markdown", "--all"), ("explain", "--json")),
     (("list",), ("list", "--json")),
+    (("show", "--transcript", "--interims"), ("show", "--waveform")),
+    (("show", "--latency"), ("follow", "--json"), ("follow",)),
 )
 PAIRED: tuple[tuple[str, ...], ...] = (
     ("explain",), ("explain", "--markdown"), ("explain", "--json"), ("diff",), ("diff", "--json"),
@@ -138,13 +140,14 @@ def _write(which: int, path: Path, _: list[Map]) -> None:
     out = path.with_name("out")
     out.mkdir()
     name, *options = WRITERS[which % len(WRITERS)]
-    place = out / {"bundle": "made.zip", "report": "made.html"}.get(name, "made.wstrace")
+    names = {"bundle": "made.zip", "report": "made.html", "play": "made.wav"}
+    place = out / names.get(name, "made.wstrace")
     run([name, str(path), "--out", str(place), *options])
     if not place.exists():
         return
     if name == "report":
         _check_page(place.read_text())
-    elif name != "bundle":
+    elif place.suffix == ".wstrace":
         assert run(["explain", str(place), "--json"]).status == 0
 
 

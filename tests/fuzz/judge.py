@@ -64,7 +64,7 @@ def run(args: Sequence[str]) -> Output:
     done = Output(status if isinstance(status, int) else 0, out.getvalue(), err.getvalue())
     check_text(done.err)
     if "--json" in args:
-        check_json(done.out, lines=args[0] == "show")
+        check_json(done.out, lines=args[0] in ("show", "follow"))
     else:
         check_text(done.out)
     if "--markdown" in args:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import client_packages
+from client_packages import HERE
 from recorded_clients import HOST, ClientSetup, check, recording
 from recorded_clients import client_setup as client_setup
-from test_sdks import HERE
 from wsproxy.intercept import ca_bundle, environment
 from wsproxy.intercept.java_trust_store import trust_store
 from wsproxy.session import Session

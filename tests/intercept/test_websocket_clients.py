@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import client_packages
+from client_packages import HERE
 from recorded_clients import HOST, ClientSetup, check
 from recorded_clients import client_setup as client_setup
-from test_sdks import HERE
 from test_sdks import node_packages as node_packages
 
 pytestmark = [pytest.mark.sdk, pytest.mark.one_python, pytest.mark.timeout(300)]

@@ -67,7 +67,7 @@ def test_imports_of_each_module_are_declared(path: Path) -> None:
 
 @pytest.mark.parametrize("extra", ["base", "record", "load", "notebook", "view"])
 def test_declared_dependencies_are_imported(extra: str) -> None:
-    declared = BASE if extra == "base" else EXTRA[extra]
+    declared = BASE if extra == "base" else EXTRA[extra] - {"wsproxy"}  # another extra of it
     assert declared <= set().union(*map(imported, MODULES))
 
 

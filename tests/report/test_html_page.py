@@ -15,6 +15,7 @@ import pytest
 from html_page import (
     MARKUP,
     MARKUP_PARTS,
+    PATH,
     RATE,
     Element,
     Page,
@@ -199,7 +200,7 @@ def test_page_of_more_audio_than_allowed_has_its_end(tmp_path: Path) -> None:
     (track,) = page.data("tracks")
     assert track["audio"]["start"] + track["audio"]["seconds"] == pytest.approx(3.0, abs=0.05)
     assert track["audio"]["seconds"] < 2.0
-    assert "--max-audio" in track["note"]
+    assert "maximum size of its audio" in track["note"]
     element = page.root.one("script", id=track["audio"]["element"])
     assert len(element.text) <= 16_000
 
@@ -249,3 +250,11 @@ def test_page_unusual_frames_have_notes(tmp_path: Path) -> None:
     assert page.data("frames")["notes"] == {"1": {"fin": False}}
     assert page.data("frames")["content"] == ["begin", "end"]
     assert "more fragments follow" in page.root.one("tr", id="f1").text
+
+
+def test_page_silence_before_the_end_is_a_gap(tmp_path: Path) -> None:
+    """The app sent nothing for the last 3 s, which is why the server closed."""
+    records = [*opened(PATH), audio(100, APP, b"ab" * 800), closed(3100, SERVER, 1011, "NET-0001")]
+    page = page_of(write(tmp_path / "a.wstrace", records))
+    (gap,) = page.data("lanes")["gaps"]
+    assert gap == {"side": "c", "start": 0.1, "end": 3.1, "after_frame": 1}

@@ -475,7 +475,9 @@ def hold(wanted, url, path):
     except Exception:
         line["failed"] = traceback.format_exc()
     with printing:
-        print(json.dumps(line), flush=True)
+        # In one piece: an SDK prints from threads of its own, and may be within a line.
+        sys.stdout.write(f"\n{json.dumps(line)}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

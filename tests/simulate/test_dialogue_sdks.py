@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 import client_packages
-from test_sdks import HERE, finished
+from client_packages import HERE
+from test_sdks import finished
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose

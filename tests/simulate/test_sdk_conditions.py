@@ -25,9 +25,9 @@ from typing import Any
 
 import pytest
 
+from client_packages import HERE
 from sdk_clients import Client
 from test_sdks import (  # noqa: F401 (fixtures)
-    HERE,
     LIMITS,
     audio,
     authority,

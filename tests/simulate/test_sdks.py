@@ -5,20 +5,19 @@ outside of the tree: WSPROXY_TEST_CACHE, or the platform's own cache folder.
 """
 
 import contextlib
-import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import client_packages
+from client_packages import HERE
 from sdk_clients import EACH, Authority, Client, Record, RecordHere, Run, Seen, Serve
 from tls_authority import make_authority
 from wsproxy.audio.synthetic_speech import speech
@@ -39,7 +38,6 @@ pytestmark = [
     pytest.mark.flaky(reruns=1, only_rerun="Hung"),
 ]
 
-HERE = Path(__file__).parents[1] / "sdk"
 # Short, so that a client that stalls does not make a test wait.
 LIMITS = ApiQuotas(silence=0.6, speak_silence=0.6)
 
@@ -47,87 +45,16 @@ LIMITS = ApiQuotas(silence=0.6, speak_silence=0.6)
 # ---- installing
 
 
-def cache() -> Path:
-    if chosen := os.environ.get("WSPROXY_TEST_CACHE"):
-        return Path(chosen)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "wsproxy-tests"
-
-
-def install(name: str, listing: Path, *commands: list[str]) -> Path:
-    """A folder in which the commands were run once for this listing; skips if they fail."""
-    key = hashlib.sha256(listing.read_bytes()).hexdigest()[:12]
-    folder = cache() / f"{name}-{key}"
-    ready = folder / ".ready"
-    with one_at_a_time(folder):
-        if ready.exists():
-            return folder
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(listing, folder)
-        for command in commands:
-            done = subprocess.run(
-                [part.format(folder=folder) for part in command],
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode != 0:
-                lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-                pytest.skip(f"{' '.join(command)} failed: {lines[-1]}")
-        ready.touch()
-    return folder
-
-
-@contextlib.contextmanager
-def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Keeps two test runs from installing into one folder."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = folder.with_suffix(".lock")
-    until = time.monotonic() + 240
-    while True:
-        try:
-            lock.mkdir()
-            break
-        except FileExistsError:
-            if time.monotonic() > until:
-                pytest.skip(f"another run holds {lock}; remove it if there is none")
-            time.sleep(0.2)
-    try:
-        yield
-    finally:
-        lock.rmdir()
-
-
 @pytest.fixture(scope="session")
 def python_packages() -> str:
     """The interpreter of a virtual environment with the SDKs."""
-    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    binaries = "Scripts" if sys.platform == "win32" else "bin"
-    python = f"{{folder}}/venv/{binaries}/python"
-    folder = install(
-        name,
-        HERE / "requirements.txt",
-        [sys.executable, "-m", "venv", "--clear", "{folder}/venv"],
-        [python, "-m", "pip", "install", "--quiet", "-r", "requirements.txt"],
-    )
-    return python.format(folder=folder)
+    return client_packages.speech_sdks()
 
 
 @pytest.fixture(scope="session")
 def node_packages() -> Path:
     """The node_modules folder with the SDKs."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node or npm is not installed")
-    quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
-    folder = install("node", HERE / "package.json", [npm, "install", *quiet])
-    return folder / "node_modules"
+    return client_packages.node_clients()
 
 
 # xdist begins with groups: one worker installs before the others come to tests that need it.

@@ -1,21 +1,84 @@
 """Environments with the real WebSocket clients; each is installed on first use.
 
-Each function skips the test if a registry is out of reach.
+Each function skips the test if a registry is out of reach. The folders are outside of the tree:
+in WSPROXY_TEST_CACHE, or in the platform's own cache folder.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 import shutil
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from test_sdks import HERE, install
-
+HERE = Path(__file__).parents[1] / "sdk"
 _QUIET = ["--no-audit", "--no-fund", "--loglevel=error"]
 _BINARIES = "Scripts" if sys.platform == "win32" else "bin"
+
+
+def cache_folder() -> Path:
+    if chosen := os.environ.get("WSPROXY_TEST_CACHE"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "wsproxy-tests"
+
+
+def install(name: str, listing: Path, *commands: list[str]) -> Path:
+    """A folder in which the commands were run once for this listing; skips if they fail."""
+    key = hashlib.sha256(listing.read_bytes()).hexdigest()[:12]
+    folder = cache_folder() / f"{name}-{key}"
+    ready = folder / ".ready"
+    with one_at_a_time(folder):
+        if ready.exists():
+            return folder
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(listing, folder)
+        for command in commands:
+            done = subprocess.run(
+                [part.format(folder=folder) for part in command],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode != 0:
+                lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+                pytest.skip(f"{' '.join(command)} failed: {lines[-1]}")
+        ready.touch()
+    return folder
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Keeps two test runs from installing into one folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = folder.with_suffix(".lock")
+    until = time.monotonic() + 240
+    while True:
+        try:
+            lock.mkdir()
+            break
+        except FileExistsError:
+            if time.monotonic() > until:
+                pytest.skip(f"another run holds {lock}; remove it if there is none")
+            time.sleep(0.2)
+    try:
+        yield
+    finally:
+        lock.rmdir()
 
 
 def python_environment(name: str, listing: Path) -> str:
@@ -54,6 +117,12 @@ def older_websockets() -> Path:
     name = f"websockets-python{sys.version_info.major}.{sys.version_info.minor}"
     versions = listing.read_text().splitlines()
     return install(name, listing, *([*pip, f"{{folder}}/{each}", each] for each in versions))
+
+
+@cache
+def speech_sdks() -> str:
+    """The interpreter with the SDKs whose failing sessions are tested."""
+    return python_environment("python", HERE / "requirements.txt")
 
 
 @cache

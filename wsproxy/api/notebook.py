@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wsproxy.audio.signal_meter import Samples
 
 SIDES = ("app", "server")
+MAX_FRAMES = 5_000_000  # of a table
 MAX_SAMPLES = 1 << 30  # bytes, at two a sample: nine hours at 16 kHz
 
 
@@ -110,6 +111,7 @@ def frames_table(frames: Iterator[FrameRecord]) -> DataFrame:
 
     Raises:
         NotebookMissing: pandas is not installed.
+        LimitExceeded: there are over MAX_FRAMES.
     """
     try:
         import pandas as pd  # noqa: PLC0415  # of the extra `notebook`
@@ -117,28 +119,40 @@ def frames_table(frames: Iterator[FrameRecord]) -> DataFrame:
         raise NotebookMissing(
             "pandas is not installed; install it, or the extra wsproxy[notebook]"
         ) from None
-    rows = [_row(number, frame) for number, frame in enumerate(frames, 1)]
-    columns = list(_row(0, FrameRecord(0, True, 1, b"")))
-    table = pd.DataFrame(rows, columns=columns).set_index("frame")
-    return table.astype({"t_s": "float64", "from_client": "bool", "fin": "bool"})
+    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+    for number, frame in enumerate(frames, 1):
+        if number > MAX_FRAMES:
+            raise LimitExceeded(f"the trace has over {MAX_FRAMES:,} frames; iterate over them")
+        for name, value_of in _COLUMNS.items():
+            columns[name].append(value_of(frame))
+    index = pd.RangeIndex(1, len(columns["t_s"]) + 1, name="frame")
+    table = pd.DataFrame(columns, index=index)
+    return table.astype(
+        {
+            "t_s": "float64",
+            "from_client": "bool",
+            "fin": "bool",
+            "length": "int64",
+            "wire_length": "int64",
+        }
+    )
 
 
-def _row(number: int, frame: FrameRecord) -> dict[str, Any]:
-    text = None
+def _text(frame: FrameRecord) -> str | None:
     if frame.opcode == Opcode.TEXT:
-        text = frame.payload.decode("utf-8", "replace")
-    elif frame.opcode == Opcode.CLOSE:
-        text = str(Close.parse(frame.payload))
-    return {
-        "frame": number,
-        "t_s": frame.t_ns / 1e9,
-        "from_client": frame.from_client,
-        "opcode": str(Opcode(frame.opcode)),
-        "fin": frame.fin,
-        "length": len(frame.payload) + frame.cut,
-        "wire_length": frame.wire_length,
-        "text": text,
-    }
+        return frame.payload.decode("utf-8", "replace")
+    return str(Close.parse(frame.payload)) if frame.opcode == Opcode.CLOSE else None
+
+
+_COLUMNS: Mapping[str, Callable[[FrameRecord], object]] = {
+    "t_s": lambda frame: frame.t_ns / 1e9,
+    "from_client": lambda frame: frame.from_client,
+    "opcode": lambda frame: str(Opcode(frame.opcode)),
+    "fin": lambda frame: frame.fin,
+    "length": lambda frame: len(frame.payload) + frame.cut,
+    "wire_length": lambda frame: frame.wire_length,
+    "text": _text,
+}
 
 
 def report_html(path: str | os.PathLike[str]) -> str:

@@ -151,6 +151,7 @@ class Trace:
 
         Raises:
             NotebookMissing: pandas is not installed.
+            LimitExceeded: there are over 5 million frames.
         """
         return notebook.frames_table(self.frames())
 

@@ -28,11 +28,7 @@ _STDERR = 2  # the file descriptor
 
 
 def trial_run(setup: Setup) -> Iterator[CheckResult]:
-    """Run the command to its end, and say what its connections were.
-
-    Raises:
-        UsageError: the command cannot be run.
-    """
+    """Run the command to its end, and say what its connections were."""
     try:
         requirements.check()
     except RecorderMissing as error:
@@ -45,7 +41,8 @@ def trial_run(setup: Setup) -> Iterator[CheckResult]:
     settings = embedding.ProxySettings(*setup.listen, confdir=setup.confdir)
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
+            # A browser may still write to its profile.
+            tempfile.TemporaryDirectory(prefix="wsproxy-", ignore_cleanup_errors=True) as folder,
             info_on_stderr(),
             embedding.background(settings, addon) as running,
         ):
@@ -61,7 +58,11 @@ def trial_run(setup: Setup) -> Iterator[CheckResult]:
 
 
 def _run(cmd: tuple[str, ...], env: dict[str, str]) -> tuple[int, Counter[PastConnection]]:
-    """Run the command; its exit status, and its connections that went past."""
+    """Run the command; its exit status, and its connections that went past.
+
+    Raises:
+        UsageError: the command cannot be run.
+    """
     try:
         process = subprocess.Popen(cmd, env=env, stdout=_STDERR)
     except OSError as error:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
+from collections.abc import Iterator
 
 from rich.cells import cell_len, chop_cells
 from rich.console import Console
 
+_WORDS = re.compile(r"\S*\s+|\S+")  # with the blanks behind them
 PIPED = 80  # columns of text that is laid out, if no width is known
 
 
@@ -37,7 +40,11 @@ def wrapped(text: str, width: int | None, indent: int) -> str:
     Args:
         width: None: it is not wrapped.
     """
-    if width is None or len(text) <= width:
+    if width is None:
+        return text
+    if not text.isascii():
+        return "\n".join(_wide_lines(text, max(width, indent + 20), indent))
+    if len(text) <= width:
         return text
     return "\n".join(
         textwrap.wrap(
@@ -48,6 +55,23 @@ def wrapped(text: str, width: int | None, indent: int) -> str:
             drop_whitespace=True,
         )
     )
+
+
+def _wide_lines(text: str, width: int, indent: int) -> Iterator[str]:
+    """The lines of a text with characters that may take two columns, or none."""
+    line = ""
+    for word in _WORDS.findall(text):
+        left = word
+        while cell_len(line + left.rstrip()) > width:
+            if line.strip():
+                yield line.rstrip()
+            else:
+                first = chop_cells(left, width - cell_len(line))[0]
+                yield line + first
+                left = left[len(first) :]
+            line = " " * indent
+        line += left
+    yield line.rstrip()
 
 
 def cut(text: str, width: int) -> str:

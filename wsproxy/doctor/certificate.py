@@ -67,7 +67,9 @@ def _agreement(setup: Setup, renew: str) -> Iterator[CheckResult]:
         signing, trusted = ca_bundle.read(setup.ca_key), ca_bundle.read(setup.ca)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        yield CheckResult("CA", "problem", f"{setup.ca} cannot be used: {why}", remedy=renew)
+        yield CheckResult(
+            "CA", "problem", f"{setup.ca} cannot be used: {why}", "apps cannot trust it", renew
+        )
         return
     if not signing.keys() & trusted.keys():
         yield CheckResult(

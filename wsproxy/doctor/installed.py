@@ -9,30 +9,33 @@ from wsproxy.intercept import clients
 from wsproxy.intercept.clients import Client, Means
 from wsproxy.system.regular_file import read_text
 
-from . import app_python, catching
+from . import app_python, catching, startup
 from .result import CheckResult, State
 from .setup import Setup
 
 
 def check(setup: Setup) -> Iterator[CheckResult]:
     """Look at the Python of the app and at ./node_modules."""
-    means = Means(preload=setup.is_run, catch=setup.is_run and catching.obstacle(setup) is None)
+    catches = setup.is_run and catching.obstacle(setup) is None
     python = app_python.find(setup)
     if python is not None:
         yield CheckResult("clients", "ok", f"the app's Python: {python.program} ({python.version})")
-        yield from _clients("python", python.packages, means)
-    yield from _clients("node", _node_modules(setup), means)
+        preload = setup.is_run and not startup.isolating_flag(setup)
+        yield from _clients(setup, "python", python.packages, Means(preload, catches))
+    yield from _clients(setup, "node", _node_modules(setup), Means(setup.is_run, catches))
 
 
-def _clients(runtime: str, packages: Mapping[str, str], means: Means) -> Iterator[CheckResult]:
+def _clients(
+    setup: Setup, runtime: str, packages: Mapping[str, str], means: Means
+) -> Iterator[CheckResult]:
     for name in dict.fromkeys(each.name for each in clients.all_clients()):
         if name in packages:
             client = clients.find(runtime, name, packages[name])
             if client is not None:
-                yield _result(client, packages, means)
+                yield _result(setup, client, packages, means)
 
 
-def _result(client: Client, packages: Mapping[str, str], means: Means) -> CheckResult:
+def _result(setup: Setup, client: Client, packages: Mapping[str, str], means: Means) -> CheckResult:
     version = packages[client.name]
     route = clients.route(client, version, packages, means)
     beside = ", ".join(f"{name} {packages[name]}" for name in client.uses if name in packages)
@@ -45,7 +48,7 @@ def _result(client: Client, packages: Mapping[str, str], means: Means) -> CheckR
     ways = [client.proxy] if client.proxy else []
     if client.base_url:
         ways.append(f"base URL {client.base_url}")
-    if not means.preload:
+    if not setup.is_run:
         ways.insert(0, "use `wsproxy run`")
     what = "not recorded by itself"
     why = "it reads no proxy variables, and goes past the recorder"

@@ -58,21 +58,28 @@ def _python_path(setup: Setup) -> Iterator[CheckResult]:
             )
 
 
-def _python_flags(setup: Setup) -> Iterator[CheckResult]:
+def isolating_flag(setup: Setup) -> str:
+    """The flag of the app's Python that turns PYTHONPATH off; empty: none."""
     if not setup.cmd or not Path(setup.cmd[0]).name.startswith(("python", "pypy")):
-        return
+        return ""
     for word in setup.cmd[1:]:
         if not word.startswith("-") or word in ("-c", "-m"):
-            return
+            return ""
         if _PYTHON_FLAGS.fullmatch(word):
-            yield CheckResult(
-                "start-up",
-                "warning",
-                f"{word} turns PYTHONPATH off, and so the preload",
-                "libraries that read no proxy variables are recorded only where the system can "
-                "catch their connections, and only if they trust the CA",
-                f"leave out {word}, or use the base URL",
-            )
+            return word
+    return ""
+
+
+def _python_flags(setup: Setup) -> Iterator[CheckResult]:
+    if flag := isolating_flag(setup):
+        yield CheckResult(
+            "start-up",
+            "warning",
+            f"{flag} turns PYTHONPATH off, and so the preload",
+            "libraries that read no proxy variables are recorded only where the system can "
+            "catch their connections, and only if they trust the CA",
+            f"leave out {flag}, or use the base URL",
+        )
 
 
 def _node_options(setup: Setup) -> Iterator[CheckResult]:

@@ -29,7 +29,7 @@ def replay_arguments(side: str, trace: Path, target: str, out: Path | None) -> l
 
 
 def scrub_arguments(trace: Path, out: Path) -> list[str]:
-    """The command that writes an anonymized copy of a trace."""
+    """The command that writes a trace without personal data to a new file."""
     return ["scrub", f"--out={out}", "--", str(trace)]
 
 

@@ -115,7 +115,7 @@ class SessionPage(Handler):
         await self.send(parts)
 
 
-class ReportDownload(Handler):
+class Report(Handler):
     """The file of `wsproxy report`."""
 
     async def get(self, _token: str, session: str) -> None:
@@ -128,7 +128,7 @@ class ReportDownload(Handler):
         await self.send(parts)
 
 
-class TraceDownload(Handler):
+class TraceFile(Handler):
     """The trace; of one in parts a ZIP file of them."""
 
     async def get(self, _token: str, session: str) -> None:
@@ -154,7 +154,7 @@ class TraceDownload(Handler):
                 await self.send([data])
 
 
-class ScrubbedDownload(TraceDownload):
+class ScrubbedTrace(TraceFile):
     """The trace without personal data."""
 
     async def get(self, _token: str, session: str) -> None:
@@ -174,7 +174,7 @@ class ScrubbedDownload(TraceDownload):
             await self.send_file(place, name)
 
 
-class ReplayRun(Handler):
+class Replay(Handler):
     """Replays a session; the answer is what the command prints, while it runs."""
 
     async def post(self, _token: str, session: str) -> None:
@@ -209,7 +209,7 @@ def _is_url(target: str) -> bool:
     )
 
 
-class TextSearch(Handler):
+class Search(Handler):
     """Searches the texts of all sessions."""
 
     async def get(self, _token: str) -> None:

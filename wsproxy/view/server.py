@@ -86,13 +86,13 @@ def _application(hub: Hub, access: AccessPolicy) -> Application:
     routes = [
         (r"/([^/]+)/", handlers.StartPage),
         (r"/([^/]+)/updates", handlers.FolderUpdates),
-        (r"/([^/]+)/search", handlers.TextSearch),
+        (r"/([^/]+)/search", handlers.Search),
         (_SESSION, handlers.SessionPage),
         (f"{_SESSION}/updates", handlers.SessionUpdates),
-        (f"{_SESSION}/report", handlers.ReportDownload),
-        (f"{_SESSION}/trace", handlers.TraceDownload),
-        (f"{_SESSION}/scrubbed", handlers.ScrubbedDownload),
-        (f"{_SESSION}/replay", handlers.ReplayRun),
+        (f"{_SESSION}/report", handlers.Report),
+        (f"{_SESSION}/trace", handlers.TraceFile),
+        (f"{_SESSION}/scrubbed", handlers.ScrubbedTrace),
+        (f"{_SESSION}/replay", handlers.Replay),
     ]
     return Application(
         [(pattern, handler, given) for pattern, handler in routes],

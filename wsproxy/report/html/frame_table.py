@@ -73,6 +73,10 @@ class TimeGap:
     after_frame: int
 
 
+def _start(gap: TimeGap) -> int:
+    return gap.start_ns
+
+
 class FrameTable:
     """Collects the frames of a session, in their order.
 
@@ -183,9 +187,16 @@ class FrameTable:
         """The frames that are kept."""
         return chain(self._first, self._between, self._last)
 
-    def gaps(self, *, from_client: bool) -> list[TimeGap]:
-        """The longest times without data frames of a direction, in their order."""
-        return sorted(self._gaps[from_client], key=lambda gap: gap.start_ns)
+    def gaps(self, until_ns: int, *, from_client: bool) -> list[TimeGap]:
+        """The longest times without data frames of a direction, in their order.
+
+        Args:
+            until_ns: the end of the session; the time from the last data frame to it is one too.
+        """
+        gaps, last = sorted(self._gaps[from_client], key=_start), self._data[from_client]
+        if last is not None and until_ns - last[0] >= GAP_S * 1e9:
+            gaps.append(TimeGap(until_ns - last[0], *last))
+        return gaps
 
     def limits(self) -> tuple[int, int]:
         """How many bytes of a text, and of a binary payload, keep all of them in the budgets."""

@@ -60,7 +60,7 @@ and `explain`, from 1. `c` is the client (the app), `s` the server. An unknown v
 
 `lanes`: what else happened in time
     gaps                [{side, start, end, after_frame}] a second or more without data frames of
-                        one direction, the longest 20 of each
+                        one direction: the longest 20 of each, and the one before the end
     events              [{t, frame, side, category, message}] control events, as in
                         `show --timeline --json`
     connection          [{t, side, kind, text}] in their order. Kinds: "request", "response",
@@ -197,7 +197,7 @@ def parts_besides_frames(
             _finding(each) for each in json_schema.together(explained.findings)["findings"]
         ],
         "lanes": {
-            "gaps": list(_gaps(content.frames)),
+            "gaps": list(_gaps(content.frames, content.session.ended_ns)),
             "events": [_event(each) for each in timeline["events"][:_MAX_EVENTS]],
             "connection": sorted(_connection(content), key=lambda each: each["t"]),
         },
@@ -326,9 +326,9 @@ def frame_columns(
     }
 
 
-def _gaps(table: FrameTable) -> Iterator[dict[str, Any]]:
+def _gaps(table: FrameTable, until_ns: int) -> Iterator[dict[str, Any]]:
     for from_client in (True, False):
-        for gap in table.gaps(from_client=from_client):
+        for gap in table.gaps(until_ns, from_client=from_client):
             end_ns = gap.start_ns + gap.length_ns
             yield {
                 "side": _side(from_client),

@@ -63,7 +63,7 @@ def _linked(content: SessionContent) -> Iterator[int]:
     for _, recorder in content.tracks:
         yield from (fault.where.frame for fault in recorder.report().faults)
     for side in (True, False):
-        for gap in content.frames.gaps(from_client=side):
+        for gap in content.frames.gaps(content.session.ended_ns, from_client=side):
             yield from (gap.after_frame, gap.after_frame + 1)
     yield from (event.frame for event in content.timeline.events)
 

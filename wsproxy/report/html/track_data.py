@@ -115,6 +115,6 @@ def note(
     if audio.seconds < duration - 0.5:
         return (
             f"Only {lasting(audio.seconds)} of {lasting(duration)} are in this file, from "
-            f"{audio.start_s:.1f} s on: more would make it larger than was allowed."
+            f"{audio.start_s:.1f} s on: more is over the maximum size of its audio."
         )
     return ""
