@@ -168,7 +168,7 @@ def quiet_times(content: SessionContent, from_client: bool) -> list[tuple[float,
     """Times without data frames of a direction."""
     return [
         (gap.start_ns / 1e9, (gap.start_ns + gap.length_ns) / 1e9)
-        for gap in content.frames.gaps(from_client=from_client)
+        for gap in content.frames.gaps(content.session.ended_ns, from_client=from_client)
     ]
 
 

@@ -28,6 +28,11 @@ def replay_arguments(side: str, trace: Path, target: str, out: Path | None) -> l
     return ["replay", "server", *common]
 
 
+def scrub_arguments(trace: Path, out: Path) -> list[str]:
+    """The command that writes a trace without personal data to a new file."""
+    return ["scrub", f"--out={out}", "--", str(trace)]
+
+
 @asynccontextmanager
 async def running(arguments: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a command of wsproxy, for the body of a `with`; it is ended at the end of the body.

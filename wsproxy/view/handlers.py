@@ -20,7 +20,7 @@ from wsproxy.trace.parts import later_parts, part_of, part_path
 from wsproxy.wording import plural
 
 from .access import AccessPolicy
-from .commands import output_of, replay_arguments, running
+from .commands import output_of, replay_arguments, running, scrub_arguments
 from .hub import Hub
 
 _CHUNK = 256 << 10  # bytes
@@ -154,7 +154,7 @@ class TraceFile(Handler):
                 await self.send([data])
 
 
-class Scrubbed(TraceFile):
+class ScrubbedTrace(TraceFile):
     """The trace without personal data."""
 
     async def get(self, _token: str, session: str) -> None:
@@ -165,7 +165,7 @@ class Scrubbed(TraceFile):
         with tempfile.TemporaryDirectory(prefix="wsproxy-") as folder:
             name = f"{path.stem}-scrubbed.wstrace"
             place = Path(folder) / name
-            async with running(["scrub", f"--out={place}", "--", str(path)]) as process:
+            async with running(scrub_arguments(path, place)) as process:
                 text = b"".join([data async for data in output_of(process)])
                 status = await process.wait()
             if status or not place.is_file():

@@ -91,7 +91,7 @@ def _application(hub: Hub, access: AccessPolicy) -> Application:
         (f"{_SESSION}/updates", handlers.SessionUpdates),
         (f"{_SESSION}/report", handlers.Report),
         (f"{_SESSION}/trace", handlers.TraceFile),
-        (f"{_SESSION}/scrubbed", handlers.Scrubbed),
+        (f"{_SESSION}/scrubbed", handlers.ScrubbedTrace),
         (f"{_SESSION}/replay", handlers.Replay),
     ]
     return Application(
