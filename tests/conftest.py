@@ -47,6 +47,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("fast")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many clients of the matrix ran and were skipped, and what its tests report."""
+
+    def count(outcome: str) -> int:
+        tried = "::test_client_under_run_sees_what_it_sees_direct["
+        return sum(tried in each.nodeid for each in terminalreporter.stats.get(outcome, ()))
+
+    ran, skipped = count("passed") + count("failed"), count("skipped")
+    if ran or skipped:
+        terminalreporter.write_line(f"clients: {ran} ran, {skipped} skipped")
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, value in report.user_properties if "/clients/" in report.nodeid else ():
+            terminalreporter.write_line(f"{name}: {value}")
+
+
 @pytest.fixture(scope="module")
 def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for the certificate authority of a module's proxies."""

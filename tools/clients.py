@@ -21,7 +21,7 @@ for _name in ("", "support", "catalog", "simulate", "clients"):
         sys.path.insert(0, str(_TESTS / _name))
 
 import own_settings  # noqa: E402, F401
-from client_table import GROUPS, Client, Group  # noqa: E402
+from client_table import ECHO, GROUPS, OTHER, Client, Group, rows  # noqa: E402
 from matrix import Outcome, is_named, run_group  # noqa: E402
 
 _WORKERS = 3  # programs wait most of the time
@@ -30,7 +30,7 @@ _HEAD = """\
 # Clients that were tried
 
 This page lists real clients under `wsproxy run -- CMD`, and how their sessions reach the recorder.
-For example, the row of `picows` says that a preload sends its connections through the recorder, so
+For example, the row of `picows` says that a preload sends its connections through the recorder:
 nothing has to be set.
 
 Each client runs direct, under `wsproxy run`, and under `wsproxy run --catch off`, at the host name
@@ -46,8 +46,9 @@ server has seen, and no other. `make clients` tests this on Linux.
 | - | Passed through, unrecorded, and reported. |
 
 On macOS and Windows nothing is caught: set the base URL of clients with "catch"
-([sdks.md](sdks.md)). No client was tried there. The column base URL says where the client connects:
-to a server that echoes (a dash), or to the host of the API, with a simulated API behind it.
+([sdks.md](sdks.md)). No client was tried there. The column "server" has the host that the client
+connects to: "echo" stands for a server that echoes at a host of a known API, and the hosts of APIs
+have a simulated API behind them.
 """
 _FOOT = """\
 
@@ -62,13 +63,11 @@ matrix.
 
 
 def main() -> None:
-    """Run the groups that are named, or all, and print the page."""
-    wanted = sys.argv[1:]
-    groups = [group for group in GROUPS if not wanted or group.name in wanted]
+    """Run all groups, and print the page."""
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(_WORKERS) as pool:
-        results = pool.map(lambda group: _run(group, Path(folder)), groups)
-        outcomes = {group.name: each for group, each in zip(groups, results, strict=True)}
-    print(document(groups, outcomes), end="")
+        results = list(pool.map(lambda group: _run(group, Path(folder)), GROUPS))
+    outcomes = {group.name: each for group, each in zip(GROUPS, results, strict=True)}
+    print(document([recorded_by(client, outcomes[group.name]) for group, client in rows()]), end="")
 
 
 def _run(group: Group, folder: Path) -> Mapping[str, Outcome]:
@@ -82,34 +81,50 @@ def _run(group: Group, folder: Path) -> Mapping[str, Outcome]:
         return {}
 
 
-def document(groups: Iterable[Group], outcomes: Mapping[str, Mapping[str, Outcome]]) -> str:
-    """The page, as Markdown."""
+def recorded_by(client: Client, outcomes: Mapping[str, Outcome]) -> str:
+    """How the session of a client came to the recorder; empty outcomes are of a skipped group."""
+    if not outcomes:
+        return "not run"
+    for mode, means in (("variables", "proxy variables"), ("off", "preload"), ("run", "catch")):
+        if any(each["complete"] for each in outcomes[mode].sessions_of(client) if client.place):
+            return "flags" if "FLAGS" in client.note else means
+    is_reported = not client.place or is_named(outcomes["run"], client)
+    return "-" if is_reported else "not recorded, not named"
+
+
+def document(means: Iterable[str]) -> str:
+    """The page, as Markdown.
+
+    Args:
+        means: how each client of the table was recorded, in its order.
+    """
+    found = list(zip(rows(), means, strict=True))
     lines = [_HEAD]
-    for language in dict.fromkeys(group.language for group in groups):
+    for language in dict.fromkeys(group.language for group, _ in rows()):
         lines += [f"## {language}", ""]
-        lines += ["| client | version | recorded by | base URL | note |", "|---|---|---|---|---|"]
-        for group in groups:
+        lines += ["| client | version | runtime | recorded by | server | note |"]
+        lines += ["|---|---|---|---|---|---|"]
+        # Rows that differ in their runtime alone are one.
+        runtimes: dict[tuple[str, ...], list[str]] = {}
+        for (group, client), by in found:
             if group.language == language:
-                lines += [row(group, each, outcomes[group.name]) for each in group.clients]
+                runtimes.setdefault(_cells(group, client, by), []).append(group.runtime)
+        lines += [_row(cells, used) for cells, used in runtimes.items()]
         lines.append("")
     return "\n".join(lines) + _FOOT
 
 
-def row(group: Group, client: Client, outcomes: Mapping[str, Outcome]) -> str:
-    """The line of a client."""
-    cells = [
-        title(group, client),
-        pinned(group, client) or _installed(group),
-        _recorded_by(client, outcomes) if outcomes else "not run",
-        client.base_url or "-",
-        client.note,
-    ]
-    return f"| {' | '.join(cells)} |"
+def _cells(group: Group, client: Client, by: str) -> tuple[str, ...]:
+    version = pinned(group, client) or _installed(group)
+    host = client.place.partition("/")[0] or OTHER
+    return client.name, version, by, "echo" if host == ECHO else host, client.note
 
 
-def title(group: Group, client: Client) -> str:
-    """What a client is called on the page."""
-    return f"{client.name}, {group.runtime}" if group.runtime else client.name
+def _row(cells: tuple[str, ...], runtimes: list[str]) -> str:
+    client, version, *others = cells
+    first, *more = runtimes
+    used = ", ".join([first, *(each.rpartition(" ")[2] for each in more if each != first)])
+    return f"| {' | '.join([client, version, used, *others])} |"
 
 
 def pinned(group: Group, client: Client) -> str:
@@ -124,14 +139,6 @@ def _installed(group: Group) -> str:
     done = subprocess.run(group.version_of, capture_output=True, text=True, check=False)
     found = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
     return found[0] if found else ""
-
-
-def _recorded_by(client: Client, outcomes: Mapping[str, Outcome]) -> str:
-    for mode, means in (("variables", "proxy variables"), ("off", "preload"), ("run", "catch")):
-        if any(each["complete"] for each in outcomes[mode].sessions_of(client) if client.place):
-            return "flags" if "FLAGS" in client.note else means
-    run = outcomes["run"]
-    return "-" if not client.place or is_named(run, client) else "**not recorded, not named**"
 
 
 if __name__ == "__main__":

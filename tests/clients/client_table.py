@@ -25,14 +25,12 @@ class Client:
         name: as its program calls it.
         package: of its version, in the listings of tests/sdk; empty if its group has the version.
         place: host and path of its session, a pattern of fnmatch; empty if it opens none.
-        base_url: what has to be set in the client; empty for nothing.
         note: what a user has to know.
     """
 
     name: str
     package: str
     place: str
-    base_url: str = ""
     note: str = ""
 
 
@@ -99,6 +97,7 @@ def versions(listings: tuple[str, ...]) -> dict[str, str]:
 # ---- Python
 
 _PYTHON = HERE / "websocket_clients.py"
+_PYTHON_VERSION = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 _SYSTEM_RESOLVER = {"CLIENTS_SYSTEM_RESOLVER": "1"}
 
 
@@ -141,46 +140,39 @@ _OLDER = {
 
 # ---- SDKs, which hold dialogues with the simulated APIs
 
-_URL = "the API's own"
-
-
-def _sdk(name: str, package: str, place: str, base_url: str = _URL) -> Client:
-    return Client(name, package, place, base_url)
-
-
 _PYTHON_SDKS = (
-    _sdk("openai_realtime", "openai", "api.openai.com/*"),
-    _sdk("elevenlabs_agent", "elevenlabs", "api.elevenlabs.io/v1/convai*"),
-    _sdk("elevenlabs_tts", "elevenlabs", "api.elevenlabs.io/v1/text-to-speech*"),
-    _sdk("cartesia_tts", "cartesia", "api.cartesia.ai/*"),
-    _sdk("hume_evi", "hume", "api.hume.ai/*"),
-    _sdk("gladia_live", "gladiaio-sdk", "api.gladia.io/*"),
-    _sdk("speechmatics_rt", "speechmatics-rt", "eu.rt.speechmatics.com/*"),
-    _sdk("soniox_stt", "soniox", "stt-rt.soniox.com/*"),
-    _sdk("gemini_live", "google-genai", "generativelanguage.googleapis.com/*"),
-    _sdk("azure_stt", "azure-cognitiveservices-speech", "westeurope.stt.speech.microsoft.com/*"),
-    _sdk("azure_tts", "azure-cognitiveservices-speech", "westeurope.tts.speech.microsoft.com/*"),
-    _sdk("mistral_realtime", "mistralai", "api.mistral.ai/*"),
-    _sdk("revai_stream", "rev-ai", "api.rev.ai/*"),
-    _sdk("sarvam_stt", "sarvamai", "api.sarvam.ai/speech-to-text*"),
-    _sdk("sarvam_tts", "sarvamai", "api.sarvam.ai/text-to-speech*"),
+    Client("openai_realtime", "openai", "api.openai.com/*"),
+    Client("elevenlabs_agent", "elevenlabs", "api.elevenlabs.io/v1/convai*"),
+    Client("elevenlabs_tts", "elevenlabs", "api.elevenlabs.io/v1/text-to-speech*"),
+    Client("cartesia_tts", "cartesia", "api.cartesia.ai/*"),
+    Client("hume_evi", "hume", "api.hume.ai/*"),
+    Client("gladia_live", "gladiaio-sdk", "api.gladia.io/*"),
+    Client("speechmatics_rt", "speechmatics-rt", "eu.rt.speechmatics.com/*"),
+    Client("soniox_stt", "soniox", "stt-rt.soniox.com/*"),
+    Client("gemini_live", "google-genai", "generativelanguage.googleapis.com/*"),
+    Client("azure_stt", "azure-cognitiveservices-speech", "westeurope.stt.speech.microsoft.com/*"),
+    Client("azure_tts", "azure-cognitiveservices-speech", "westeurope.tts.speech.microsoft.com/*"),
+    Client("mistral_realtime", "mistralai", "api.mistral.ai/*"),
+    Client("revai_stream", "rev-ai", "api.rev.ai/*"),
+    Client("sarvam_stt", "sarvamai", "api.sarvam.ai/speech-to-text*"),
+    Client("sarvam_tts", "sarvamai", "api.sarvam.ai/text-to-speech*"),
 )
 _AZURE_FOR_NODE = "microsoft-cognitiveservices-speech-sdk"
 _NODE_SDKS = (
-    _sdk("deepgram", "@deepgram/sdk", "api.deepgram.com/*"),
-    _sdk("assemblyai", "assemblyai", "streaming.assemblyai.com/*"),
-    _sdk("openai", "openai", "api.openai.com/*"),
-    _sdk("gemini", "@google/genai", "generativelanguage.googleapis.com/*"),
-    _sdk("elevenlabs_agent", "@elevenlabs/elevenlabs-js", "api.elevenlabs.io/v1/convai*"),
-    _sdk("elevenlabs_stt", "@elevenlabs/elevenlabs-js", "api.elevenlabs.io/v1/speech-to-text*"),
-    _sdk("cartesia", "@cartesia/cartesia-js", "api.cartesia.ai/*"),
-    _sdk("hume", "hume", "api.hume.ai/*"),
-    _sdk("soniox", "@soniox/node", "stt-rt.soniox.com/*"),
-    _sdk("gladia", "@gladiaio/sdk", "api.gladia.io/*"),
-    _sdk("speechmatics", "@speechmatics/real-time-client", "eu.rt.speechmatics.com/*"),
-    _sdk("azure_stt", _AZURE_FOR_NODE, "westeurope.stt.speech.microsoft.com/*"),
-    _sdk("azure_tts", _AZURE_FOR_NODE, "westeurope.tts.speech.microsoft.com/*"),
-    _sdk("revai", "revai-node-sdk", "api.rev.ai/*"),
+    Client("deepgram", "@deepgram/sdk", "api.deepgram.com/*"),
+    Client("assemblyai", "assemblyai", "streaming.assemblyai.com/*"),
+    Client("openai", "openai", "api.openai.com/*"),
+    Client("gemini", "@google/genai", "generativelanguage.googleapis.com/*"),
+    Client("elevenlabs_agent", "@elevenlabs/elevenlabs-js", "api.elevenlabs.io/v1/convai*"),
+    Client("elevenlabs_stt", "@elevenlabs/elevenlabs-js", "api.elevenlabs.io/v1/speech-to-text*"),
+    Client("cartesia", "@cartesia/cartesia-js", "api.cartesia.ai/*"),
+    Client("hume", "hume", "api.hume.ai/*"),
+    Client("soniox", "@soniox/node", "stt-rt.soniox.com/*"),
+    Client("gladia", "@gladiaio/sdk", "api.gladia.io/*"),
+    Client("speechmatics", "@speechmatics/real-time-client", "eu.rt.speechmatics.com/*"),
+    Client("azure_stt", _AZURE_FOR_NODE, "westeurope.stt.speech.microsoft.com/*"),
+    Client("azure_tts", _AZURE_FOR_NODE, "westeurope.tts.speech.microsoft.com/*"),
+    Client("revai", "revai-node-sdk", "api.rev.ai/*"),
 )
 
 
@@ -219,9 +211,12 @@ def _speech_sdk(program: str, mode: str, package: str, place: str) -> Group:
 
     listings = ("requirements.txt",)
     # As the program calls itself.
-    client = _sdk(f"{package} {versions(listings)[package]} {mode}", package, place)
+    name = f"{package} {versions(listings)[package]} {mode}"
+    client = Client(name, package, place, note=program.partition("_")[2])
     hosts = (_host(client),)
-    return Group(f"{program}-{mode}", "Python", "Python", start, (client,), listings, hosts=hosts)
+    return Group(
+        f"{program}-{mode}", "Python", _PYTHON_VERSION, start, (client,), listings, hosts=hosts
+    )
 
 
 # ---- Node
@@ -233,7 +228,7 @@ _NODE_CLIENTS = (
     *_echoing("websocket", "websocket", "websocket-ca"),
     *_echoing("faye-websocket", "faye-websocket"),
     Client("worker-env", "ws", f"{ECHO}/worker-ws", note="in a worker with an environment"),
-    Client("native", "", f"{ECHO}/native"),
+    Client("native", "", f"{ECHO}/native", note="the WebSocket of Node"),
 )
 _NOT_SESSIONS = ("ws-refused", "fetch", "https", "tls", "worker-env-seen")
 
@@ -292,7 +287,7 @@ def _command(*argv: str) -> Callable[[], Program]:
 def _http(name: str, *argv: str) -> Group:
     client = Client(name, "", "", note="no WebSocket: passed through")
     version_of = (argv[0], "--version")
-    return Group(name, "C", "", _command(*argv), (client,), (), version_of, (OTHER,))
+    return Group(name, "Other programs", "", _command(*argv), (client,), (), version_of, (OTHER,))
 
 
 _BUN = ("native", "native-protocols", "native-headers", "ws")
@@ -304,7 +299,7 @@ GROUPS = (
     Group(
         "python",
         "Python",
-        "Python",
+        _PYTHON_VERSION,
         _python_clients("-", *(each.name for each in _PYTHON_CLIENTS), "aiohttp-refused"),
         _PYTHON_CLIENTS,
         _CLIENTS_OF_PYTHON,
@@ -312,7 +307,7 @@ GROUPS = (
     Group(
         "python-twisted",
         "Python",
-        "Python",
+        _PYTHON_VERSION,
         _python_clients("-", "autobahn-twisted"),  # autobahn is for one framework in a process
         _echoing("autobahn", "autobahn-twisted"),
         _CLIENTS_OF_PYTHON,
@@ -321,7 +316,7 @@ GROUPS = (
         Group(
             f"python-websockets-{version}",
             "Python",
-            "Python",
+            _PYTHON_VERSION,
             _python_clients(f"websockets=={version}", *names),
             _echoing(f"websockets=={version}", *names),
         )
@@ -330,7 +325,7 @@ GROUPS = (
     Group(
         "python-sdks",
         "Python",
-        "Python",
+        _PYTHON_VERSION,
         _python_sdks,
         _PYTHON_SDKS,
         ("dialogues-requirements.txt",),

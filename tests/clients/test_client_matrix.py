@@ -5,8 +5,7 @@ Not part of `make test`: `make clients` runs it, and prints how many clients wer
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -70,9 +69,9 @@ def test_client_under_run_sees_what_it_sees_direct(
     printed = direct.printed(client)
     assert printed
     if isinstance(printed, dict):
-        failures = [printed.get(key) for key in ("failed", "error")]
-        failures += [printed["errors"]] * ("sdk" in printed)
-        assert not any(failures), printed
+        # `errors` of a WebSocket client are part of what it has to see when its server ends badly.
+        failures = ["failed", "error", *(["errors"] if "sdk" in printed else [])]
+        assert not any(printed.get(key) for key in failures), printed
     assert len(direct.sessions_of(client)) == bool(client.place)
     assert run.printed(client) == printed
 
@@ -114,13 +113,16 @@ def test_group_that_does_not_trust_the_recorder_fails_once_and_is_named(
         assert is_named(first, client), first.report
 
 
-def test_run_without_catching_records_nine_of_ten_clients(outcomes: Outcomes) -> None:
+def test_run_without_catching_records_nine_of_ten_clients(
+    outcomes: Outcomes, record_property: Callable[[str, object], None]
+) -> None:
     sessions = []
     for group, client in rows():
         future = outcomes.get(group.name)
         if future is not None and future.exception() is None and client.place:
             sessions += future.result()["off"].sessions_of(client)
+    if not sessions:
+        pytest.skip("no client could be had")
     recorded = [each for each in sessions if each["complete"]]
-    others = [each["place"] for each in sessions if not each["complete"]]
-    print(json.dumps({"clients": len(sessions), "recorded": len(recorded), "others": others}))
-    assert len(recorded) >= 0.9 * len(sessions) > 0
+    record_property("recorded with --catch off", f"{len(recorded)} of {len(sessions)}")
+    assert len(recorded) >= 0.9 * len(sessions)
