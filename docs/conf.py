@@ -39,6 +39,7 @@ nitpicky = True
 # Annotations name classes of other projects, whose indexes are not downloaded, and of ours that
 # are not documented. Those stay text. What a docstring refers to is checked.
 nitpick_ignore_regex = [("py:class", r"\w+(\.\w+)+")]
+nitpick_ignore = [("py:class", "DataFrame")]  # of pandas, which is imported for types only
 
 # -- text ------------------------------------------------------------------------------
 default_role = "literal"  # docstrings and help texts are written for people who read the code

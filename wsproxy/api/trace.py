@@ -132,8 +132,8 @@ class Trace:
             side: "app" or "server".
 
         Returns:
-            samples: a numpy array of float32, -1 to 1 at full scale, of shape
-                (samples, channels); and rate, in Hz.
+            The samples, a numpy array of float32, -1 to 1 at full scale, of shape
+            (samples, channels), and their rate in Hz.
 
         Raises:
             InvalidValue: the side is another one.
