@@ -153,7 +153,10 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     "mitmproxy.addons.proxyserver.Proxyserver.listen_addrs": ("embedding", []),
     "mitmproxy.proxy.commands.CloseConnection": ("head_limits relay_layer", ["connection"]),
     "mitmproxy.proxy.commands.SendData": ("head_limits http1_patches", ["connection", "data"]),
-    "mitmproxy.proxy.context.Context": ("relay_layer pass_through_addon pass_through_layer", None),
+    "mitmproxy.proxy.context.Context": (
+        "relay_layer pass_through_addon pass_through_layer trial_addon",
+        None,
+    ),
     "mitmproxy.proxy.events.ConnectionClosed": ("relay_layer connection_control", ["connection"]),
     "mitmproxy.proxy.events.DataReceived": (
         "head_limits http1_patches relay_layer",

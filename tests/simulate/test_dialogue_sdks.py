@@ -182,8 +182,10 @@ def report(request: pytest.FixtureRequest, held: dict[str, Held]) -> dict[str, A
 
 
 @pytest.mark.parametrize("report", places(HEARING), indirect=True)
-def test_sdk_reports_a_sentence_for_speech(report: dict[str, Any]) -> None:
-    assert len(report["transcript"].split()) >= 3, report  # of a sentence
+def test_sdk_reports_words_of_a_turn_for_speech(report: dict[str, Any]) -> None:
+    # A turn ends at a pause, so one has two words at least; how many turns an SDK waits for depends
+    # on when its audio arrives.
+    assert len(report["transcript"].split()) >= 2, report
 
 
 @pytest.mark.parametrize("report", places(SPELLING), indirect=True)
