@@ -33,7 +33,7 @@ test:  ## lint, types, documentation and the test suite, on a newer Python as we
 	@$(MAKE_HERE) -j 3 tests lint docs
 	@$(MAKE_HERE) -j 2 tests-newer legs
 
-check:  ## lint, types and the tests that need no process and no connection: within a minute
+check:  ## lint, types and the main tests that need no process and no connection: within a minute
 	@$(MAKE_HERE) $(READY)
 	@$(MAKE_HERE) -j 2 lint fast-tests
 
@@ -75,7 +75,7 @@ tests: $(COLLECTED)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -r R -m "$(MARKED)"
 
 fast-tests: $(READY)
-	$(BIN)/python -m pytest -n 2 -m "fast and not soak and not cost"
+	$(BIN)/python -m pytest -n 2 -m "fast and not soak and not cost and not one_python"
 
 # Python 3.12 and later get mitmproxy 12, 3.11 gets mitmproxy 11: both are tested.
 tests-newer: $(READY)
