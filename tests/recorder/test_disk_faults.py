@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import logging
 import os
 import resource
@@ -372,6 +373,7 @@ def test_disk_hangs_traffic_continues_and_memory_is_bounded(
 @contextlib.contextmanager
 def no_more_files() -> Iterator[None]:
     """No file can be opened in this process."""
+    gc.collect()  # a file that is closed later would free its descriptor
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     taken: list[int] = []
     try:
