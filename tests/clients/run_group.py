@@ -11,8 +11,6 @@ import http.server
 import json
 import os
 import resource
-import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -24,6 +22,7 @@ sys.path[:0] = [str(_TESTS / "clients"), str(_TESTS / "support"), str(_TESTS)]
 
 import own_settings  # noqa: E402, F401
 from echo_servers import echo_servers  # noqa: E402
+from ended_program import Hung, run_to_end  # noqa: E402
 from frame_log import TracedSession, UpstreamSession, read_trace  # noqa: E402
 from machine import ADDRESS, make_network, name_hosts, trust  # noqa: E402
 from tls_authority import make_authority  # noqa: E402
@@ -92,25 +91,12 @@ def _finished(argv: list[str], env: dict[str, str], errors: Path) -> tuple[int, 
     """The status, standard output and standard error of a program.
 
     Raises:
-        TimeoutError: it did not end; the message has the stacks of its Python processes.
+        Hung: it did not end; the message has the program's errors as well.
     """
-    process = subprocess.Popen(
-        argv,
-        env=env | {"PYTHONFAULTHANDLER": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
     try:
-        output, report = process.communicate(timeout=_PATIENCE)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGABRT)
-        output, report = process.communicate()
-        raise TimeoutError(
-            f"{argv} did not end\n{output}\n{report}\n{errors.read_text()}"
-        ) from None
-    return process.returncode, output, report
+        return run_to_end(argv, env, _PATIENCE)
+    except Hung as error:
+        raise Hung(f"{error}\n{errors.read_text()}") from None
 
 
 def _kept(env: dict[str, str]) -> list[str]:

@@ -68,7 +68,7 @@ class Broken:
         return replace(self.setup, env={**self.setup.env, **variables})
 
     def for_record(self, **variables: str) -> Setup:
-        """For `wsproxy record`, with variables as its greeting tells to set them."""
+        """For `wsproxy record`, with the variables that its first lines name."""
         ca = str(self.setup.ca)
         names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
         return replace(self.with_env(**dict.fromkeys(names, ca) | variables), is_run=False)

@@ -1,4 +1,4 @@
-"""TLS clients are told apart by their client hello, and recognized again."""
+"""The fingerprint of a client hello is the same for one TLS client and differs between clients."""
 
 from __future__ import annotations
 

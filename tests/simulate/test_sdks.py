@@ -7,8 +7,6 @@ outside of the tree: WSPROXY_TEST_CACHE, or the platform's own cache folder.
 import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 
 import client_packages
 from client_packages import HERE
+from ended_program import run_to_end
 from sdk_clients import EACH, Authority, Client, Record, RecordHere, Run, Seen, Serve
 from tls_authority import make_authority
 from wsproxy.audio.synthetic_speech import speech
@@ -81,26 +80,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return make_authority(tmp_path_factory.mktemp("tls"), ["localhost", "127.0.0.1"])
 
 
-class Hung(Exception):
-    """A program did not end; the message has the stacks of its Python processes."""
-
-
 def finished(command: list[str], env: dict[str, str], statuses: Sequence[int] = (0,)) -> str:
     """What a command prints, which has to end with one of these, and in time."""
-    process = subprocess.Popen(
-        command,
-        env=env | {"PYTHONFAULTHANDLER": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        out, err = process.communicate(timeout=90)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGABRT)
-        raise Hung(process.communicate()[1]) from None
-    assert process.returncode in statuses, err
+    status, out, err = run_to_end(command, env, 90)
+    assert status in statuses, err
     return out
 
 

@@ -23,7 +23,7 @@ from . import passed_through
 from .catalog_option import catalog_option
 from .logs import info_on_stderr
 from .recording_options import ended_lines, recording_options, session_line, settings_of, warnings
-from .view_process import viewing
+from .viewing import viewing
 
 if TYPE_CHECKING:
     from wsproxy.proxy import embedding

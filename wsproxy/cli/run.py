@@ -34,7 +34,7 @@ from .recording_options import (
     settings_of,
     warnings,
 )
-from .view_process import viewing
+from .viewing import viewing
 
 if TYPE_CHECKING:
     from wsproxy.proxy import embedding

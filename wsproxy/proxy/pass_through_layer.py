@@ -7,7 +7,6 @@ layers know of a failed handshake with the server before the client does.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Protocol
 
 from mitmproxy.connection import Connection, Server
@@ -23,7 +22,6 @@ from OpenSSL import SSL
 from wsproxy.session import Session
 
 from . import connection_control, relay_layer
-from .relay import Leg, Relay
 
 
 class Decision(Protocol):
@@ -119,14 +117,11 @@ class TlsLayer(layer.Layer):
         yield from super().handle_event(event)
 
 
-class PassThroughLayer(layer.Layer):
+class PassThroughLayer(relay_layer.RelayingLayer):
     """Relays a connection verbatim, with the relay of recorded sessions but without a record."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._relay: Relay | None = None
-        self._legs: tuple[Leg, ...] = ()
-        self._no_timeout = ExitStack()
         self._ended = False
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
@@ -140,36 +135,22 @@ class PassThroughLayer(layer.Layer):
             else:
                 self._ended = True
                 yield commands.CloseConnection(context.client)
-        elif isinstance(event, events.DataReceived) and self._relay is not None:
-            # mitmproxy had read it before the relay took over.
-            self._relay.data(self._leg_of(event.connection), bytes(event.data))
+        elif isinstance(event, events.DataReceived):
+            self._add_early(event)
         elif isinstance(event, events.ConnectionClosed) and self._ended:
             for connection in (context.client, context.server):
                 yield commands.CloseConnection(connection)
 
     def _start(self) -> layer.CommandGenerator[None]:
-        context, sink = self.context, relay_layer.UnrecordedSink()
+        context = self.context
         try:
-            handler, self._legs = relay_layer.make_legs(context, context.server, context.layers)
+            handler, legs = relay_layer.make_legs(context, context.server, context.layers)
         except relay_layer.NotRelayable:
             stock = TCPLayer(context, ignore=True)
             self._handle_event = stock.handle_event  # type: ignore[method-assign]
             yield from stock.handle_event(events.Start())
             return
-        relay_layer.disarm_watchdog(handler, self._no_timeout)
-        client, server = self._legs
-        relay = relay_layer.make_relay(handler, (client, server), sink, self._no_timeout.close)
-        sink.attach(relay, self._finish)
-        self._relay = relay
-        # Older than anything that the relay will read. It sees an end in there as well.
-        for event in self._paused_event_queue:
-            if isinstance(event, events.DataReceived):
-                relay.data(self._leg_of(event.connection), bytes(event.data))
-        self._paused_event_queue.clear()
-        relay.start()
-
-    def _leg_of(self, connection: Connection) -> Leg:
-        return self._legs[0 if connection == self.context.client else 1]
+        self._start_relay(handler, legs, relay_layer.UnrecordedSink())
 
     def _finish(self, session: Session) -> None:
         """Both connections are lost, and mitmproxy may have seen that before the relay began."""

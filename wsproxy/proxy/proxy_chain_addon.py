@@ -1,8 +1,8 @@
 """The mitmproxy addon that connects to servers through the proxies of the user's environment.
 
 mitmproxy's own upstream mode sends every connection to one proxy, and reports a proxy that
-refuses only after the client has been told that it is connected. Here mitmproxy keeps its mode,
-and only the opening of a connection is replaced: by `install`, which changes one attribute.
+refuses only after the client has got the answer that it is connected. Here mitmproxy keeps its
+mode, and only the opening of a connection is replaced: by `install`, which changes one attribute.
 """
 
 from __future__ import annotations

@@ -79,7 +79,42 @@ class NotRelayable(Exception):
     """The relay cannot use the connections of a flow; the message is the reason."""
 
 
-class RelayLayer(layer.Layer):
+class RelayingLayer(layer.Layer):
+    """A layer that hands its two connections to a relay."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._relay: Relay | None = None
+        self._legs: tuple[Leg, Leg] | None = None
+        self._no_timeout = ExitStack()
+
+    def _start_relay(
+        self, handler: ConnectionHandler, legs: tuple[Leg, Leg], sink: RelaySink
+    ) -> None:
+        """Relay from now on; `_finish` is called with the session once its trace is complete."""
+        disarm_watchdog(handler, self._no_timeout)
+        self._legs = legs
+        self._relay = make_relay(handler, legs, sink, self._no_timeout.close)
+        sink.attach(self._relay, self._finish)
+        # Data received until now is older than anything that the relay will read.
+        # The relay sees an end in there as well, when it takes over.
+        for event in self._paused_event_queue:
+            if isinstance(event, events.DataReceived):
+                self._add_early(event)
+        self._paused_event_queue.clear()
+        self._relay.start()
+
+    def _add_early(self, event: events.DataReceived) -> None:
+        """Relay what mitmproxy had read before the relay took over; nothing without a relay."""
+        if self._relay is not None and self._legs is not None:
+            leg = self._legs[0 if event.connection == self.context.client else 1]
+            self._relay.data(leg, bytes(event.data))
+
+    def _finish(self, session: Session) -> None:
+        raise NotImplementedError
+
+
+class RelayLayer(RelayingLayer):
     """Relays an upgraded flow verbatim and fires websocket_start and websocket_end."""
 
     def __init__(
@@ -92,41 +127,20 @@ class RelayLayer(layer.Layer):
     ) -> None:
         super().__init__(context)
         self._flow = flow
-        self._handler = handler
-        self._legs = legs
-        self._sink = sink
-        self._relay: Relay | None = None
-        self._no_timeout = ExitStack()
+        self._relayed = handler, legs, sink
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, events.Start):
             yield websocket.WebsocketStartHook(self._flow)
-            self._start()
-        elif isinstance(event, events.DataReceived) and self._relay is not None:
-            # mitmproxy had read it before the relay took over.
-            self._relay.data(self._leg_of(event.connection), bytes(event.data))
+            self._start_relay(*self._relayed)
+        elif isinstance(event, events.DataReceived):
+            self._add_early(event)
         elif isinstance(event, RelayEnded):
             yield websocket.WebsocketEndHook(self._flow)
             self._flow.live = False
             for connection in (self._flow.client_conn, self._flow.server_conn):
                 yield commands.CloseConnection(connection)
         # Other events come from connections that were handed back: both are lost.
-
-    def _start(self) -> None:
-        disarm_watchdog(self._handler, self._no_timeout)
-        relay = make_relay(self._handler, self._legs, self._sink, self._no_timeout.close)
-        self._sink.attach(relay, self._finish)
-        self._relay = relay
-        # Data received while the hook ran is older than anything that the relay will read.
-        # The relay sees an end in there as well, when it takes over.
-        for event in self._paused_event_queue:
-            if isinstance(event, events.DataReceived):
-                relay.data(self._leg_of(event.connection), bytes(event.data))
-        self._paused_event_queue.clear()
-        relay.start()
-
-    def _leg_of(self, connection: Connection) -> Leg:
-        return self._legs[0 if connection == self._flow.client_conn else 1]
 
     def _finish(self, session: Session) -> None:
         """The trace is complete: set how the session ended, and end the flow."""

@@ -104,7 +104,7 @@ class Hub:
                 content.poll()
             except TraceError:
                 content.close()
-                del self._live[session]  # its pages are told to load again, and show the error
+                del self._live[session]  # its pages load again, and show the error
 
     def _live_page(self, session: str, path: Path) -> list[str]:
         content = self._live.get(session)

@@ -33,7 +33,7 @@ API = "api.deepgram.com"
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Of the API and of another server; nobody trusts it but those who are told to."""
+    """Of the API and of another server; a client trusts it only if its test says so."""
     return Certificate.make(tmp_path_factory.mktemp("tls") / "server.pem", (API, "git.example.com"))
 
 

@@ -130,7 +130,6 @@ and `explain`, from 1. `c` is the client (the app), `s` the server. An unknown v
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from wsproxy.report import json_schema
@@ -254,7 +253,7 @@ def _session(content: SessionContent, explained: Explanation) -> dict[str, Any]:
         "closed_by": session.closed_by,
         "close_code": close.code if close else None,
         "close_reason": short(close.reason, _TEXT) if close else None,
-        "started_at": _iso(start.started_at_ns) if start else None,
+        "started_at": json_schema.iso_time(start.started_at_ns) if start else None,
         "opened": _s(session.opened_ns),
         "ended": _s(session.ended_ns),
         "duration": _s(session.duration_ns),
@@ -278,13 +277,6 @@ def incomplete(content: SessionContent) -> list[str]:
     if session.end is None:
         lines.append("The session is still open, or its trace is truncated.")
     return lines
-
-
-def _iso(unix_ns: int) -> str | None:
-    try:
-        return datetime.fromtimestamp(unix_ns / 1e9, UTC).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError, OSError):
-        return None
 
 
 def _finding(found: dict[str, Any]) -> dict[str, Any]:

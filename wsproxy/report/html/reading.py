@@ -21,7 +21,7 @@ from wsproxy.trace import Bytes, FrameRecord, FrameRun, Record, TraceReader, bou
 from .frame_table import FrameTable
 from .track_recorder import TrackRecorder
 
-MAX_AUDIO = "20MB"  # of a page, unless told otherwise
+MAX_AUDIO = "20MB"  # of a page, by default
 KEPT_RESULTS = 2000  # transcript results from the beginning, and as many from the end
 MAX_SHOWN_TRACKS = 4
 MAX_NAMED = 200  # frames of the evidence that are shown in any case

@@ -2,6 +2,9 @@
 
 const LANES = { finding: 16, audio: 44, messages: 16, words: 20 };
 const TICKS = 18; // pixels for the numbers of the axis
+const COLOURS = [
+  "text", "soft", "line", "panel", "app", "server", "error", "warning", "info", "link",
+];
 const TRACKS = 3; // of one direction are drawn
 
 class TimeAxis {
@@ -15,7 +18,10 @@ class TimeAxis {
     this.#build();
     this.#arrange();
     new ResizeObserver(() => this.draw()).observe(this.canvas);
-    onColours(() => this.draw());
+    onColours(() => {
+      this.palette = null;
+      this.draw();
+    });
     cursor.addEventListener("move", ({ detail }) => this.#follow(detail));
     this.#follow({ t: cursor.t });
   }
@@ -236,11 +242,7 @@ class TimeAxis {
     canvas.height = Math.round(this.height * ratio);
     const pen = canvas.getContext("2d");
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    this.palette = Object.fromEntries(
-      ["text", "soft", "line", "panel", "app", "server", "error", "warning", "info", "link"].map(
-        (name) => [name, colour(name)],
-      ),
-    );
+    this.palette ??= Object.fromEntries(COLOURS.map((name) => [name, colour(name)]));
     pen.clearRect(0, 0, width, this.height);
     pen.font = "11px system-ui, sans-serif";
     pen.textBaseline = "middle";
@@ -291,9 +293,10 @@ class TimeAxis {
     const half = lane.height / 2 - 3;
     this.#shade(pen, lane, y);
     pen.fillStyle = this.palette[lane.side === "c" ? "app" : "server"];
+    let to = lane.track.positionAt(this.timeAt(0));
     for (let x = 0; x < width; x += 1) {
-      const from = lane.track.positionAt(this.timeAt(x));
-      const to = lane.track.positionAt(this.timeAt(x + 1));
+      const from = to;
+      to = lane.track.positionAt(this.timeAt(x + 1));
       const range = from === null || to === null ? null : lane.track.range(from, to);
       if (!range) continue;
       const top = middle - range[1] * half;

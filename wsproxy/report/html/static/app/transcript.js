@@ -53,7 +53,8 @@ class Transcript {
       const key = JSON.stringify([result.channel, Boolean(result.agent)]);
       const interims = this.waiting.get(key) ?? [];
       if (!result.final) {
-        this.waiting.set(key, [...interims, result]);
+        interims.push(result);
+        this.waiting.set(key, interims);
         continue;
       }
       turns.push(this.#turn(result, interims));
