@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -174,9 +175,26 @@ def accepting(listener: socket.socket, serve: Callable[[socket.socket], None]) -
 
 
 def unused_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
+    """A port that nobody listens on.
+
+    For programs that take no port 0. It is none that the system gives to sockets by itself, and
+    each worker of pytest has its own: nobody else takes it before the program does.
+    """
+    while True:
+        port = next(_ports)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
+def _own_ports() -> Iterator[int]:
+    """Ports below those of Linux (32768) and of macOS (49152), again and again."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = range(20_000 + worker % 6 * 2000, 22_000 + worker % 6 * 2000)
+    first = os.getpid() % len(ports)  # another run of pytest begins elsewhere
+    return itertools.cycle([*ports[first:], *ports[:first]])
+
+
+_ports = _own_ports()
 
 
 def listens(port: int) -> bool:
