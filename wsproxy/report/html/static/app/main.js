@@ -77,9 +77,14 @@ function addCopyButtons(place) {
   for (const code of place.querySelectorAll("code.copy")) {
     code.after(" ", copyButton("Copy", () => code.textContent));
   }
+  for (const old of place.querySelectorAll("button[data-copies]")) {
+    const text = () => document.getElementById(old.dataset.copies).textContent;
+    old.replaceWith(copyButton(old.textContent, text));
+  }
+  place.querySelectorAll(".scripted").forEach((each) => (each.hidden = false));
   for (const text of place.querySelectorAll('pre[id$="markdown"]')) {
     const heading = text.closest("section").querySelector("h2");
-    heading.after(copyButton("Copy for bug report", () => text.textContent));
+    heading.after(copyButton("Copy Markdown", () => text.textContent));
   }
 }
 

@@ -19,6 +19,7 @@ class Player {
     this.audio = make("audio", { preload: "metadata" });
     this.place = make("div", { className: "waveform" });
     this.play = button("Play", () => this.toggle(), { className: "play" });
+    this.play.setAttribute("aria-label", `Play ${this.name}`);
     this.clock = make("output", { className: "clock" });
     const speed = make(
       "select",
@@ -56,10 +57,15 @@ class Player {
     this.wave.on("ready", () => this.#addRegions());
     this.wave.on("interaction", (a) => this.#moved(a));
     this.wave.on("timeupdate", (a) => this.#tick(a));
-    this.wave.on("play", () => (this.play.textContent = "Pause"));
-    this.wave.on("pause", () => (this.play.textContent = "Play"));
-    this.wave.on("finish", () => (this.play.textContent = "Play"));
+    this.wave.on("play", () => this.#name("Pause"));
+    this.wave.on("pause", () => this.#name("Play"));
+    this.wave.on("finish", () => this.#name("Play"));
     this.#tick(0);
+  }
+
+  #name(action) {
+    this.play.textContent = action;
+    this.play.setAttribute("aria-label", `${action} ${this.name}`);
   }
 
   // Also the default: loading the file sets the speed to that.
@@ -79,7 +85,14 @@ class Player {
   #addRegions() {
     this.regionsPlugin.clearRegions();
     for (const { start, end, shade, title } of this.regions) {
-      const content = make("span", { className: "region-title", title }, title);
+      const isWide = ((end - start) / this.duration) * this.place.clientWidth > 7 * title.length + 10;
+      const content = make("span", { title }, isWide ? title : "");
+      // The waveform is in a shadow tree: style sheets of the page do not reach it.
+      Object.assign(content.style, {
+        display: "block",
+        padding: "0 3px",
+        font: "11px system-ui, sans-serif",
+      });
       const region = this.regionsPlugin.addRegion({
         start,
         end,
@@ -105,6 +118,7 @@ class Player {
 
   async toggle() {
     if (this.wave.isPlaying()) {
+      this.until = Infinity;
       this.wave.pause();
       return;
     }
@@ -116,10 +130,12 @@ class Player {
     await this.wave.play();
   }
 
-  async playFrom(a) {
+  // Plays from a position, to another one or to the end.
+  async playFrom(a, until = Infinity) {
     this.wave.pause();
     await this.#ready();
     this.wave.setTime(a);
+    this.until = until;
     await this.toggle();
   }
 
@@ -130,7 +146,9 @@ class Player {
 
   #tick(a) {
     this.clock.textContent = `${a.toFixed(2)} of ${this.duration.toFixed(2)} s`;
-    if (this.wave.isPlaying()) this.#moved(a);
+    if (!this.wave.isPlaying()) return;
+    if (a >= this.until) this.wave.pause();
+    this.#moved(a);
   }
 
   // Waits where the cursor is, unless it plays.
@@ -161,6 +179,7 @@ function trackPlayer(track, cursor) {
   return new Player(
     {
       side: track.side,
+      name: `the audio of the ${SIDES[track.side]}`,
       channels: 1,
       peaks: trackPeaks(track),
       duration: audio.seconds,
@@ -306,10 +325,10 @@ class Players {
     if (mix.possible) this.#offer(mix);
   }
 
-  // Plays a track, from a position in it.
-  play(track, a) {
+  // Plays a track, from a position in it, to another one or to its end.
+  play(track, a, until = Infinity) {
     const player = this.players[this.session.tracks.indexOf(track)];
-    if (player) player.playFrom(Math.max(0, a - track.audio.start));
+    if (player) player.playFrom(Math.max(0, a - track.audio.start), until - track.audio.start);
   }
 
   get any() {
@@ -342,6 +361,7 @@ class Players {
     this.both = new Player(
       {
         side: "both",
+        name: "both sides",
         channels: 2,
         peaks,
         duration,
