@@ -94,7 +94,7 @@ class TimeAxis {
       "aria-valuemin": "0",
       "aria-describedby": id,
     });
-    this.line = make("output", { className: "under-cursor" });
+    this.line = make("span", { className: "under-cursor" });
     this.controls = make(
       "div",
       { className: "controls" },

@@ -3,6 +3,7 @@
 const ROW = 26; // pixels
 const PREVIEW = 300; // characters of content in a row
 const TREE_NODES = 5000;
+const SPOKEN = 120; // characters of the content that a screen reader is given
 const AROUND = 1; // seconds of audio shown before and after a message's
 // Base64 in a message, and what the page has in place of it.
 const AUDIO_TEXT = /(^|")[\w+/=-]{60,}|… \(\d+ (characters|numbers)\)/;
@@ -69,7 +70,7 @@ class FrameTable {
       },
       this.table,
     );
-    this.details = make("div", { className: "details", "aria-live": "polite" });
+    this.details = make("div", { className: "details", tabIndex: 0, role: "region", "aria-label": "The chosen frame" });
     this.element = make("div", { className: "frame-browser" }, filter, this.window, this.details);
     new ResizeObserver(() => this.#render()).observe(this.window);
   }
@@ -174,6 +175,7 @@ class FrameTable {
       make("td", {}, make("code", {}, content.slice(0, PREVIEW)), notes ? make("em", {}, ` (${notes})`) : null),
     );
     element.setAttribute("aria-rowindex", index + 2);
+    if (row === this.chosen) element.setAttribute("aria-current", "true");
     return element;
   }
 
@@ -185,6 +187,7 @@ class FrameTable {
     const row = this.rows[Math.min(Math.max(at + step, 0), this.rows.length - 1)];
     this.cursor.moveToRow(row, this);
     this.choose(row);
+    announce(`${this.frames.title(row)}, ${seconds(this.frames.t[row])}: ${this.frames.content[row].slice(0, SPOKEN)}`);
   }
 
   #follow({ row, by }) {

@@ -14,6 +14,12 @@ class SessionView {
     this.table = new FrameTable(this.session, this.cursor, this.players);
   }
 
+  // Shows a time, and plays the audio around it.
+  hear(t) {
+    this.cursor.moveTo(t);
+    this.players.playAround(t);
+  }
+
   showAxis() {
     const time = this.session.element("time");
     time.append(this.axis.element);
@@ -73,7 +79,20 @@ document.addEventListener("keydown", (event) => {
   views.at(-1)?.players.toggle();
 });
 
-function addCopyButtons(place) {
+// A button at each finding of which something can be heard.
+function addHearButtons(place) {
+  for (const article of place.querySelectorAll(".finding[data-finding]")) {
+    const view = views.find(({ session }) => article.id.startsWith(`${session.prefix}finding-`));
+    const finding = view.session.findings[Number(article.dataset.finding)];
+    const t = finding ? view.session.timeOf(finding) : null;
+    if (t === null || !view.players.any) continue;
+    const label = "Hear this moment";
+    article.querySelector("h3").append(" ", button(label, () => view.hear(t), { className: "hear", title: `the audio around ${seconds(t)}` }));
+  }
+}
+
+function addButtons(place) {
+  addHearButtons(place);
   for (const code of place.querySelectorAll("code.copy")) {
     code.after(" ", copyButton("Copy", () => code.textContent));
   }
@@ -88,7 +107,7 @@ function addCopyButtons(place) {
   }
 }
 
-addCopyButtons(document);
+addButtons(document);
 addEventListener("hashchange", showHash);
 showHash();
 document.documentElement.dataset.scripted = "";

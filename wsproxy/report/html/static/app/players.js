@@ -8,6 +8,8 @@ const REGIONS = [
 ];
 const LONGEST_MIX = 20 * 60; // seconds: the mix is kept uncompressed in memory
 const MIX_RATE = 16000;
+const BEFORE = 4; // seconds that are played before a moment
+const AFTER = 2; // and after it
 
 // One player with a waveform. Positions are seconds of its own audio.
 class Player {
@@ -20,7 +22,7 @@ class Player {
     this.place = make("div", { className: "waveform" });
     this.play = button("Play", () => this.toggle(), { className: "play" });
     this.play.setAttribute("aria-label", `Play ${this.name}`);
-    this.clock = make("output", { className: "clock" });
+    this.clock = make("span", { className: "clock" }); // not a live region: it moves while it plays
     const speed = make(
       "select",
       { onchange: () => this.#setSpeed(Number(speed.value)) },
@@ -329,6 +331,16 @@ class Players {
   play(track, a, until = Infinity) {
     const player = this.players[this.session.tracks.indexOf(track)];
     if (player) player.playFrom(Math.max(0, a - track.audio.start), until - track.audio.start);
+  }
+
+  // Plays what was heard around a time of the session, of the side that was heard last before it.
+  playAround(t) {
+    let latest = null;
+    this.session.tracks.forEach((track, index) => {
+      const heard = this.players[index] && track.lastBefore(t);
+      if (heard && (!latest || heard.at > latest.at)) latest = { track, ...heard };
+    });
+    if (latest) this.play(latest.track, latest.a - BEFORE, latest.a + AFTER);
   }
 
   get any() {

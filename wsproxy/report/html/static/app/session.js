@@ -176,6 +176,16 @@ class Track {
     return interpolate(times, this.positions, t);
   }
 
+  // The last position that had arrived at a time, and when it had: {a, at}; null where none had.
+  lastBefore(t) {
+    const { positions, times } = this;
+    if (!times.length || t < times[0]) return null;
+    const at = Math.min(t, times.at(-1));
+    const a = interpolate(times, positions, at);
+    const first = firstAtLeast(positions, a - 1e-6); // where a time without audio begins
+    return { a, at: Math.abs(positions[first] - a) < 1e-6 ? Math.min(at, times[first]) : at };
+  }
+
   // The lowest and the highest sample between two positions, -1 to 1; null without samples.
   range(from, to) {
     if (!this.peaks || to <= from) return null;
