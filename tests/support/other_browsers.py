@@ -64,17 +64,23 @@ class _Waiting:
     def evaluate(self, expression: str) -> Any:
         raise NotImplementedError
 
+    def _scroll_to(self, selector: str) -> None:
+        """Scroll to an element, until it stays where it is."""
+        place = json.dumps({"block": "center"})
+        top = (
+            f"((e) => (e.scrollIntoView({place}), e.getBoundingClientRect().top))"
+            f"(document.querySelector({json.dumps(selector)}))"
+        )
+        before = None
+        while (now := self.evaluate(top)) != before:
+            before = now
+            time.sleep(0.05)
+
     def until(self, expression: str, seconds: float = 30.0) -> None:
         end = time.monotonic() + seconds
         while not self.evaluate(expression):
             assert time.monotonic() < end, f"still false: {expression}"
             time.sleep(0.05)
-
-
-def _shown(selector: str) -> str:
-    """An expression that scrolls to an element; its value is true."""
-    place = json.dumps({"block": "center"})
-    return f"document.querySelector({json.dumps(selector)}).scrollIntoView({place}) === undefined"
 
 
 def _mouse_click(origin: object) -> dict[str, Any]:
@@ -124,7 +130,7 @@ class FirefoxTab(_Waiting):
         return None if text is None else json.loads(text)
 
     def click(self, selector: str) -> None:
-        self.evaluate(_shown(selector))
+        self._scroll_to(selector)
         found = self._result(f"document.querySelector({json.dumps(selector)})")
         origin = {"type": "element", "element": {"sharedId": found["sharedId"]}}
         self._send("input.performActions", context=self._context, actions=[_mouse_click(origin)])
@@ -177,7 +183,7 @@ class WebKitTab(_Waiting):
         return self._send("POST", "/execute/sync", script=f"return {expression}", args=[])
 
     def click(self, selector: str) -> None:
-        self.evaluate(_shown(selector))
+        self._scroll_to(selector)
         found = self._send("POST", "/element", using="css selector", value=selector)
         self._send("POST", "/actions", actions=[_mouse_click(found)])
 
