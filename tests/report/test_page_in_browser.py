@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from browser import OpenPage, chromium, needs_browser, until
 from commands import wsproxy
 from html_page import MARKUP, RATE, html_of, listening
-from sessions import APP, SERVER, Records, audio, closed, opened, text_message, write
+from sessions import APP, REFUSED, SERVER, Records, audio, closed, opened, text_message, write
 from speech_sessions import spoken
 from wsproxy.catalog import load
 from wsproxy.report.html.pair_page import pair_page
@@ -316,11 +316,35 @@ def test_keys_move_zoom_and_step_through_findings(open_page: Open) -> None:
     expect(page.locator("tr.chosen")).to_have_attribute("data-frame-number", str(before - 1))
 
 
+@pytest.fixture(scope="module")
+def pages(trace: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A page of each kind."""
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "in").mkdir()
+    agent = write(folder / "in" / "agent.wstrace", dialogue(), provider="openai", api="realtime")
+    refused = write(folder / "in" / "refused.wstrace", REFUSED)
+    found = {}
+    for name, given in {
+        "session": [trace],
+        "agent": [agent],
+        "refused": [refused],
+        "pair": [trace, agent],
+        "index": [folder / "in"],
+    }.items():
+        out = folder / name if name == "index" else folder / f"{name}.html"
+        done = wsproxy("report", *given, "--out", out)
+        assert done.returncode == 0, done.stderr
+        found[name] = out / "index.html" if name == "index" else out
+    return found
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", ["session", "agent", "refused", "pair", "index"])
 def test_page_has_no_serious_accessibility_violation(
-    open_page: Open, trace: Path, scheme: str
+    browser: Browser, pages: dict[str, Path], kind: str, scheme: str
 ) -> None:
-    page = open_page(trace, color_scheme=scheme, bypass_csp=True).page
+    opened_page = OpenPage(browser, pages[kind], color_scheme=scheme, bypass_csp=True)
+    page = opened_page.page
     page.evaluate(AXE.read_text("utf-8"))
     result = page.evaluate("axe.run()")
     serious = [
@@ -329,11 +353,50 @@ def test_page_has_no_serious_accessibility_violation(
         if each["impact"] in {"serious", "critical"}
     ]
     assert serious == []
+    opened_page.close()
 
 
-def test_phone_needs_no_sideways_scrolling(open_page: Open, trace: Path) -> None:
-    page = open_page(trace, viewport={"width": 375, "height": 700}).page
-    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+@pytest.mark.parametrize("kind", ["session", "agent", "refused", "pair", "index"])
+def test_phone_needs_no_sideways_scrolling(
+    browser: Browser, pages: dict[str, Path], kind: str
+) -> None:
+    opened_page = OpenPage(browser, pages[kind], viewport={"width": 360, "height": 700})
+    assert opened_page.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert opened_page.problems == []
+    opened_page.close()
+
+
+def test_printed_page_has_no_controls_and_the_numbers_first(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    opened_page = OpenPage(browser, pages["session"], color_scheme="dark")
+    page = opened_page.page
+    page.emulate_media(media="print")
+    assert [each for each in page.get_by_role("button").all() if each.is_visible()] == []
+    names = ("numbers", "findings", "frames")
+    boxes = [page.locator(f"#{name}").bounding_box() for name in names]
+    tops = [box["y"] for box in boxes if box]
+    assert len(tops) == len(names)
+    assert tops == sorted(tops)
+    assert page.locator("#frames table").first.is_visible()
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(ground) == "rgb(255, 255, 255)"
+    opened_page.close()
+
+
+def test_index_is_filtered_by_text_and_outcome(browser: Browser, pages: dict[str, Path]) -> None:
+    opened_page = OpenPage(browser, pages["index"])
+    page = opened_page.page
+    rows = page.locator("#sessions tbody tr:visible")
+    expect(rows).to_have_count(2)
+    page.get_by_label("Filter", exact=True).fill("refused")
+    expect(rows).to_have_count(1)
+    expect(page.locator("#count")).to_have_text("1 of 2 sessions")
+    page.get_by_label("Filter", exact=True).fill("")
+    page.get_by_role("combobox", name="Outcome").select_option("failed")
+    expect(rows).to_have_count(1)
+    assert opened_page.problems == []
+    opened_page.close()
 
 
 def test_nothing_in_a_trace_runs(open_page: Open, tmp_path: Path) -> None:
