@@ -151,7 +151,7 @@ def _assert_first_finding_is_at_the_top(page: Page, shown: Explanation) -> None:
     if first is None or first.severity == "info":
         assert said == []
     else:
-        assert said == [first.title, *first.remedies[:1]]
+        assert said == [first.title, *first.seen[:1], *first.remedies[:1]]
 
 
 def _assert_speech(page: Page, timeline: dict[str, Any], found: Latency) -> None:

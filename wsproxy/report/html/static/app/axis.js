@@ -111,13 +111,12 @@ class TimeAxis {
       { id, className: "hint" },
       ...sign("app", "app "),
       ...sign("server", "server "),
-      ...sign("gap", "a second or more without messages "),
+      ...sign("gap", "1 s or more without messages "),
       "▼ finding ■ ping, pong, close. ",
       make(
         "span",
         { className: "how" },
-        "Click to choose a time, drag to move, Ctrl and wheel to zoom. Keys: arrows, + and −, 0 for " +
-          "all, n and p for findings.",
+        "Click to choose a time, drag to move, Ctrl and wheel to zoom. Keys: arrows, + − 0, n p.",
       ),
     );
     this.element = make("div", { className: "time-axis" }, this.controls, this.canvas, help);

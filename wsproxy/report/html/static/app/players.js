@@ -46,10 +46,7 @@ class Player {
       peaks: this.peaks,
       duration: this.duration,
       height: this.channels === 2 ? 48 : 72,
-      splitChannels: this.channels === 2 ? [{}, {}] : undefined,
-      waveColor: colour(this.channels === 2 ? "soft" : this.side === "c" ? "app" : "server"),
-      progressColor: colour("link"),
-      cursorColor: colour("link"),
+      ...this.#colours(),
       cursorWidth: 2,
       dragToSeek: true,
       cspNonce: document.querySelector("style[nonce]")?.nonce,
@@ -77,11 +74,18 @@ class Player {
   }
 
   #recolour() {
-    this.wave.setOptions({
-      waveColor: colour(this.channels === 2 ? "soft" : this.side === "c" ? "app" : "server"),
-      progressColor: colour("link"),
-      cursorColor: colour("link"),
-    });
+    this.wave.setOptions(this.#colours());
+  }
+
+  #colours() {
+    const [app, server, link] = ["app", "server", "link"].map(colour);
+    const split = [app, server].map((waveColor) => ({ waveColor, progressColor: link }));
+    return {
+      splitChannels: this.channels === 2 ? split : undefined,
+      waveColor: this.side === "c" ? app : server,
+      progressColor: link,
+      cursorColor: link,
+    };
   }
 
   #addRegions() {
