@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from audio_samples import mulaw
 from bug_report import Report
 from provider_sessions import (
     ELEVENLABS_KEY,
@@ -74,13 +75,13 @@ def greets(session: WireSession) -> WireSession:
     text = {"agent_response": HELLO}
     session.server({"type": "agent_response", "agent_response_event": text}, after=0.2)
     for number in range(4):
-        event = {"audio_base_64": b64(pcm(0.5, 8000)[:4000]), "event_id": number + 1}
+        event = {"audio_base_64": b64(mulaw(pcm(0.5, 8000))), "event_id": number + 1}
         session.server({"type": "audio", "audio_event": event})
     return session
 
 
 def user_speaks(session: WireSession, size: int = 320, seconds: float = 2.0) -> WireSession:
-    data = bytes(value >> 1 | 0x80 for value in pcm(seconds, 8000)[1::2])
+    data = mulaw(pcm(seconds, 8000))
     return session.stream(
         chunks(data, size), size / 8000, lambda each: {"user_audio_chunk": b64(each)}
     )

@@ -134,7 +134,7 @@ REPORTS = [
     ),
     Report(
         "gem-closed-in-setup",
-        "model",
+        "unknown",
         "google-gemini/gemini-cli#27178",
         "Voice Mode fails with 'Connection Closed. Code: 1000' despite correct audio format",
         "1000 without a reason",
