@@ -15,9 +15,14 @@ class TimeAxis {
     this.range = [0, session.end];
     [this.from, this.to] = this.range;
     this.onShow = () => {};
+    // Pixels. The canvas is not asked for each mark: that lays out the page again.
+    this.width = 0;
     this.#build();
     this.#arrange();
-    new ResizeObserver(() => this.draw()).observe(this.canvas);
+    new ResizeObserver(() => {
+      this.width = this.canvas.clientWidth;
+      this.draw();
+    }).observe(this.canvas);
     onColours(() => {
       this.palette = null;
       this.draw();
@@ -159,7 +164,7 @@ class TimeAxis {
   }
 
   get perPixel() {
-    return (this.to - this.from) / Math.max(1, this.canvas.clientWidth);
+    return (this.to - this.from) / Math.max(1, this.width);
   }
 
   timeAt(x) {
@@ -234,8 +239,7 @@ class TimeAxis {
   }
 
   #paint() {
-    const { canvas } = this;
-    const width = canvas.clientWidth;
+    const { canvas, width } = this;
     if (!width) return;
     const ratio = devicePixelRatio || 1;
     if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
@@ -379,7 +383,7 @@ class TimeAxis {
   #flag(pen, x, text) {
     const label = `close ${text}`.slice(0, 40);
     const width = pen.measureText(label).width + 6;
-    const left = Math.min(x, this.canvas.clientWidth - width);
+    const left = Math.min(x, this.width - width);
     pen.fillStyle = this.palette.panel;
     pen.fillRect(left, this.height - 16, width, 15);
     pen.fillStyle = this.palette.text;
