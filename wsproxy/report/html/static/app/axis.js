@@ -216,9 +216,9 @@ class TimeAxis {
     this.controls.prepend(element);
   }
 
-  // Marks a time of the session as findings are marked.
-  mark(t, severity, title) {
-    this.marks.push({ finding: { severity, title }, t });
+  // Marks a time of the session as findings are marked, with a text beside it.
+  mark(t, severity, title, label) {
+    this.marks.push({ finding: { severity, title }, t, label });
     this.marks.sort((one, other) => one.t - other.t);
     if (!this.lanes.some(({ kind }) => kind === "finding")) {
       this.lanes.unshift({ kind: "finding", height: LANES.finding });
@@ -359,7 +359,7 @@ class TimeAxis {
   }
 
   paint_finding(pen, lane, y) {
-    for (const { finding, t } of this.marks) {
+    for (const { finding, t, label } of this.marks) {
       const x = Math.min(this.x(t), this.canvas.clientWidth - 6);
       pen.fillStyle = this.palette[finding.severity] ?? this.palette.text;
       pen.beginPath();
@@ -368,6 +368,7 @@ class TimeAxis {
       pen.lineTo(x, y + lane.height - 2);
       pen.fill();
       pen.fillRect(this.x(t) - 0.5, y + lane.height - 2, 1, this.height);
+      if (label) pen.fillText(label, x - pen.measureText(label).width - 10, y + lane.height / 2 + 1);
     }
   }
 
