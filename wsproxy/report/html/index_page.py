@@ -68,8 +68,16 @@ class SessionIndex:
             name: charts.latency_strip(each, _values(self.sessions, name))
             for name, each in data["latency"].items()
         }
+        times = data["times"]
         return render(
-            "index.html.j2", [], INDEX_KIND, data_index=data, strips=strips, charts=charts
+            "index.html.j2",
+            [],
+            INDEX_KIND,
+            data_index=data,
+            charts=charts,
+            bars=list(charts.outcome_bars(times)) if times else [],
+            largest=charts.largest_step(times) if times else 0,
+            strips=strips,
         )
 
 

@@ -20,6 +20,7 @@ class TimeAxis {
     this.range = [0, session.end];
     [this.from, this.to] = this.range;
     this.onShow = () => {};
+    this.width = 0; // pixels, when it was painted: asking the element for it takes long
     this.stretch = null; // that a latency covers, see `Latency`
     this.#build();
     this.#arrange();
@@ -183,7 +184,7 @@ class TimeAxis {
 
   // Pixels left of the time that is shown.
   get gutter() {
-    return this.canvas.clientWidth > NARROW ? GUTTER : 0;
+    return this.width > NARROW ? GUTTER : 0;
   }
 
   // Pixels above a lane for its name, where there is none left of it.
@@ -196,7 +197,7 @@ class TimeAxis {
   }
 
   get perPixel() {
-    return (this.to - this.from) / Math.max(1, this.canvas.clientWidth - this.gutter);
+    return (this.to - this.from) / Math.max(1, this.width - this.gutter);
   }
 
   timeAt(x) {
@@ -216,9 +217,9 @@ class TimeAxis {
     this.controls.prepend(element);
   }
 
-  // Marks a time of the session as findings are marked.
-  mark(t, severity, title) {
-    this.marks.push({ finding: { severity, title }, t });
+  // Marks a time of the session as findings are marked, with a text beside it.
+  mark(t, severity, title, label) {
+    this.marks.push({ finding: { severity, title }, t, label });
     this.marks.sort((one, other) => one.t - other.t);
     if (!this.lanes.some(({ kind }) => kind === "finding")) {
       this.lanes.unshift({ kind: "finding", height: LANES.finding });
@@ -278,6 +279,7 @@ class TimeAxis {
     const { canvas } = this;
     const width = canvas.clientWidth;
     if (!width) return;
+    this.width = width;
     const ratio = devicePixelRatio || 1;
     canvas.style.height = `${this.height}px`;
     if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
@@ -359,8 +361,8 @@ class TimeAxis {
   }
 
   paint_finding(pen, lane, y) {
-    for (const { finding, t } of this.marks) {
-      const x = Math.min(this.x(t), this.canvas.clientWidth - 6);
+    for (const { finding, t, label } of this.marks) {
+      const x = Math.min(this.x(t), this.width - 6);
       pen.fillStyle = this.palette[finding.severity] ?? this.palette.text;
       pen.beginPath();
       pen.moveTo(x - 6, y + 2);
@@ -368,6 +370,7 @@ class TimeAxis {
       pen.lineTo(x, y + lane.height - 2);
       pen.fill();
       pen.fillRect(this.x(t) - 0.5, y + lane.height - 2, 1, this.height);
+      if (label) pen.fillText(label, x - pen.measureText(label).width - 10, y + lane.height / 2 + 1);
     }
   }
 
@@ -392,7 +395,7 @@ class TimeAxis {
     for (const { side, start, end } of this.session.lanes.gaps) {
       if (side !== lane.side) continue;
       const left = Math.max(this.x(start), this.gutter);
-      const width = Math.min(this.x(end), this.canvas.clientWidth) - left;
+      const width = Math.min(this.x(end), this.width) - left;
       pen.fillStyle = this.palette.line;
       pen.globalAlpha = 0.6;
       pen.fillRect(left, y + 2, width, lane.height - 3);
@@ -435,7 +438,7 @@ class TimeAxis {
     lane.spoken.forEach(({ text, t, words }, index) => {
       const x = this.x(t);
       const next = this.x(lane.spoken[index + 1]?.t ?? Infinity);
-      if (next < this.gutter || x > this.canvas.clientWidth) return;
+      if (next < this.gutter || x > this.width) return;
       const end = (word) => this.x(word.t) + pen.measureText(word.text).width + 4;
       const fits = (word, n) => end(word) <= (n + 1 < words.length ? this.x(words[n + 1].t) : next);
       if (words.length && words.every(fits)) {
@@ -482,7 +485,7 @@ class TimeAxis {
   #flag(pen, x, text) {
     const label = `close ${text}`.trim().slice(0, 40);
     const width = pen.measureText(label).width + 8;
-    const left = Math.max(this.gutter, Math.min(x, this.canvas.clientWidth - width));
+    const left = Math.max(this.gutter, Math.min(x, this.width - width));
     pen.fillStyle = this.palette.panel;
     pen.fillRect(left - 24, 1, width + 24, TICKS - 6); // and what it would cut of a number
     pen.fillStyle = this.palette.text;

@@ -75,9 +75,12 @@ function announce(text) {
   region.textContent = text;
 }
 
+const NARROWEST = 20; // pixels in which a text is written
+
 // The beginning of a text that fits a width; "" where nothing does.
 function fitting(pen, text, width) {
-  const shown = text.slice(0, 500);
+  if (width < NARROWEST) return ""; // it is measured very often
+  const shown = text.slice(0, Math.min(500, Math.ceil(width / NARROWEST) * 10));
   if (pen.measureText(shown).width <= width) return shown;
   let length = 0; // the measure grows with the length
   for (let step = 512; step >= 1; step /= 2) {

@@ -38,7 +38,8 @@ class Pair {
 
   #markFirst(first, second, { field, a_t: a, b_t: b }) {
     const title = `first difference: ${field}`;
-    first.axis.mark(a ?? b + this.offset, "error", title);
-    second.axis.mark(b ?? a - this.offset, "error", title);
+    const label = "first difference";
+    first.axis.mark(a ?? b + this.offset, "error", title, label);
+    second.axis.mark(b ?? a - this.offset, "error", title, label);
   }
 }
