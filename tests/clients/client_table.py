@@ -223,14 +223,14 @@ def _speech_sdk(program: str, mode: str, package: str, place: str) -> Group:
 
 _NODE_CLIENTS = (
     *_echoing("ws", "ws", "ws-agent", "ws-ca", "ws-secure-context", "ws-plain", "ws-eof"),
-    *_echoing("ws", "ws-reset", "ws-large", "ws-proxy-agent"),
+    *_echoing("ws", "ws-own-socket", "ws-reset", "ws-large", "ws-proxy-agent"),
     *_echoing("undici", "undici", "undici-plain", "undici-eof", "undici-reset"),
     *_echoing("websocket", "websocket", "websocket-ca"),
     *_echoing("faye-websocket", "faye-websocket"),
     Client("worker-env", "ws", f"{ECHO}/worker-ws", note="in a worker with an environment"),
     Client("native", "", f"{ECHO}/native", note="the WebSocket of Node"),
 )
-_NOT_SESSIONS = ("ws-refused", "fetch", "https", "tls", "worker-env-seen")
+_NOT_SESSIONS = ("ws-refused", "fetch", "https", "tls", "tls-own-socket", "worker-env-seen")
 
 
 def _node_clients(major: int) -> Callable[[], Program]:

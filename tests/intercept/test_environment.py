@@ -43,7 +43,23 @@ def test_for_command_bundle_has_usual_own_and_recorder_certificates(
     assert ca_bundle.read(own).keys() <= bundle.keys()
     assert ca_bundle.read(running.ca).keys() <= bundle.keys()
     assert len(bundle) > 50
-    assert env["NODE_EXTRA_CA_CERTS"] == str(running.ca)
+    assert Path(env["NODE_EXTRA_CA_CERTS"]).read_bytes() == running.ca.read_bytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_for_command_certificates_can_be_read_by_other_users(
+    running: RunningProxy, tmp_path: Path
+) -> None:
+    """A command that root starts may change its user; the CA is in root's home folder."""
+    running.ca.chmod(0o600)
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o700)
+    env = for_command(running, "regular", folder, {})
+    assert folder.stat().st_mode & 0o777 == 0o755
+    for name in ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "WSPROXY_CA"):
+        path = Path(env[name])
+        assert path.parent == folder
+        assert path.stat().st_mode & 0o044 == 0o044
 
 
 @pytest.mark.parametrize("mode", ["reverse:http://127.0.0.1:1", "transparent"])
@@ -54,7 +70,7 @@ def test_for_command_reverse_mode_sets_no_proxy_variables(
     assert "https_proxy" not in env
     assert "NODE_OPTIONS" not in env
     assert env["WSPROXY_URL"] == URL
-    assert env["NODE_EXTRA_CA_CERTS"] == str(running.ca)
+    assert Path(env["NODE_EXTRA_CA_CERTS"]).read_bytes() == running.ca.read_bytes()
 
 
 def test_for_command_proxy_beside_a_reverse_proxy_is_for_other_machines(
