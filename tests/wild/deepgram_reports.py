@@ -6,7 +6,6 @@ from audio_samples import CLUSTER, WEBM, block
 from bug_report import Report
 from provider_sessions import (
     HELLO,
-    LISTEN,
     REQUEST_ID,
     Json,
     b64,
@@ -156,7 +155,9 @@ def agent_good() -> WireSession:
 
 
 def speaking() -> WireSession:
-    url = "wss://api.deepgram.com/v1/speak?model=aura-2-thalia-en&encoding=linear16&sample_rate=24000"
+    url = (
+        "wss://api.deepgram.com/v1/speak?model=aura-2-thalia-en&encoding=linear16&sample_rate=24000"
+    )
     session = WireSession(url, {"Authorization": "Token " + "0" * 40}).accept()
     return session.server({"type": "Metadata", "request_id": REQUEST_ID, "model_name": "aura-2"})
 

@@ -149,7 +149,7 @@ REPORTS = [
         "xi-voices-first",
         "parameter",
         "pipecat-ai/pipecat#5601",
-        "socket closed with 1008 \"voices can only be set in the first message\"",
+        'socket closed with 1008 "voices can only be set in the first message"',
         "sentences are missing, the connection was made again",
         "a later message sets the voices again",
         voices_twice,

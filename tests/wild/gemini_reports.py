@@ -149,7 +149,7 @@ REPORTS = [
         "gem-deaf",
         "missing result",
         "googleapis/js-genai#840",
-        "No Response from Websocket after \"Setup Complete\" Message",
+        'No Response from Websocket after "Setup Complete" Message',
         "no message after setupComplete",
         "not known: audible speech is sent and nothing is answered",
         deaf,

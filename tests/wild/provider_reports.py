@@ -20,7 +20,6 @@ from provider_sessions import (
     speechmatics,
     speechmatics_final,
     transcribe,
-    watson,
 )
 from reported_access import azure_spoken, cartesia_good, speechmatics_good, watson_good
 from reported_audio import aws_good
@@ -63,7 +62,9 @@ def aws_expired() -> WireSession:
 def azure_too_long() -> WireSession:
     session = azure_tts().accept()
     session.app(azure_message("speech.config", {"context": {}}))
-    head = f"Path: ssml\r\nX-RequestId: {AZURE_REQUEST}\r\nContent-Type: application/ssml+xml\r\n\r\n"
+    head = (
+        f"Path: ssml\r\nX-RequestId: {AZURE_REQUEST}\r\nContent-Type: application/ssml+xml\r\n\r\n"
+    )
     voice = f'<voice name="en-US-AriaNeural">{HELLO * 1800}</voice>'
     session.app(f"{head}<speak version='1.0' xml:lang='en-US'>{voice}</speak>")
     return session.server_closes(1007, TOO_LARGE)
@@ -253,8 +254,8 @@ def watson_token() -> WireSession:
 
 def page_of_the_app() -> WireSession:
     body = (
-        b"<!doctype html><html lang=\"en\"><head><title>Jarvis</title></head>"
-        b"<body><div id=\"root\"></div></body></html>"
+        b'<!doctype html><html lang="en"><head><title>Jarvis</title></head>'
+        b'<body><div id="root"></div></body></html>'
     )
     headers = {"Server": "nginx/1.27.0", "Content-Type": "text/html"}
     session = WireSession("wss://jarvis.example.com/ws/voice", agent=BROWSER)
@@ -293,13 +294,13 @@ def twilio(payload: bytes) -> WireSession:
 
 
 def twilio_gets_wav() -> WireSession:
-    from audio_samples import wav  # noqa: PLC0415
+    from audio_samples import wav
 
     return twilio(wav(pcm(2.0, 24_000), 24_000))
 
 
 def twilio_gets_mulaw() -> WireSession:
-    from audio_samples import mulaw  # noqa: PLC0415
+    from audio_samples import mulaw
 
     return twilio(mulaw(pcm(2.0, 8000)))
 
@@ -419,7 +420,10 @@ REPORTS = [
         "no transcripts, and no error",
         "the connection is dead in one direction: results stopped after 10 seconds",
         soniox_dead_socket,
-        ("stopped|nothing came|no (message|transcript|result)", r"4\d\.\d s|40\.\d|3\d\.\d s|speech"),
+        (
+            "stopped|nothing came|no (message|transcript|result)",
+            r"4\d\.\d s|40\.\d|3\d\.\d s|speech",
+        ),
         soniox_good,
         "the server answers to the end",
         ("stopped",),

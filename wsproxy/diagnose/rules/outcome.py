@@ -238,7 +238,12 @@ def never_ready(facts: SessionFacts) -> list[Evidence]:
     if timeline is None or timeline.api is None or not timeline.api.vocabulary.ready:
         return []
     lasted = seconds(facts.ended_ns - facts.opened_ns)
-    if timeline.is_ready or lasted < READY or facts.measured(closed_silently) or proof_of(timeline) is not None:
+    if (
+        timeline.is_ready
+        or lasted < READY
+        or facts.measured(closed_silently)
+        or proof_of(timeline) is not None
+    ):
         return []
     expected = " or ".join(timeline.api.vocabulary.ready)
     text = f"{expected} did not come in the {lasted:.1f} s of the session"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wsproxy.audio.encodings import ALAW, MULAW, PCM16, encoding_named
 from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.format_timeline import DEFAULT, format_timeline
+from wsproxy.session.format_timeline import DEFAULT, format_timeline, without_header
 from wsproxy.wording import plural
 
 _LAWS = (MULAW, ALAW)
@@ -21,7 +21,8 @@ def received_other_samples(facts: SessionFacts) -> list[Evidence]:
     if not tracks or not tracks[0].first_places:
         return []
     track, first = tracks[0], tracks[0].first_places[0]
-    formats = format_timeline(facts.session, facts.api, track, from_client=False).declarations
+    timeline = format_timeline(facts.session, facts.api, track, from_client=False)
+    formats = without_header(timeline).declarations
     agreed = [each for each in formats if each.t_ns <= first.t_ns]
     if not agreed or agreed[-1].source == DEFAULT:
         return []

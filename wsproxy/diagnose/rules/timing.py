@@ -117,6 +117,8 @@ def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     declared = facts.timed_format
     if declared is None or not declared.from_client or facts.audio.messages < 20:
         return []
+    if any(message.kind in facts.vocabulary.keepalive for message in facts.client_json):
+        return []  # the app pauses by intent, and the pauses are not audio
     length, wall = audio_and_wall_seconds(facts, declared)
     # The longest silence may be a deliberate pause: it does not count.
     wall -= seconds(facts.audio.longest_gap.length_ns)
