@@ -129,6 +129,41 @@ _PYTHON_CLIENTS = (
     *_echoing("tornado", "tornado"),
     *_echoing("autobahn", "autobahn-asyncio"),
 )
+_OTHER_PYTHON_CLIENTS = (
+    *_echoing("httpx-ws", "httpx-ws"),
+    *_echoing("niquests", "niquests"),
+    *_echoing("curl_cffi", "curl-cffi"),
+    *_echoing("trio-websocket", "trio-websocket"),
+    *_echoing("lomond", "lomond"),
+    *_echoing("ws4py", "ws4py"),
+    *_echoing("simple-websocket", "simple-websocket"),
+    *_echoing("wsproto", "wsproto-memory", note="over TLS in memory"),
+    *_echoing("anyio", "wsproto-anyio", note="wsproto over streams of AnyIO"),
+)
+
+
+def _other_python_clients(*names: str) -> Callable[[], Program]:
+    def program() -> Program:
+        python = client_packages.other_python_clients()
+        argv = [python, "-W", "ignore", str(HERE / "websocket_clients_others.py"), ECHO, "443"]
+        return Program([*argv, "{ca}", *names], bundles=_bundles(python))
+
+    return program
+
+
+def _patching(library: str) -> Group:
+    """A group of a library that replaces the classes of sockets in the whole process."""
+    note = f"websocket-client, with the socket module as {library} replaces it"
+    return Group(
+        f"python-{library}",
+        "Python",
+        _PYTHON_VERSION,
+        _other_python_clients(library),
+        _echoing(library, library, note=note),
+        _OTHERS_OF_PYTHON,
+    )
+
+
 _OLDER = {
     "10.4": ("websockets", "websockets-legacy"),
     "12.0": ("websockets", "websockets-client", "websockets-sync"),
@@ -294,6 +329,7 @@ _BUN = ("native", "native-protocols", "native-headers", "ws")
 _DENO = ("native", "native-protocols", "ws")
 _GORILLA, _NHOOYR = "golang-github-gorilla-websocket-dev", "golang-nhooyr-websocket-dev"
 _CLIENTS_OF_PYTHON = ("websocket-clients-requirements.txt",)
+_OTHERS_OF_PYTHON = ("websocket-clients-others.txt",)
 
 GROUPS = (
     Group(
@@ -312,6 +348,16 @@ GROUPS = (
         _echoing("autobahn", "autobahn-twisted"),
         _CLIENTS_OF_PYTHON,
     ),
+    Group(
+        "python-others",
+        "Python",
+        _PYTHON_VERSION,
+        _other_python_clients(*(each.name for each in _OTHER_PYTHON_CLIENTS)),
+        _OTHER_PYTHON_CLIENTS,
+        _OTHERS_OF_PYTHON,
+    ),
+    _patching("gevent"),
+    _patching("eventlet"),
     *(
         Group(
             f"python-websockets-{version}",

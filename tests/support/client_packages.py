@@ -110,6 +110,14 @@ def python_clients() -> str:
 
 
 @cache
+def other_python_clients() -> str:
+    """The interpreter with the clients that are used less."""
+    return python_environment(
+        "websocket-clients-others-python", HERE / "websocket-clients-others.txt"
+    )
+
+
+@cache
 def older_websockets() -> Path:
     """A folder with a folder for each older version of websockets."""
     listing = HERE / "websocket-clients-older.txt"
