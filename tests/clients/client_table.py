@@ -130,13 +130,9 @@ _PYTHON_CLIENTS = (
     *_echoing("autobahn", "autobahn-asyncio"),
 )
 _OTHER_PYTHON_CLIENTS = (
-    *_echoing("httpx-ws", "httpx-ws"),
-    *_echoing("niquests", "niquests"),
+    *(Client(each, each, f"{ECHO}/{each}") for each in ("httpx-ws", "niquests", "trio-websocket")),
+    *(Client(each, each, f"{ECHO}/{each}") for each in ("lomond", "ws4py", "simple-websocket")),
     *_echoing("curl_cffi", "curl-cffi"),
-    *_echoing("trio-websocket", "trio-websocket"),
-    *_echoing("lomond", "lomond"),
-    *_echoing("ws4py", "ws4py"),
-    *_echoing("simple-websocket", "simple-websocket"),
     *_echoing("wsproto", "wsproto-memory", note="over TLS in memory"),
     *_echoing("anyio", "wsproto-anyio", note="wsproto over streams of AnyIO"),
 )
@@ -319,6 +315,18 @@ def _command(*argv: str) -> Callable[[], Program]:
     return lambda: Program([client_packages.installed(argv[0]), *argv[1:]])
 
 
+def _script(language: str, file: str, check: tuple[str, ...], note: str) -> Group:
+    """A group of the only client of a language."""
+
+    def start() -> Program:
+        address = ECHO if language == "php" else f"wss://{ECHO}/"
+        return Program([client_packages.working(language, *check), str(HERE / file), address])
+
+    version_of = (language, "--version")
+    clients = (Client(language, "", f"{ECHO}/{language}", note=note),)
+    return Group(language, "Other programs", "", start, clients, (), version_of)
+
+
 def _http(name: str, *argv: str) -> Group:
     client = Client(name, "", "", note="no WebSocket: passed through")
     version_of = (argv[0], "--version")
@@ -475,6 +483,9 @@ GROUPS = (
         warmed_up=True,
         is_recorded=False,
     ),
+    _script("perl", "websocket_client.pl", ("-MMojolicious", "-MIO::Socket::SSL", "-e1"), "Mojo"),
+    _script("ruby", "websocket_client.rb", ("-rfaye/websocket", "-e1"), "faye-websocket"),
+    _script("php", "websocket_client.php", ("-r", ""), "streams"),
     _http("curl", "curl", "-sS", f"https://{OTHER}/file"),
     _http("wget", "wget", "-qO-", f"https://{OTHER}/file"),
     _http("git", "git", "ls-remote", f"https://{OTHER}/project.git"),

@@ -195,3 +195,11 @@ def installed(program: str) -> str:
     if path is None:
         pytest.skip(f"{program} is not installed")
     return path
+
+
+def working(program: str, *check: str) -> str:
+    """The path of a program of the system, with what the arguments of a trial need."""
+    path = installed(program)
+    if subprocess.run([path, *check], capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"{program} {' '.join(check)} fails")
+    return path
