@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trace_builder import TraceBuilder, upgrade_request
-from wsproxy.errors import NotATrace
+from wsproxy.errors import LimitExceeded, NotATrace
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.trace import (
     End,
@@ -172,6 +172,16 @@ def test_growing_trace_that_is_repacked_meanwhile_is_read_to_its_end(tmp_path: P
 def test_growing_trace_that_is_none_raises_not_a_trace(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b"text" * 100)
     with GrowingTrace(tmp_path / NAME) as trace, pytest.raises(NotATrace):
+        polled(trace)
+
+
+def test_growing_trace_of_too_many_records_raises_limit_exceeded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growing, "MAX_RECORDS", 5)
+    session = begun(tmp_path)
+    session.client("one", "two", "three").recording.flush()
+    with GrowingTrace(session.path) as trace, pytest.raises(LimitExceeded):
         polled(trace)
 
 

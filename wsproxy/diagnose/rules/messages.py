@@ -230,7 +230,7 @@ def pings_unanswered(facts: SessionFacts) -> list[Evidence]:
 def gateway_between(facts: SessionFacts) -> list[Evidence]:
     """A gateway in front of the API answered the upgrade."""
     session, response = facts.session, facts.session.response
-    if response is None or session.accepted or response.status < 400:
+    if response is None or session.accepted or 300 <= response.status < 400:
         return []
     body = (response.body or b"").decode("utf-8", "replace")
     html = body.lstrip().lower().startswith(("<!doctype", "<html"))
@@ -240,6 +240,15 @@ def gateway_between(facts: SessionFacts) -> list[Evidence]:
     name = gateway_name(session)
     who = f", and it names {quoted(name)}" if name else ""
     text = f"HTTP {response.status} came with an HTML page{who}; the API does not respond with HTML"
+    return [Evidence(text, (), response.t_ns, float(response.status), "HTTP status")]
+
+
+def page_for_upgrade(facts: SessionFacts) -> list[Evidence]:
+    """An ordinary page came in place of the upgrade, with a status of success."""
+    response = facts.session.response
+    if response is None or not 200 <= response.status < 300 or not gateway_between(facts):
+        return []
+    text = f"HTTP {response.status} with a page"
     return [Evidence(text, (), response.t_ns, float(response.status), "HTTP status")]
 
 
@@ -256,4 +265,5 @@ RULES: tuple[Measure, ...] = (
     no_graceful_end,
     pings_unanswered,
     gateway_between,
+    page_for_upgrade,
 )

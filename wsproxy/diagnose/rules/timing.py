@@ -15,6 +15,7 @@ from wsproxy.diagnose.measurements import (
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.wording import plural
 
+from .likely_causes import arrives_at_lower_rate
 from .signal import pace_is_explained
 
 BEHIND = 0.8  # seconds of audio in a second below which a live source is too slow
@@ -126,6 +127,8 @@ def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
         f"{length / wall:.2f} times real time; the source is too slow, or the declared rate "
         "is too high"
     )
+    if lower := facts.measured(arrives_at_lower_rate):
+        text += f": {lower[0].text}"
     places = [place for place in (facts.audio.first, facts.audio.last) if place is not None]
     frames = tuple(place.frame for place in places)
     return [Evidence(text, frames, places[0].t_ns, round(length / wall, 2), "x")]
