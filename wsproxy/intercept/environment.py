@@ -86,7 +86,7 @@ def _copied(ca: Path, folder: Path) -> Path:
     It is usually in the user's home folder. A command that root starts may change its user.
     """
     folder.chmod(0o755)
-    copy = folder / "ca.pem"
+    copy = folder / "recorder-ca.pem"
     copy.write_bytes(ca.read_bytes())
     return copy
 
