@@ -5,6 +5,7 @@ from __future__ import annotations
 import deepgram_reports
 import elevenlabs_reports
 import gemini_reports
+import intermediary_reports
 import openai_reports
 import provider_reports
 import reported_access
@@ -24,6 +25,7 @@ REPORTS = [
     *gemini_reports.REPORTS,
     *elevenlabs_reports.REPORTS,
     *provider_reports.REPORTS,
+    *intermediary_reports.REPORTS,
 ]
 UNSOLVED = openai_reports.UNSOLVED
 """Reports whose cause no rule finds yet."""

@@ -123,11 +123,14 @@ class Hub:
         """
         if not await self._on(self._others, lambda: is_recorded(path)):
             return await self._on(self._others, lambda: self._finished_page(session, path))
-        read = self._live.get(session) or await self._on(self._others, lambda: self._begun(path))
-        return await self._on(self._follower, lambda: self._live_page(session, read))
+        read = self._live.get(session)
+        if read is None:
+            read = await self._on(self._others, lambda: self._begun(path))
+        content = read
+        return await self._on(self._follower, lambda: self._live_page(session, content))
 
     def _begun(self, path: Path) -> LiveContent:
-        """A session that is being recorded; other pages grow while the start of a long one is read."""
+        """A session that is being recorded. Other pages grow while a long one is read."""
         content = LiveContent(path, self._catalog, max_audio=self._max_audio)
         content.poll(now=True)
         return content
