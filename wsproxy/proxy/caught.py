@@ -49,7 +49,7 @@ _READ_SIZE = 64 << 10
 _MAX_LINE = 64 << 10
 _MAX_NAMES = 1000
 _INTERNAL = "by the supervisor"
-_WITHOUT_CA = "its environment does not have the recorder's CA; --host records it all the same"
+_WITHOUT_CA = "its environment does not have the recorder's CA"
 
 
 class CatchMode(ProxyMode):
