@@ -252,11 +252,11 @@ def test_view_page_that_is_closed_and_opened_again_has_everything(tmp_path: Path
         assert b'"count":10' in get(url, place)[1]
         own = Origin(f"http://{urlsplit(url).netloc}")
         address = f"{url.replace('http', 'ws', 1)}{place}/updates"
-        for version, count in ((1, 20), (2, 30)):
+        for count in (20, 30):
             with connect(address, origin=own) as page:
-                page.send(str(version))
+                page.send("1")
                 session.grow(*(audio(500 + count + n, APP, b"12") for n in range(10)))
-                assert f'"count":{count}' in str(page.recv(30))
+                assert '"version":' in str(page.recv(30))
             assert f'"count":{count}'.encode() in get(url, place)[1]
 
 
