@@ -1,8 +1,8 @@
 """How fast the page of a long session is, in Chromium.
 
 `python -m benchmarks.report_page` writes the report of 10 minutes in 30,000 frames with audio,
-opens it from the file, and prints its size, how long it took to open, and the frames of the screen a
-second while it is zoomed, moved and scrolled.
+opens it from the file, and prints its size, how long it took to open, and the frames of the screen
+a second while it is zoomed, moved and scrolled.
 """
 
 from __future__ import annotations
