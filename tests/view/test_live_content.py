@@ -143,15 +143,7 @@ def test_live_content_of_which_the_diagnosis_is_slow_has_it_less_often(
         diagnosed.append(clock)
         clock += 0.5
 
-<<<<<<< HEAD
     monkeypatch.setattr("wsproxy.view.live_content.time.monotonic", lambda: clock)
-=======
-<<<<<<< HEAD
-    monkeypatch.setattr("wsproxy.view.live_content.time.monotonic", lambda: clock)
-=======
-    monkeypatch.setattr(time, "monotonic", lambda: clock)
->>>>>>> main
->>>>>>> h/view
     monkeypatch.setattr(SessionContent, "diagnose", diagnose)
     session = OpenSession(tmp_path / "call.wstrace", *opened("/v1/listen"))
     live = LiveContent(session.path, CATALOG, max_audio=0)
