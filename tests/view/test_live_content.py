@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +143,7 @@ def test_live_content_of_which_the_diagnosis_is_slow_has_it_less_often(
         diagnosed.append(clock)
         clock += 0.5
 
-<<<<<<< HEAD
     monkeypatch.setattr("wsproxy.view.live_content.time.monotonic", lambda: clock)
-=======
-    monkeypatch.setattr(time, "monotonic", lambda: clock)
->>>>>>> main
     monkeypatch.setattr(SessionContent, "diagnose", diagnose)
     session = OpenSession(tmp_path / "call.wstrace", *opened("/v1/listen"))
     live = LiveContent(session.path, CATALOG, max_audio=0)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -123,14 +124,14 @@ class Hub:
         """
         if not await self._on(self._others, lambda: is_recorded(path)):
             return await self._on(self._others, lambda: self._finished_page(session, path))
+        # Pages of other sessions grow while the beginning of a long one is read.
         read = self._live.get(session)
         if read is None:
             read = await self._on(self._others, lambda: self._begun(path))
-        content = read
-        return await self._on(self._follower, lambda: self._live_page(session, content))
+        return await self._on(self._follower, partial(self._live_page, session, read))
 
     def _begun(self, path: Path) -> LiveContent:
-        """A session that is being recorded. Other pages grow while a long one is read."""
+        """A session that is being recorded, read so far."""
         content = LiveContent(path, self._catalog, max_audio=self._max_audio)
         content.poll(now=True)
         return content
