@@ -194,9 +194,9 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
     ),
     (
         "closed-silently",
-        SpeechSession("gemini", "live").app({"setup": {}}).close(by="server"),
-        "the server closed before setupComplete after 0.0 s, without a message",
-        SpeechSession("gemini", "live").app({"setup": {}}).close(),
+        SpeechSession("gemini", "live").app({"setup": {}}).wait(1).close(by="server"),
+        "the server closed before setupComplete after 1.0 s, without a message",
+        SpeechSession("gemini", "live").app({"setup": {}}).wait(1).close(),
     ),
     (
         "results-stopped",
