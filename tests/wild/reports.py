@@ -5,7 +5,6 @@ from __future__ import annotations
 import deepgram_reports
 import elevenlabs_reports
 import gemini_reports
-import intermediary_reports
 import openai_reports
 import provider_reports
 import reported_access
