@@ -9,8 +9,8 @@ EXTRAS ?= test,docs
 WORKERS ?= 5
 FUZZ_MINUTES ?= 30
 # Percent of lines and branches.
-FLOOR := 80
-FLOOR_OF_READERS := 97
+FLOOR := 95
+FLOOR_OF_READERS := 99
 BIN := $(VENV)/bin
 # What a user installs, and that with what the tests need.
 INSTALLED := $(VENV)/.installed

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from trace_builder import TraceBuilder, upgrade_request
-from wsproxy.errors import NotATrace
+from wsproxy.errors import LimitExceeded, NotATrace
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.trace import (
     End,
@@ -187,6 +188,24 @@ def test_growing_trace_without_locks_is_written_until_it_is_quiet(
         monkeypatch.setattr(growing, "QUIET", -1.0)
         polled(trace)
         assert trace.is_read
+
+
+def test_growing_trace_over_the_records_in_memory_raises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growing, "MAX_RECORDS", 2)
+    with GrowingTrace(begun(tmp_path).path) as trace, pytest.raises(LimitExceeded):
+        polled(trace)
+
+
+def test_asking_whether_a_file_is_held_without_locks_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    path = tmp_path / "file"
+    path.touch()
+    with path.open("rb") as asking:
+        assert lock.is_held_by_another(asking.fileno()) is None
 
 
 def test_asking_whether_a_file_is_held_leaves_it_free(tmp_path: Path) -> None:
