@@ -87,7 +87,7 @@ tests-newer: $(READY)
 legs: $(READY)
 	$(BIN)/python tests/support/legs.py -- -n 2
 
-# Real clients of seven languages, direct and under `wsproxy run` (docs/clients.md). It needs Linux
+# Real clients of ten languages, direct and under `wsproxy run` (docs/clients.md). It needs Linux
 # and namespaces. A client that cannot be had is skipped: the summary lists these, with the reason.
 # In one process, which runs three programs at a time.
 clients: $(READY)

@@ -2,7 +2,8 @@
 
 `python -m benchmarks.live_view [--seconds 300]` records 20 sessions at the same time, and shows
 them in Chromium: the start page, and the pages of some sessions. It prints how late frames were
-shown, the memory of the pages after a garbage collection, and the processor time of the server.
+shown, the memory of the pages after a garbage collection, and the processor time of the server and
+of the pages. With `--age 280 --seconds 20`, the sessions are as long as at the end of five minutes.
 """
 
 from __future__ import annotations
@@ -58,17 +59,21 @@ SESSION_COUNTS = """
 class Recording:
     """A session that is recorded in real time.
 
+    Args:
+        age: seconds since it began.
+
     Attributes:
         written: (Unix time, number of frames) at each block.
     """
 
-    def __init__(self, folder: Path, number: int) -> None:
+    def __init__(self, folder: Path, number: int, age: float) -> None:
         self.name = f"session-{number:02}.wstrace"
         self._file = (folder / self.name).open("xb", buffering=0)
         lock.hold(self._file.fileno())
-        start = new_start(Clock(time.time_ns(), 0), provider="deepgram", api="listen")
+        self._began = time.time() - age
+        clock = Clock(round(self._began * 1e9), 0)
+        start = new_start(clock, provider="deepgram", api="listen")
         self._writer = TraceWriter(self._file, start.session)
-        self._began = time.time()
         self._count = 0
         self._next = [0.0, 0.0]
         self.written: list[tuple[float, int]] = []
@@ -149,6 +154,12 @@ def heap_mb(session: CDPSession) -> float:
     return float(session.send("Runtime.getHeapUsage")["usedSize"]) / 1e6
 
 
+def task_seconds(session: CDPSession) -> float:
+    """Processor time of a page's thread."""
+    figures = session.send("Performance.getMetrics")["metrics"]
+    return float(next(each["value"] for each in figures if each["name"] == "TaskDuration"))
+
+
 def delays(page: Page, recordings: list[Recording]) -> list[float]:
     """How late each block was shown, seconds."""
     shown: dict[str, list[list[float]]] = page.evaluate("window.shown")
@@ -170,7 +181,7 @@ def line_of(name: str, found: list[float]) -> str:
     return f"{name}: p50 {p50:.2f} s, p99 {p99:.2f} s, max {max(found):.2f} s ({len(found)} blocks)"
 
 
-def measure(seconds: float) -> None:
+def measure(seconds: float, age: float) -> None:
     recordings: list[Recording] = []
     stopped = threading.Event()
     with (
@@ -179,7 +190,7 @@ def measure(seconds: float) -> None:
         sync_playwright() as driver,
     ):
         folder = Path(place)
-        recordings += [Recording(folder, number) for number in range(SESSIONS)]
+        recordings += [Recording(folder, number, age) for number in range(SESSIONS)]
         writer = threading.Thread(target=record, args=(recordings, stopped))
         writer.start()
         try:
@@ -222,17 +233,25 @@ def open_pages(browser: Any, url: str) -> list[Page]:
 
 
 def watch(pages: list[Page], seconds: float, pid: int) -> None:
+    """Print the memory and the processor time of the pages and of the server, every 10 s."""
     sessions = [page.context.new_cdp_session(page) for page in pages]
+    for each in sessions:
+        each.send("Performance.enable")
     end = time.monotonic() + seconds
-    cpu, at = cpu_seconds(pid), time.monotonic()
+    cpu, tasks, at = cpu_seconds(pid), [task_seconds(each) for each in sessions], time.monotonic()
     while time.monotonic() < end:
         pages[0].wait_for_timeout(min(10.0, seconds / 4) * 1000)
-        heaps = ", ".join(f"{heap_mb(each):.1f}" for each in sessions)
         now = time.monotonic()
         used = (cpu_seconds(pid) - cpu) / (now - at) * 100
-        cpu, at = cpu_seconds(pid), now
+        busy = [
+            (task_seconds(e) - t) / (now - at) * 100 for e, t in zip(sessions, tasks, strict=True)
+        ]
+        heaps = ", ".join(f"{heap_mb(each):.1f}" for each in sessions)
+        cpu, tasks, at = cpu_seconds(pid), [task_seconds(e) for e in sessions], time.monotonic()
+        shares = ", ".join(f"{each:.0f}" for each in busy)
         print(
-            f"pages {heaps} MB; server {resident_mb(pid):.0f} MB, {used:.0f} % of a core",
+            f"pages {heaps} MB, {shares} % of a core; "
+            f"server {resident_mb(pid):.0f} MB, {used:.0f} % of a core",
             flush=True,
         )
 
@@ -240,4 +259,6 @@ def watch(pages: list[Page], seconds: float, pid: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=300.0)
-    measure(parser.parse_args().seconds)
+    parser.add_argument("--age", type=float, default=0.0, help="of the sessions, at the beginning")
+    given = parser.parse_args()
+    measure(given.seconds, given.age)

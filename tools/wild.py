@@ -18,7 +18,7 @@ for _folder in (_TESTS, _TESTS / "support", _TESTS / "wild"):
 import earlier_reports  # noqa: E402
 import own_settings  # noqa: E402, F401
 from bug_report import Explanation, Report, explanation, judge  # noqa: E402
-from reports import REPORTS  # noqa: E402
+from reports import REPORTS, UNSOLVED  # noqa: E402
 
 _LINE = 220  # characters of a text that comes from a trace
 
@@ -41,12 +41,15 @@ causes that the session shows. It is:
 Each session has a near miss, which looks alike and has another cause or none. Its headline must not
 name that cause.
 
+The last 59 sessions were judged before anything was changed for them: 38 were right, 9 generic
+and 12 wrong. The headline of one of them, `oai-shared-pool`, is still wrong.
+
 `python tools/wild.py` generates this page from the sessions in `tests/wild/`. A test compares both.
 """
 
 
 def main() -> None:
-    print(document(REPORTS, earlier_reports.REPORTS), end="")
+    print(document([*REPORTS, *UNSOLVED], earlier_reports.REPORTS), end="")
 
 
 def document(reports: Iterable[Report], earlier: Iterable[Report]) -> str:

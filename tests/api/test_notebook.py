@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import hostile_traces
 import wsproxy
 from html_page import MARKUP, MARKUP_PARTS, RATE, listening
 from sessions import APP, SERVER, audio, closed, opened, result, write
@@ -214,3 +215,20 @@ def test_repr_html_of_a_long_transcript_is_bounded(tmp_path: Path) -> None:
     records += [result(100 + n, "word " * 500, final=True) for n in range(200)]
     page = shown(write(tmp_path / "a.wstrace", records))
     assert "170 more" in page.text
+
+
+@pytest.mark.cost
+@pytest.mark.one_python
+@pytest.mark.parametrize(
+    "name",
+    [
+        "many_failures_gaps_and_findings_that_are_kept",
+        "a_text_of_15_mb_in_wide_characters",
+        "ten_thousand_headers",
+        "a_path_of_a_megabyte",
+        "times_at_the_edges",
+    ],
+)
+def test_repr_html_of_a_hostile_trace_is_bounded(tmp_path: Path, name: str) -> None:
+    hostile_traces.MAKERS[name](tmp_path / "t.wstrace")
+    shown(tmp_path / "t.wstrace")

@@ -129,6 +129,37 @@ _PYTHON_CLIENTS = (
     *_echoing("tornado", "tornado"),
     *_echoing("autobahn", "autobahn-asyncio"),
 )
+_OTHER_PYTHON_CLIENTS = (
+    *(Client(each, each, f"{ECHO}/{each}") for each in ("httpx-ws", "niquests", "trio-websocket")),
+    *(Client(each, each, f"{ECHO}/{each}") for each in ("lomond", "ws4py", "simple-websocket")),
+    *_echoing("curl_cffi", "curl-cffi"),
+    *_echoing("wsproto", "wsproto-memory", note="over TLS in memory"),
+    *_echoing("anyio", "wsproto-anyio", note="wsproto over streams of AnyIO"),
+)
+
+
+def _other_python_clients(*names: str) -> Callable[[], Program]:
+    def program() -> Program:
+        python = client_packages.other_python_clients()
+        argv = [python, "-W", "ignore", str(HERE / "websocket_clients_others.py"), ECHO, "443"]
+        return Program([*argv, "{ca}", *names], bundles=_bundles(python))
+
+    return program
+
+
+def _patching(library: str) -> Group:
+    """A group of a library that replaces the classes of sockets in the whole process."""
+    note = f"websocket-client, with the socket module as {library} replaces it"
+    return Group(
+        f"python-{library}",
+        "Python",
+        _PYTHON_VERSION,
+        _other_python_clients(library),
+        _echoing(library, library, note=note),
+        _OTHERS_OF_PYTHON,
+    )
+
+
 _OLDER = {
     "10.4": ("websockets", "websockets-legacy"),
     "12.0": ("websockets", "websockets-client", "websockets-sync"),
@@ -223,14 +254,14 @@ def _speech_sdk(program: str, mode: str, package: str, place: str) -> Group:
 
 _NODE_CLIENTS = (
     *_echoing("ws", "ws", "ws-agent", "ws-ca", "ws-secure-context", "ws-plain", "ws-eof"),
-    *_echoing("ws", "ws-reset", "ws-large", "ws-proxy-agent"),
+    *_echoing("ws", "ws-own-socket", "ws-reset", "ws-large", "ws-proxy-agent"),
     *_echoing("undici", "undici", "undici-plain", "undici-eof", "undici-reset"),
     *_echoing("websocket", "websocket", "websocket-ca"),
     *_echoing("faye-websocket", "faye-websocket"),
     Client("worker-env", "ws", f"{ECHO}/worker-ws", note="in a worker with an environment"),
     Client("native", "", f"{ECHO}/native", note="the WebSocket of Node"),
 )
-_NOT_SESSIONS = ("ws-refused", "fetch", "https", "tls", "worker-env-seen")
+_NOT_SESSIONS = ("ws-refused", "fetch", "https", "tls", "tls-own-socket", "worker-env-seen")
 
 
 def _node_clients(major: int) -> Callable[[], Program]:
@@ -284,6 +315,18 @@ def _command(*argv: str) -> Callable[[], Program]:
     return lambda: Program([client_packages.installed(argv[0]), *argv[1:]])
 
 
+def _script(language: str, file: str, check: tuple[str, ...], note: str) -> Group:
+    """A group of the only client of a language."""
+
+    def start() -> Program:
+        address = ECHO if language == "php" else f"wss://{ECHO}/"
+        return Program([client_packages.working(language, *check), str(HERE / file), address])
+
+    version_of = (language, "--version")
+    clients = (Client(language, "", f"{ECHO}/{language}", note=note),)
+    return Group(language, "Other programs", "", start, clients, (), version_of)
+
+
 def _http(name: str, *argv: str) -> Group:
     client = Client(name, "", "", note="no WebSocket: passed through")
     version_of = (argv[0], "--version")
@@ -294,6 +337,7 @@ _BUN = ("native", "native-protocols", "native-headers", "ws")
 _DENO = ("native", "native-protocols", "ws")
 _GORILLA, _NHOOYR = "golang-github-gorilla-websocket-dev", "golang-nhooyr-websocket-dev"
 _CLIENTS_OF_PYTHON = ("websocket-clients-requirements.txt",)
+_OTHERS_OF_PYTHON = ("websocket-clients-others.txt",)
 
 GROUPS = (
     Group(
@@ -312,6 +356,16 @@ GROUPS = (
         _echoing("autobahn", "autobahn-twisted"),
         _CLIENTS_OF_PYTHON,
     ),
+    Group(
+        "python-others",
+        "Python",
+        _PYTHON_VERSION,
+        _other_python_clients(*(each.name for each in _OTHER_PYTHON_CLIENTS)),
+        _OTHER_PYTHON_CLIENTS,
+        _OTHERS_OF_PYTHON,
+    ),
+    _patching("gevent"),
+    _patching("eventlet"),
     *(
         Group(
             f"python-websockets-{version}",
@@ -429,6 +483,9 @@ GROUPS = (
         warmed_up=True,
         is_recorded=False,
     ),
+    _script("perl", "websocket_client.pl", ("-MMojolicious", "-MIO::Socket::SSL", "-e1"), "Mojo"),
+    _script("ruby", "websocket_client.rb", ("-rfaye/websocket", "-e1"), "faye-websocket"),
+    _script("php", "websocket_client.php", ("-r", ""), "streams"),
     _http("curl", "curl", "-sS", f"https://{OTHER}/file"),
     _http("wget", "wget", "-qO-", f"https://{OTHER}/file"),
     _http("git", "git", "ls-remote", f"https://{OTHER}/project.git"),

@@ -9,6 +9,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from urllib.parse import urlsplit
 
 from frame_log import UpstreamSession
 
@@ -88,7 +89,7 @@ class Upstream:
         if fields.get("upgrade", "").lower() == "websocket":
             answer = await inner.readuntil(b"\r\n\r\n")
             if answer.split(b" ", 2)[1] == b"101":
-                path = lines[0].split(" ")[1].partition("?")[0]
+                path = urlsplit(lines[0].split(" ")[1]).path  # one client sends a URL
                 session = UpstreamSession(host, path)
                 self.sessions.append(session)
             writer.write(answer)

@@ -59,11 +59,22 @@ def ended_after(silence: float) -> SessionFacts:
     return SessionFacts(session, CATALOG)
 
 
+def answered(status: int, **headers: str) -> SessionFacts:
+    """The upgrade is answered with a page."""
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=LISTEN[0], api=LISTEN[1]))
+    session.add(Request(0, "GET", "wss", "h", 443, LISTEN[2]))
+    fields = [[name, value] for name, value in {"content-type": "text/html", **headers}.items()]
+    session.add(Response(10_000_000, status, headers=fields, body=HTML))
+    return SessionFacts(session, CATALOG)
+
+
 def cut(size: int = 3200, data: bytes = PCM) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
 SHOWN = [
+    (likely_causes.page_for_upgrade, answered(200, server="nginx"), (), 200.0),
     (likely_causes.no_audio, facts_of(LISTEN, [], 10), (), 0.0),
     (likely_causes.only_keepalives, facts_of(LISTEN, [KEEPALIVE] * 3, 10), (1,), 3.0),
     (likely_causes.audio_stopped, facts_of(LISTEN, cut(), 10), (20,), 10.0),
@@ -84,6 +95,7 @@ GOOD = [
     facts_of(("deepgram", "speak", "/v1/speak"), ['{"type": "Speak", "text": "Hello"}'], 1),
     ended_after(3),
     live(16_000),
+    answered(404, server="nginx"),
 ]
 
 

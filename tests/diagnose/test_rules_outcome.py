@@ -115,7 +115,7 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
     (
         "object-failed",
         response(response_done("incomplete", reason="max_output_tokens")),
-        "the server's words: max_output_tokens (frame 33)",
+        "response.done has the state incomplete: max_output_tokens (frame 33)",
         response(response_done("cancelled", reason="turn_detected")),
     ),
     (
@@ -191,6 +191,12 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         SpeechSession("gemini", "live").app({"setup": {}}).wait(6).close(),
         "setupComplete did not come in the 6.0 s of the session",
         SpeechSession("gemini", "live").app({"setup": {}}).wait(2).close(),
+    ),
+    (
+        "closed-silently",
+        SpeechSession("gemini", "live").app({"setup": {}}).wait(1).close(by="server"),
+        "the server closed before setupComplete after 1.0 s, without a message",
+        SpeechSession("gemini", "live").app({"setup": {}}).wait(1).close(),
     ),
     (
         "results-stopped",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import shutil
 import socket
@@ -13,47 +12,14 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from made_ca import make_ca
 from wsproxy.doctor import all_checks, catching, certificate, installed, startup, trust, versions
 from wsproxy.doctor.result import CheckResult, State
 from wsproxy.doctor.setup import CA_CERTIFICATE, CA_KEY, Setup
 from wsproxy.intercept import ca_bundle, rejections
 from wsproxy.intercept.catch import availability
 from wsproxy.intercept.rejections import Rejections, TlsClient
-
-PEM = serialization.Encoding.PEM
-
-
-def make_ca(folder: Path, days: int = 365, begin: int = -1000) -> None:
-    """A CA with its key, as mitmproxy creates one.
-
-    Args:
-        days, begin: from now to the end, and to the beginning of its validity.
-    """
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mitmproxy")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + datetime.timedelta(days=begin))
-        .not_valid_after(now + datetime.timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-        .public_bytes(PEM)
-    )
-    secret = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    folder.mkdir(exist_ok=True)
-    (folder / CA_CERTIFICATE).write_bytes(certificate)
-    (folder / CA_KEY).touch(0o600)
-    (folder / CA_KEY).write_bytes(secret + certificate)
 
 
 @dataclass
@@ -131,6 +97,11 @@ def ca_is_not_valid_yet(broken: Broken) -> Setup:
 
 def ca_certificate_is_damaged(broken: Broken) -> Setup:
     broken.setup.ca.write_text("-----BEGIN CERTIFICATE-----\n!\n")
+    return broken.setup
+
+
+def ca_is_no_authority(broken: Broken) -> Setup:
+    make_ca(broken.setup.confdir, is_authority=False)
     return broken.setup
 
 
@@ -272,6 +243,23 @@ def node_options_are_no_words(broken: Broken) -> Setup:
     return broken.with_env(NODE_OPTIONS="--title='x")
 
 
+def node_does_not_take_its_options(broken: Broken) -> Setup:
+    text = '[ "$1" = -v ] && echo v22.1.0 || { echo "node: --x is not allowed" >&2; exit 9; }'
+    broken.program("node", text)
+    return broken.with_env(NODE_OPTIONS="--x")
+
+
+def java_does_not_take_its_options(broken: Broken) -> Setup:
+    lines = "Picked up JAVA_TOOL_OPTIONS: -XX:X\nUnrecognized VM option 'X'\nError: no JVM"
+    broken.program("java", f"cat >&2 <<END\n{lines}\nEND\nexit 1")
+    return broken.with_env(JAVA_TOOL_OPTIONS="-XX:X", PATH=f"{broken.setup.env['PATH']}:/bin")
+
+
+def catalog_is_missing(broken: Broken) -> Setup:
+    broken.monkeypatch.setenv("WSPROXY_CATALOG", "/nowhere.toml")
+    return broken.setup
+
+
 def python_path_shadows(broken: Broken) -> Setup:
     (broken.folder / "brotli.py").touch()
     return broken.with_env(PYTHONPATH=str(broken.folder))
@@ -321,6 +309,10 @@ BROKEN: list[tuple[Callable[[Broken], Setup], State, str]] = [
     (node_is_old, "warning", "Node 14.21.3: the preload was tested with Node 16 to 24"),
     (node_options_name_no_file, "problem", "loads a file that does not exist: ./gone.cjs"),
     (node_options_are_no_words, "problem", "NODE_OPTIONS has a quote that is not closed"),
+    (node_does_not_take_its_options, "problem", "NODE_OPTIONS: node: --x is not allowed"),
+    (java_does_not_take_its_options, "problem", "JAVA_TOOL_OPTIONS: Unrecognized VM option 'X'"),
+    (catalog_is_missing, "problem", "cannot read the catalog file /nowhere.toml: No such"),
+    (ca_is_no_authority, "problem", f"{CA_CERTIFICATE} is not the certificate of an authority"),
     (python_path_shadows, "warning", "in PYTHONPATH replaces modules: brotli"),
     (python_is_isolated, "warning", "-sI turns PYTHONPATH off"),
 ]

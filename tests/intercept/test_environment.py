@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from tls_certificates import Certificate
-from wsproxy.intercept import ca_bundle
+from wsproxy.intercept import ca_bundle, preloads
 from wsproxy.intercept.environment import for_command
 from wsproxy.proxy.embedding import RunningProxy, _ConnectionCounter
 
@@ -43,7 +44,39 @@ def test_for_command_bundle_has_usual_own_and_recorder_certificates(
     assert ca_bundle.read(own).keys() <= bundle.keys()
     assert ca_bundle.read(running.ca).keys() <= bundle.keys()
     assert len(bundle) > 50
-    assert env["NODE_EXTRA_CA_CERTS"] == str(running.ca)
+    assert Path(env["NODE_EXTRA_CA_CERTS"]).read_bytes() == running.ca.read_bytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_for_command_certificates_can_be_read_by_other_users(
+    running: RunningProxy, tmp_path: Path
+) -> None:
+    """A command that root starts may change its user; the CA is in root's home folder."""
+    running.ca.chmod(0o600)
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o700)
+    env = for_command(running, "regular", folder, {})
+    assert folder.stat().st_mode & 0o777 == 0o755
+    for name in ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "WSPROXY_CA"):
+        path = Path(env[name])
+        assert path.parent == folder
+        assert path.stat().st_mode & 0o044 == 0o044
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root changes its user")
+def test_for_command_preloads_in_a_private_folder_are_copied(
+    running: RunningProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Node does not start with a file that its user cannot read."""
+    private, folder = tmp_path / "private", tmp_path / "run"
+    shutil.copytree(preloads._FOLDER, private / "preload")
+    private.chmod(0o700)
+    folder.mkdir()
+    monkeypatch.setattr(preloads, "_FOLDER", private / "preload")
+    env = for_command(running, "regular", folder, {})
+    assert env["NODE_OPTIONS"] == f'--require "{folder}/preload/node/proxy.cjs"'
+    for name in ("node/proxy.cjs", "bun/proxy.mjs", "python/sitecustomize.py"):
+        assert (folder / "preload" / name).stat().st_mode & 0o004
 
 
 @pytest.mark.parametrize("mode", ["reverse:http://127.0.0.1:1", "transparent"])
@@ -54,7 +87,7 @@ def test_for_command_reverse_mode_sets_no_proxy_variables(
     assert "https_proxy" not in env
     assert "NODE_OPTIONS" not in env
     assert env["WSPROXY_URL"] == URL
-    assert env["NODE_EXTRA_CA_CERTS"] == str(running.ca)
+    assert Path(env["NODE_EXTRA_CA_CERTS"]).read_bytes() == running.ca.read_bytes()
 
 
 def test_for_command_proxy_beside_a_reverse_proxy_is_for_other_machines(

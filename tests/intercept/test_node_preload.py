@@ -60,11 +60,12 @@ def test_preload_routes_web_connections_and_leaves_others_alone(
         "socket": "hello\n",
         "refused": ["ECONNREFUSED", "connect"],
         "unknown": ["ENOTFOUND", "getaddrinfo"],
+        "unresolved": ["EAI_AGAIN", "getaddrinfo"],
         "database": "database\n",
         "no proxy": ["direct", None],
         "http2": ["direct", None],
     }
     assert proxy.targets == [
         *("api.speech.test:443", "api.speech.test:80", "socket.speech.test:443"),
-        *("refused.test:443", "unknown.test:443"),
+        *("refused.test:443", "unknown.test:443", "unresolved.test:443"),
     ]

@@ -29,6 +29,7 @@ THROUGH = {
     "refused": "ConnectionRefusedError",
     "refused streams": "ConnectionRefusedError",
     "unknown": "gaierror",
+    "unresolved": True,
 }
 DIRECT = {
     "database": ["database\n"],
@@ -40,6 +41,7 @@ DIRECT = {
 TARGETS = [
     *("api.speech.test:443", "api.speech.test:80", "api.speech.test:443"),
     *("bytes.speech.test:443", "refused.test:443", "refused.test:443", "unknown.test:443"),
+    "unresolved.test:443",
     "odd.test:8765",
 ]
 

@@ -93,10 +93,10 @@ def test_python_older_websockets_recorded_sees_what_it_sees_direct(
 
 NODE = [
     *("ws", "ws-agent", "ws-ca", "ws-secure-context", "ws-plain", "ws-eof", "ws-reset"),
-    *("ws-large", "ws-proxy-agent", "undici", "undici-plain", "undici-eof", "undici-reset"),
-    *("websocket", "websocket-ca", "faye-websocket"),
+    *("ws-own-socket", "ws-large", "ws-proxy-agent", "undici", "undici-plain", "undici-eof"),
+    *("undici-reset", "websocket", "websocket-ca", "faye-websocket"),
 ]
-NOT_SESSIONS = ["ws-refused", "fetch", "https", "tls", "worker-env-seen"]
+NOT_SESSIONS = ["ws-refused", "fetch", "https", "tls", "tls-own-socket", "worker-env-seen"]
 
 
 def node_command(client_setup: ClientSetup, *arguments: str) -> list[str]:

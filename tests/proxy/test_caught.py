@@ -144,6 +144,7 @@ async def test_caught_connection_that_fails_unexpectedly_is_refused(
     serving = asyncio.create_task(connections.serve())
     reader, writer = await asyncio.open_connection(sock=supervisor)
     message = {"opening": 7, "to": ["192.0.2.1", 443], "meeting": ["", 1], "app": ["", 2]}
+    message["without_ca"] = None
     writer.write(json.dumps(message).encode() + b"\n")
     answer = json.loads(await asyncio.wait_for(reader.readline(), 60))
     assert answer == {"opened": 7, "errno": errno.ECONNREFUSED}

@@ -25,8 +25,8 @@ UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (client_hello("Api.Example.com"), FirstBytes("api.example.com")),
-        (client_hello(None), FirstBytes()),
+        (client_hello("Api.Example.com"), FirstBytes("api.example.com", is_tls=True)),
+        (client_hello(None), FirstBytes(is_tls=True)),
         (REQUEST + b"\r\n", FirstBytes("api.example.com", "/v1/listen")),
         (REQUEST + UPGRADE, FirstBytes("api.example.com", "/v1/listen", True)),
         (b"POST / HTTP/1.0\r\n\r\nbody", FirstBytes(None, "/")),

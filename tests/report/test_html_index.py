@@ -12,6 +12,7 @@ from html_page import MARKUP, RATE, Page, listening
 from sessions import APP, SERVER, Records, audio, closed, opened
 from speech_sessions import spoken
 from trace_builder import BEGAN_NS, TraceBuilder
+from wsproxy.report.html import index_charts as charts
 from wsproxy.report.html import index_page
 
 
@@ -75,6 +76,29 @@ def test_index_counts_outcomes_over_time_and_latencies(folder: Path) -> None:
         assert sum(data["times"][name]) == outcomes.count(name)
     assert data["latency"]["first_final"]["count"] == 1
     assert data["latency"]["first_final"]["p50"] == pytest.approx(3.0, abs=0.1)
+
+
+def test_index_charts_have_each_session_and_stay_within_their_frames(folder: Path) -> None:
+    page, _ = report(folder)
+    times = page.data("index")["times"]
+    bars = list(charts.outcome_bars(times))
+    for outcome in charts.OUTCOMES:
+        assert sum(bar.count for bar in bars if bar.outcome == outcome) == sum(times[outcome])
+    assert all(0 <= bar.x < bar.x + bar.width <= charts.WIDTH for bar in bars)
+    assert all(0 <= bar.y < bar.y + bar.height <= charts.HEIGHT for bar in bars)
+    drawn = page.root.one("section", id="outcomes").one("svg").all("rect")
+    assert [e.attributes["class"] for e in drawn] == [bar.outcome for bar in bars]
+
+
+def test_latency_strip_places_values_between_nothing_and_the_largest_one() -> None:
+    latency = {"p50": 1.0, "p95": 2.0, "max": 2.0}
+    strip = charts.latency_strip(latency, [2.0, 0.0, 1.0])
+    left, middle, right = strip.dots
+    assert 0 < left < middle < right < charts.STRIP_WIDTH
+    assert (strip.p50, strip.p95) == (middle, right)
+    many = charts.latency_strip(latency, [1.0] * 100_000)
+    assert len(many.dots) <= 500
+    assert charts.latency_strip({"p50": 0.0, "p95": 0.0, "max": 0.0}, [0.0]).dots == [left]
 
 
 def test_index_existing_file_is_kept_without_force(folder: Path) -> None:

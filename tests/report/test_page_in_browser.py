@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser import OpenPage, chromium, needs_browser, until
+from commands import wsproxy
 from html_page import MARKUP, RATE, html_of, listening
-from sessions import APP, SERVER, audio, closed, opened, text_message, write
+from sessions import APP, REFUSED, SERVER, Records, audio, closed, opened, text_message, write
 from speech_sessions import spoken
 from wsproxy.catalog import load
 from wsproxy.report.html.pair_page import pair_page
@@ -132,6 +134,104 @@ def test_speed_changes_how_fast_it_plays(open_page: Open, trace: Path) -> None:
     until(page, "[...heard.elements][0]?.playbackRate === 2")
 
 
+def test_failed_run_is_heard_after_two_actions_besides_the_command(
+    browser: Browser, tmp_path: Path
+) -> None:
+    trace = write(tmp_path / "failed.wstrace", stalled())
+    out = tmp_path / "report.html"
+    done = wsproxy("report", trace, "--out", out)  # the first action
+    assert done.returncode == 0, done.stderr
+    opened_page = OpenPage(browser, out)  # the second one
+    page = opened_page.page
+    page.get_by_role("button", name="Hear this moment").first.click()  # the third one
+    until(page, "[...heard.elements][0]?.currentTime > 2 && heard.loudest > 0.01")
+    position = page.evaluate("[...heard.elements][0].currentTime")
+    # The stall began after 5 s of audio; the four seconds before it are heard.
+    assert 1 <= position < 5
+    finding = json.loads(page.locator("#data-findings").text_content() or "")[0]
+    assert finding["id"] == "deepgram.listen.NET-0001"
+    assert opened_page.problems == []
+    opened_page.close()
+
+
+def stalled() -> Records:
+    """Five seconds of speech, and nothing for twelve seconds; then Deepgram closes."""
+    data = spoken(5.0, RATE)
+    records = opened(f"/v1/listen?encoding=linear16&sample_rate={RATE}")
+    step = RATE // 10 * 2
+    records += [
+        audio(100 + 100 * number, APP, data[at : at + step])
+        for number, at in enumerate(range(0, len(data), step))
+    ]
+    return [*records, closed(17_000, SERVER, 1011, "NET-0001")]
+
+
+def test_message_of_audio_is_shown_and_played_as_audio(open_page: Open, trace: Path) -> None:
+    page = open_page(trace, "#f10").page
+    details = page.locator(".details")
+    expect(details).to_contain_text("Audio from 0.900 s to 1.000 s")
+    expect(details.get_by_role("img", name="Waveform of this message")).to_be_visible()
+    details.get_by_role("button", name="Play this message").click()
+    until(page, "[...heard.elements][0]?.currentTime > 0.95 && [...heard.elements][0].paused")
+    assert page.evaluate("[...heard.elements][0].currentTime") < 7  # it did not go on
+
+
+def test_turns_without_positions_are_heard_where_their_side_spoke(
+    open_page: Open, tmp_path: Path
+) -> None:
+    page = open_page(
+        write(tmp_path / "a.wstrace", dialogue(), provider="openai", api="realtime")
+    ).page
+    turns = page.locator(".turn")
+    expect(turns).to_have_count(2)
+    assert [turn.get_attribute("class") for turn in turns.all()] == ["turn app", "turn agent"]
+    turns.nth(1).locator(".word").click()
+    # The agent's audio began to arrive at 3.5 s; its text is complete at 6 s.
+    assert 3.5 <= cursor(page) < 3.8
+    until(page, "heard.elements.size === 1 && heard.loudest > 0.01")
+
+
+def dialogue() -> Records:
+    """A user's question and an agent's answer, of OpenAI's Realtime API."""
+    rate, records = 24_000, opened("/v1/realtime?model=gpt-realtime")
+    data = spoken(2.0, rate)
+    for number, at in enumerate(range(0, len(data), rate // 5)):
+        chunk = base64.b64encode(data[at : at + rate // 5]).decode()
+        sent = {"type": "input_audio_buffer.append", "audio": chunk}
+        answer = {"type": "response.output_audio.delta", "response_id": "r", "delta": chunk}
+        records.append(text_message(100 + 100 * number, APP, sent))
+        records.append(text_message(3500 + 100 * number, SERVER, answer))
+    question = {
+        "type": "conversation.item.input_audio_transcription.completed",
+        "item_id": "i",
+        "transcript": "what time is it",
+    }
+    said = {
+        "type": "response.output_audio_transcript.done",
+        "response_id": "r",
+        "transcript": "It is noon.",
+    }
+    records += [text_message(3000, SERVER, question), text_message(6000, SERVER, said)]
+    return [*records, closed(6500, APP, 1000), closed(6510, SERVER, 1000)]
+
+
+def test_point_of_a_latency_is_chosen_with_keys_and_shows_its_frame(
+    open_page: Open, trace: Path
+) -> None:
+    page = open_page(trace).page
+    series = json.loads(page.locator("#data-latency").text_content() or "")["series"]["lag"]
+    painted = "document.querySelector('canvas.axis').toDataURL()"
+    page.locator(".chart").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    t, _, frame = series["points"][1]
+    assert cursor(page) == pytest.approx(t, abs=0.001)
+    expect(page.locator("tr.chosen")).to_have_attribute("data-frame-number", str(frame))
+    with_stretch = page.evaluate(painted)
+    page.goto(f"{page.url.split('#')[0]}#t={t}")  # the same place without the stretch
+    until(page, f"{painted} !== {json.dumps(with_stretch)}")
+
+
 def test_click_on_a_word_plays_its_audio_and_shows_its_frame(open_page: Open, trace: Path) -> None:
     page = open_page(trace).page
     data = json.loads(page.locator("#data-transcript").text_content() or "")
@@ -216,11 +316,35 @@ def test_keys_move_zoom_and_step_through_findings(open_page: Open) -> None:
     expect(page.locator("tr.chosen")).to_have_attribute("data-frame-number", str(before - 1))
 
 
+@pytest.fixture(scope="module")
+def pages(trace: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A page of each kind."""
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "in").mkdir()
+    agent = write(folder / "in" / "agent.wstrace", dialogue(), provider="openai", api="realtime")
+    refused = write(folder / "in" / "refused.wstrace", REFUSED)
+    found = {}
+    for name, given in {
+        "session": [trace],
+        "agent": [agent],
+        "refused": [refused],
+        "pair": [trace, agent],
+        "index": [folder / "in"],
+    }.items():
+        out = folder / name if name == "index" else folder / f"{name}.html"
+        done = wsproxy("report", *given, "--out", out)
+        assert done.returncode == 0, done.stderr
+        found[name] = out / "index.html" if name == "index" else out
+    return found
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", ["session", "agent", "refused", "pair", "index"])
 def test_page_has_no_serious_accessibility_violation(
-    open_page: Open, trace: Path, scheme: str
+    browser: Browser, pages: dict[str, Path], kind: str, scheme: str
 ) -> None:
-    page = open_page(trace, color_scheme=scheme, bypass_csp=True).page
+    opened_page = OpenPage(browser, pages[kind], color_scheme=scheme, bypass_csp=True)
+    page = opened_page.page
     page.evaluate(AXE.read_text("utf-8"))
     result = page.evaluate("axe.run()")
     serious = [
@@ -229,11 +353,50 @@ def test_page_has_no_serious_accessibility_violation(
         if each["impact"] in {"serious", "critical"}
     ]
     assert serious == []
+    opened_page.close()
 
 
-def test_phone_needs_no_sideways_scrolling(open_page: Open, trace: Path) -> None:
-    page = open_page(trace, viewport={"width": 375, "height": 700}).page
-    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+@pytest.mark.parametrize("kind", ["session", "agent", "refused", "pair", "index"])
+def test_phone_needs_no_sideways_scrolling(
+    browser: Browser, pages: dict[str, Path], kind: str
+) -> None:
+    opened_page = OpenPage(browser, pages[kind], viewport={"width": 360, "height": 700})
+    assert opened_page.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert opened_page.problems == []
+    opened_page.close()
+
+
+def test_printed_page_has_no_controls_and_the_numbers_first(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    opened_page = OpenPage(browser, pages["session"], color_scheme="dark")
+    page = opened_page.page
+    page.emulate_media(media="print")
+    assert [each for each in page.get_by_role("button").all() if each.is_visible()] == []
+    names = ("numbers", "findings", "frames")
+    boxes = [page.locator(f"#{name}").bounding_box() for name in names]
+    tops = [box["y"] for box in boxes if box]
+    assert len(tops) == len(names)
+    assert tops == sorted(tops)
+    assert page.locator("#frames table").first.is_visible()
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(ground) == "rgb(255, 255, 255)"
+    opened_page.close()
+
+
+def test_index_is_filtered_by_text_and_outcome(browser: Browser, pages: dict[str, Path]) -> None:
+    opened_page = OpenPage(browser, pages["index"])
+    page = opened_page.page
+    rows = page.locator("#sessions tbody tr:visible")
+    expect(rows).to_have_count(2)
+    page.get_by_label("Filter", exact=True).fill("refused")
+    expect(rows).to_have_count(1)
+    expect(page.locator("#count")).to_have_text("1 of 2 sessions")
+    page.get_by_label("Filter", exact=True).fill("")
+    page.get_by_role("combobox", name="Outcome").select_option("failed")
+    expect(rows).to_have_count(1)
+    assert opened_page.problems == []
+    opened_page.close()
 
 
 def test_nothing_in_a_trace_runs(open_page: Open, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ async function main() {
     socket: await seen(new net.Socket().connect(443, 'socket.speech.test'), 'hello'),
     refused: await seen(net.connect(443, 'refused.test'), '?'),
     unknown: await seen(net.connect(443, 'unknown.test'), '?'),
+    unresolved: await seen(net.connect(443, 'unresolved.test'), '?'),
     database: await seen(net.connect(PORT, '127.0.0.1'), 'database'),
     'no proxy': await seen(net.connect(excluded), '?'),
     http2: await seen(tls.connect(http2), '?'),

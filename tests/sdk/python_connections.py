@@ -62,6 +62,14 @@ def seen(connect, *args, **options):
         return type(error).__name__
 
 
+def is_temporary(connect, *args):
+    """Whether a name cannot be resolved now: apps try that again."""
+    try:
+        return connect(*args)
+    except socket.gaierror as error:
+        return error.errno == socket.EAI_AGAIN
+
+
 def resolve(host, *args, real=socket.getaddrinfo, **kwargs):
     """Names that the recorder would resolve, and this machine must not."""
     if host in ("localhost", "127.0.0.1"):
@@ -85,6 +93,7 @@ CASES = {
     "refused": (blocking, "refused.test", 443),
     "refused streams": (streams, "refused.test", 443),
     "unknown": (streams, "unknown.test", 443),
+    "unresolved": (is_temporary, blocking, "unresolved.test", 443),
     "database": (blocking, "localhost", PORT),
     "database streams": (streams, "127.0.0.1", PORT),
     "no proxy": (seen, blocking, "excluded.test", 443),

@@ -103,6 +103,11 @@ const CLIENTS = {
     const agent = new https.Agent({ secureContext: tls.createSecureContext({ ca }) });
     return converse(new (require('ws'))(url(name), { agent }));
   },
+  'ws-own-socket': (name) => {
+    // TLS begins before the socket is connected.
+    const createConnection = () => tls.connect({ socket: net.connect(webPort, host), servername: host });
+    return converse(new (require('ws'))(url(name), { createConnection }));
+  },
   'ws-refused': async (name) => {
     const ws = new (require('ws'))(url(name, await unused()));
     return new Promise((resolve) => {
@@ -131,6 +136,10 @@ const CLIENTS = {
   websocket: (name) => websocket(name, {}),
   'websocket-ca': (name) => websocket(name, { tlsOptions: { ca } }),
   'faye-websocket': (name) => converse(new (require('faye-websocket').Client)(url(name))),
+  'tls-own-socket': () => {
+    const socket = new tls.TLSSocket(net.connect(webPort, host), { servername: host });
+    return events(socket, REQUEST, firstLine);
+  },
   tls: () => events(tls.connect({ host, port: webPort, servername: host }), REQUEST, firstLine),
   https: (name) => new Promise((resolve, reject) => {
     https.get({ host, port: webPort, path: `/${name}` }, (response) => {

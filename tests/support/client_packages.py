@@ -110,6 +110,14 @@ def python_clients() -> str:
 
 
 @cache
+def other_python_clients() -> str:
+    """The interpreter with the clients that are used less."""
+    return python_environment(
+        "websocket-clients-others-python", HERE / "websocket-clients-others.txt"
+    )
+
+
+@cache
 def older_websockets() -> Path:
     """A folder with a folder for each older version of websockets."""
     listing = HERE / "websocket-clients-older.txt"
@@ -186,4 +194,12 @@ def installed(program: str) -> str:
     path = shutil.which(program)
     if path is None:
         pytest.skip(f"{program} is not installed")
+    return path
+
+
+def working(program: str, *check: str) -> str:
+    """The path of a program of the system, with what the arguments of a trial need."""
+    path = installed(program)
+    if subprocess.run([path, *check], capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"{program} {' '.join(check)} fails")
     return path

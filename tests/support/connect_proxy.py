@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 REFUSED = b"HTTP/1.1 502 Bad Gateway\r\n\r\n[Errno 111] Connect call failed ('10.0.0.9', 443)"
 UNKNOWN = b"HTTP/1.1 502 Bad Gateway\r\n\r\n[Errno -2] Name or service not known"
+UNRESOLVED = b"HTTP/1.1 502 Bad Gateway\r\n\r\n[Errno -3] Temporary failure in name resolution"
+_REFUSALS = {"refused": REFUSED, "unknown": UNKNOWN, "unresolved": UNRESOLVED}
 
 
 @dataclass
@@ -18,8 +20,8 @@ class ConnectProxy:
 
     Attributes:
         url: of it.
-        targets: of the CONNECT requests so far, "host:port". Hosts that begin with "refused" or
-            "unknown" are refused as mitmproxy does it.
+        targets: of the CONNECT requests so far, "host:port". Hosts that begin with "refused",
+            "unknown" or "unresolved" are refused as mitmproxy does it.
     """
 
     url: str
@@ -36,8 +38,8 @@ def connect_proxy() -> Iterator[ConnectProxy]:
             while self.rfile.readline().strip():
                 pass
             proxy.targets.append(target)
-            if target.startswith(("refused", "unknown")):
-                self.wfile.write(REFUSED if target.startswith("refused") else UNKNOWN)
+            if (refusal := _REFUSALS.get(target.partition(".")[0])) is not None:
+                self.wfile.write(refusal)
                 return
             # In one piece with what the server says: nothing of it may be lost.
             self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\nhello\n")

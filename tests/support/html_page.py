@@ -13,12 +13,14 @@ from speech_sessions import spoken
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.outcome import outcome
-from wsproxy.report.explanation import explain
+from wsproxy.report.explanation import Explanation, explain
 from wsproxy.report.html.page import session_page, view_of
 from wsproxy.report.html.reading import read_content
+from wsproxy.report.latency import latency_series
 from wsproxy.report.text import safe
 from wsproxy.report.timeline import timeline_json
 from wsproxy.session import Session
+from wsproxy.session.latency import Latency
 
 VOID = frozenset({"meta", "br", "img", "input", "hr", "link"})
 
@@ -127,6 +129,7 @@ def assert_shows_what_commands_say(page: Page, trace: Path) -> None:
         assert texts == [evidence.text for evidence in finding.evidence]
         remedies = [e.text for part in article.all("ul", class_="remedies") for e in part.all("li")]
         assert remedies == list(finding.remedies)
+        assert article.one("p", class_="meaning").text == finding.meaning
         linked = {e.attributes.get("data-frame") for e in article.all("a")} - {None}
         assert linked <= {str(n) for evidence in finding.evidence for n in evidence.frames}
     numbers = root.one("section", id="numbers").text
@@ -135,10 +138,23 @@ def assert_shows_what_commands_say(page: Page, trace: Path) -> None:
     assert f"{session.received.frames} frames" in numbers
     assert page.data("session")["outcome"] == timeline["outcome"]
     assert page.data("frames")["count"] == session.frame_count
-    _assert_speech(page, timeline)
+    support = root.one("section", id="findings").text
+    for _, value in [*shown.request_ids, *shown.versions]:
+        assert value in support
+    _assert_first_finding_is_at_the_top(page, shown)
+    _assert_speech(page, timeline, session.timeline.latency)
 
 
-def _assert_speech(page: Page, timeline: dict[str, Any]) -> None:
+def _assert_first_finding_is_at_the_top(page: Page, shown: Explanation) -> None:
+    first = shown.findings[0] if shown.findings else None
+    said = [e.text for part in page.root.all("dl", class_="answer") for e in part.all("dd")]
+    if first is None or first.severity == "info":
+        assert said == []
+    else:
+        assert said == [first.title, *first.seen[:1], *first.remedies[:1]]
+
+
+def _assert_speech(page: Page, timeline: dict[str, Any], found: Latency) -> None:
     transcript, latency = timeline["transcript"], timeline["latency"]
     results = page.data("transcript")["results"]
     assert [(r["frame"], r["text"], r["final"]) for r in results] == [
@@ -151,7 +167,21 @@ def _assert_speech(page: Page, timeline: dict[str, Any]) -> None:
         assert safe(each["text"]) in texts
     figures = {name: value for name, value in latency.items() if not isinstance(value, list)}
     assert page.data("latency")["figures"] == figures
+    assert page.data("latency")["series"] == {
+        name: {
+            "points": [
+                [round(point.t_ns / 1e9, 4), point.seconds, point.frame] for point in each.points
+            ],
+            "p50": each.percentile(0.5),
+            "p95": each.percentile(0.95),
+            "max": each.max,
+        }
+        for name, each in latency_series(found).items()
+    }
     rows = page.root.one("section", id="latency").text
+    for each in latency_series(found).values():
+        for value in (each.percentile(0.5), each.percentile(0.95), each.max):
+            assert f"{value + 0.0:.3f}" in rows
     for value in figures.values():
         assert value is None or f"{value + 0.0:.3f} s" in rows
     shown = [(t["carrier"], t["signal"]["duration_s"]) for t in page.data("tracks")]

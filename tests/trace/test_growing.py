@@ -176,6 +176,16 @@ def test_growing_trace_that_is_none_raises_not_a_trace(tmp_path: Path) -> None:
         polled(trace)
 
 
+def test_growing_trace_of_too_many_records_raises_limit_exceeded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growing, "MAX_RECORDS", 5)
+    session = begun(tmp_path)
+    session.client("one", "two", "three").recording.flush()
+    with GrowingTrace(session.path) as trace, pytest.raises(LimitExceeded):
+        polled(trace)
+
+
 def test_growing_trace_without_locks_is_written_until_it_is_quiet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,10 +174,12 @@ def test_hold_without_locks_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             patch.setattr(fcntl, "flock", refuse)
             assert lock.hold(file.fileno())
             assert not lock.is_held(tmp_path / "a")
+            assert lock.is_held_by_another(file.fileno()) is None
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, "fcntl", None)
             assert lock.hold(file.fileno())
             assert not lock.is_held(tmp_path / "a")
+            assert lock.is_held_by_another(file.fileno()) is None
         assert lock.hold(file.fileno())
         assert lock.is_held(tmp_path / "a")
 

@@ -18,7 +18,7 @@ from wsproxy.catalog import load
 from wsproxy.report.explanation import explain
 from wsproxy.report.html.page_data import page_data
 from wsproxy.report.html.reading import SessionContent, read_content
-from wsproxy.trace import Record
+from wsproxy.trace import Record, Start
 from wsproxy.view import live_content
 from wsproxy.view.live_content import LiveContent
 
@@ -98,24 +98,60 @@ def test_live_content_is_in_the_end_what_the_report_has(session: OpenSession) ->
     assert "code 1000" in shown.sections["numbers"]
 
 
-def test_live_content_reads_each_record_only_a_few_times(tmp_path: Path) -> None:
-    session = OpenSession(tmp_path / "call.wstrace", *opened("/v1/listen"))
-    live = LiveContent(session.path, CATALOG, max_audio=0)
-    live.poll()
-    added = 0
+@pytest.fixture
+def added(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The records that are added to contents of pages."""
+    found: list[Any] = []
     add = SessionContent.add
 
     def counted(content: SessionContent, record: Any) -> None:
-        nonlocal added
-        added += 1
+        found.append(record)
         add(content, record)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SessionContent, "add", counted)
-        for step in range(100):
-            session.grow(*speech(0.1, at=step / 10))
-            live.poll()
-    assert added < 400
+    monkeypatch.setattr(SessionContent, "add", counted)
+    return found
+
+
+def test_live_content_reads_each_record_only_a_few_times(tmp_path: Path, added: list[Any]) -> None:
+    session = OpenSession(tmp_path / "call.wstrace", *opened("/v1/listen"))
+    live = LiveContent(session.path, CATALOG, max_audio=0)
+    live.poll()
+    for step in range(100):
+        session.grow(*speech(0.1, at=step / 10))
+        live.poll()
+    assert len(added) < 400
+    live.close()
+
+
+def test_live_content_of_a_long_session_reads_it_once(tmp_path: Path, added: list[Any]) -> None:
+    session = OpenSession(tmp_path / "call.wstrace", *opened("/v1/listen"), *speech(5))
+    live = LiveContent(session.path, CATALOG, max_audio=0)
+    live.poll()
+    assert live.version == 1
+    assert sum(isinstance(record, Start) for record in added) == 1
+    live.close()
+
+
+def test_live_content_of_which_the_diagnosis_is_slow_has_it_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = 1000.0
+    diagnosed = []
+
+    def diagnose(content: SessionContent) -> None:
+        nonlocal clock
+        diagnosed.append(clock)
+        clock += 0.5
+
+    monkeypatch.setattr("wsproxy.view.live_content.time.monotonic", lambda: clock)
+    monkeypatch.setattr(SessionContent, "diagnose", diagnose)
+    session = OpenSession(tmp_path / "call.wstrace", *opened("/v1/listen"))
+    live = LiveContent(session.path, CATALOG, max_audio=0)
+    for step in range(100):
+        session.grow(*speech(0.1, at=step / 10))
+        live.poll()
+        clock += 0.2
+    assert len(diagnosed) < 4
     live.close()
 
 

@@ -125,6 +125,32 @@ def test_page_of_a_session_grows_and_shows_the_verdict_at_its_end(
     expect(page.locator(".player .play")).to_have_count(1)
 
 
+# Counts how often the size of the time axis is asked for: each time may lay out the page.
+MEASURED = """
+  window.measured = 0;
+  const { get } = Object.getOwnPropertyDescriptor(Element.prototype, "clientWidth");
+  Object.defineProperty(Element.prototype, "clientWidth", {
+    get() {
+      if (this.matches("canvas.axis")) window.measured += 1;
+      return get.call(this);
+    },
+  });
+"""
+
+
+def test_axis_of_a_session_that_grows_is_not_measured_for_each_mark(
+    folder: Path, url: str, page: Page
+) -> None:
+    session = begun(folder)
+    session.grow(*speech(0, 10))
+    page.add_init_script(MEASURED)
+    open_session(page, url)
+    session.grow(*speech(10, 1))
+    expect(page.locator("output.found")).to_have_text("110 of 110 frames")
+    page.evaluate("new Promise(requestAnimationFrame)")
+    assert page.evaluate("window.measured") < 50
+
+
 # What the time axis shows.
 PAINTED = "document.querySelector('canvas.axis').toDataURL()"
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import deepgram_reports
+import elevenlabs_reports
+import gemini_reports
+import intermediary_reports
+import openai_reports
+import provider_reports
 import reported_access
 import reported_audio
 import reported_networks
@@ -14,4 +20,12 @@ REPORTS = [
     *reported_audio.REPORTS,
     *reported_sessions.REPORTS,
     *reported_networks.REPORTS,
+    *deepgram_reports.REPORTS,
+    *openai_reports.REPORTS,
+    *gemini_reports.REPORTS,
+    *elevenlabs_reports.REPORTS,
+    *provider_reports.REPORTS,
+    *intermediary_reports.REPORTS,
 ]
+UNSOLVED = openai_reports.UNSOLVED
+"""Reports whose cause no rule finds yet."""

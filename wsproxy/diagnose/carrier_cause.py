@@ -10,21 +10,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wsproxy.catalog import Condition
+from wsproxy.catalog.model import Advice
 
 from .finding import Finding
 
-_FINDINGS = ("traffic.carrier.wrong", "traffic.messages.text-as-audio")
-_RULES = frozenset(
-    {
-        "base64_for_audio",
-        "binary_for_json",
-        "numbers_for_audio",
-        "object_for_audio",
-        "text_as_audio",
-        "texts_for_audio",
-        "twilio_forwarded",
-    }
-)
+_CARRIER = ("traffic.carrier.wrong", "traffic.messages.text-as-audio")
+_FINDINGS = {  # of the rules that a cause may rest on
+    "base64_for_audio": _CARRIER,
+    "binary_for_json": _CARRIER,
+    "numbers_for_audio": _CARRIER,
+    "object_for_audio": _CARRIER,
+    "text_as_audio": _CARRIER,
+    "texts_for_audio": _CARRIER,
+    "twilio_forwarded": _CARRIER,
+    "format_mismatch": ("traffic.audio.format-mismatch",),
+    "container_header_missing": ("traffic.audio.container-header-missing",),
+}
+_CONTAINERS = ("format_mismatch", "container_header_missing")
 
 
 def with_carrier(findings: Sequence[Finding], condition: Condition | None) -> list[Finding]:
@@ -33,13 +35,16 @@ def with_carrier(findings: Sequence[Finding], condition: Condition | None) -> li
     Args:
         condition: of the first finding; None if it has none.
     """
-    carrier = next((each for each in findings if each.id in _FINDINGS), None)
-    cause = _cause(findings[0], condition) if findings and condition is not None else ""
-    if carrier is None or not cause or findings[0].severity != "error":
+    if not findings or condition is None or findings[0].severity != "error":
+        return list(findings)
+    cause = _cause(findings[0], condition)
+    ids = _FINDINGS[cause.when] if cause is not None else ()
+    carrier = next((each for each in findings if each.id in ids), None)
+    if cause is None or carrier is None:
         return list(findings)
     first = replace(
         findings[0],
-        title=f"{findings[0].title}: {_clause(cause)}",
+        title=f"{findings[0].title}: {_clause(cause.text)}",
         evidence=[*carrier.evidence, *findings[0].evidence],
         retry="fix-first",
         retry_note="",
@@ -47,10 +52,16 @@ def with_carrier(findings: Sequence[Finding], condition: Condition | None) -> li
     return [first, *(each for each in findings[1:] if each is not carrier)]
 
 
-def _cause(finding: Finding, condition: Condition) -> str:
-    """The cause of a finding that is a carrier, and that the session shows; "" if none is."""
-    carriers = {advice.text for advice in condition.causes if advice.when in _RULES}
-    return next((text for text in finding.seen if text in carriers), "")
+def _cause(finding: Finding, condition: Condition) -> Advice | None:
+    """The cause of a finding that is a carrier, and that the session shows; None if none is.
+
+    A format is the cause only of a condition that says nothing of formats by itself.
+    """
+    for advice in condition.causes:
+        is_hidden = advice.only_if_seen or advice.when not in _CONTAINERS
+        if advice.when in _FINDINGS and is_hidden and advice.text in finding.seen:
+            return advice
+    return None
 
 
 def _clause(cause: str) -> str:

@@ -93,7 +93,8 @@ def said_of_object(facts: SessionFacts) -> Said | None:
     """What the server said of an object that failed; None where none did, or without words."""
     timeline = facts.session.timeline
     failed = failed_objects(timeline) if timeline is not None else []
-    spoken = next((one for one in failed if one.sentence), None)
+    # A name such as "max_output_tokens" says less than the title of the condition.
+    spoken = next((one for one in failed if " " in one.sentence.strip()), None)
     if spoken is None:
         return None
     sentence = ServerSentence(

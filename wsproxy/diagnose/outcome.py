@@ -21,6 +21,7 @@ ABSENCES = frozenset(
         "results-stopped",
         "agent-silent",
         "never-ready",
+        "closed-silently",
         "no-audio-for-text",
     )
 )
@@ -28,6 +29,9 @@ ABSENCES = frozenset(
 _DOUBTS = ("traffic.outcome.results-stopped", "traffic.received.other-samples")
 # Conditions of audio, which may be the cause of what is missing.
 _AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.", "traffic.received.")
+
+
+_HEADERS = "traffic.signal.second-header"
 
 
 class FindingLike(Protocol):
@@ -63,6 +67,8 @@ def is_consequence(
 
 def rank(condition: str) -> int:
     """The rank of a rule's finding: faulty audio, then what is missing, then the others."""
+    if condition == _HEADERS:
+        return -1  # a header in each message is more than that the first bytes are one
     if condition.startswith(_AUDIO):
         return 0
     return 1 if condition.startswith("traffic.outcome.") else 2

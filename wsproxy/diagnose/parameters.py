@@ -14,6 +14,7 @@ from .evidence import Evidence, quoted
 from .session_facts import SessionFacts
 
 _MAX_VALUE = 60  # characters of a value
+_MAX_WORD = 40  # characters of a value without a space that is shown
 _MAX_SHOWN = 4
 _SHORTEST = 4  # characters of a value that is searched in a sentence
 _LANGUAGE = re.compile(r"(?i)^(?:source_|target_|input_)?(?:lang|language|locale)(?:[_-]?code|s)?$")
@@ -111,6 +112,8 @@ def _of_url(facts: SessionFacts, sentence: ServerSentence, *, plain: bool) -> It
 def _of_messages(facts: SessionFacts, path: str) -> Iterator[Parameter]:
     for message in reversed(facts.client_json):
         value = field_of(message.content, path)
+        if isinstance(value, str) and len(value) > _MAX_WORD and " " not in value:
+            return  # audio or an id: nothing that anybody reads
         if isinstance(value, (str, int, float, bool)):
             yield Parameter(path, str(value)[:_MAX_VALUE], message.frame)
             return

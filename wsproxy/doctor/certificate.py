@@ -36,7 +36,7 @@ def check(setup: Setup) -> Iterator[CheckResult]:
             renew,
         )
         return
-    found = [*_readable_key(setup), *_agreement(setup, renew), *_expiry(setup, renew)]
+    found = [*_readable_key(setup), *_agreement(setup, renew), *_validity(setup, renew)]
     yield from found or [CheckResult("CA", "ok", str(setup.ca))]
 
 
@@ -81,12 +81,15 @@ def _agreement(setup: Setup, renew: str) -> Iterator[CheckResult]:
         )
 
 
-def _expiry(setup: Setup, renew: str) -> Iterator[CheckResult]:
+def _validity(setup: Setup, renew: str) -> Iterator[CheckResult]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(setup.ca)
     except (OSError, ssl.SSLError):
         return  # that is reported already
+    if not context.cert_store_stats()["x509_ca"]:
+        what = f"{setup.ca} is not the certificate of an authority"
+        yield CheckResult("CA", "problem", what, "apps reject what its key signs", renew)
     for each in context.get_ca_certs():
         assert isinstance(each, dict)  # not in binary form
         begin, end = (

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from wsproxy.catalog.loader import VARIABLE, load
+from wsproxy.errors import CatalogError
 from wsproxy.intercept.clients import version_number
 
 from .result import CheckResult
@@ -21,6 +23,7 @@ _TIMEOUT = 10.0  # seconds
 # Modules that a file in PYTHONPATH must not replace: those of the preload and of TLS.
 _SHADOWED = frozenset(sys.stdlib_module_names) | {"brotli", "certifi", "websockets"}
 _REQUIRE = re.compile(r"-(?:-require|-import|r)(?:=(.*))?")
+_REASON = re.compile(r"\w+Error: |not allowed|Unrecognized")
 _PYTHON_FLAGS = re.compile(r"-[a-zA-Z]*[IE][a-zA-Z]*")
 
 
@@ -30,8 +33,11 @@ def check(setup: Setup) -> Iterator[CheckResult]:
         return
     yield from _python_path(setup)
     yield from _python_flags(setup)
-    yield from _node_options(setup)
+    found = list(_node_options(setup))
+    yield from found or _options_of("node", "NODE_OPTIONS", "-e", "", setup=setup)
     yield from _node_version(setup)
+    yield from _options_of("java", "JAVA_TOOL_OPTIONS", "-version", setup=setup)
+    yield from _catalog()
 
 
 def _python_path(setup: Setup) -> Iterator[CheckResult]:
@@ -105,6 +111,58 @@ def _node_options(setup: Setup) -> Iterator[CheckResult]:
                 "Node does not start with it",
                 "correct or unset NODE_OPTIONS",
             )
+
+
+def _options_of(
+    program: str, variable: str, *arguments: str, setup: Setup
+) -> Iterator[CheckResult]:
+    """Whether a runtime starts with the options in a variable, to which the preload's are added."""
+    path = setup.which(program)
+    if path is None or not setup.env.get(variable):
+        return
+    try:
+        done = subprocess.run(
+            [path, *arguments],
+            env=setup.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        status, why = -1, str(error)
+    else:
+        status, why = done.returncode, _reason(done.stderr)
+    if status != 0:
+        yield CheckResult(
+            "start-up",
+            "problem",
+            f"{program} does not start with {variable}: {why}",
+            "neither does the app, with or without wsproxy",
+            f"correct or unset {variable}",
+        )
+
+
+def _reason(errors: str) -> str:
+    """The line of a runtime's error output that has the error."""
+    lines = [line for line in errors.splitlines() if not line.startswith("Picked up ")]
+    named = [line for line in lines if _REASON.search(line)]
+    return (named or lines or ["it says nothing"])[0].strip()
+
+
+def _catalog() -> Iterator[CheckResult]:
+    try:
+        load()
+    except CatalogError as error:
+        yield CheckResult(
+            "start-up",
+            "problem",
+            str(error),
+            "no command that needs the catalog starts",
+            f"correct the file, or {VARIABLE}",
+        )
 
 
 def _node_version(setup: Setup) -> Iterator[CheckResult]:

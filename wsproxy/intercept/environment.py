@@ -54,7 +54,7 @@ def for_command(
         running: the recorder.
         mode: its mode. Proxy variables are set only if the recorder is a proxy; WSPROXY_URL
             is always set to its URL.
-        folder: certificate bundles are written to it.
+        folder: certificate bundles are written to it; other users can read it then.
         base: the environment to extend; None: the one that wsproxy was started with.
         proxy: address of a regular proxy beside the recorder's reverse proxy. The reverse
             proxy itself, which is on this machine, is not reached through it.
@@ -65,18 +65,30 @@ def for_command(
     where = authority(*reachable(running.address))
     url = f"http://{where}"
     env["WSPROXY_URL"] = url
-    trust.set_variables(env, running.ca, folder)
+    ca = _copied(running.ca, folder)
+    trust.set_variables(env, ca, folder)
     kind = mode_kind(mode)
     if kind in _PROXY_MODES:
         _use_proxy(env, f"{_PROXY_MODES[kind]}://{where}")
     if kind in ("regular", "upstream"):
-        preloads.set_variables(env, url, running.ca, folder)
+        preloads.set_variables(env, url, ca, folder)
     if proxy is not None:
         beside = f"http://{authority(*proxy)}"
         _use_proxy(env, beside)
         env["no_proxy"] = env["NO_PROXY"] = ",".join(_THIS_MACHINE)
-        preloads.set_variables(env, beside, running.ca, folder)
+        preloads.set_variables(env, beside, ca, folder)
     return env
+
+
+def _copied(ca: Path, folder: Path) -> Path:
+    """The CA certificate, where other users can read it.
+
+    It is usually in the user's home folder. A command that root starts may change its user.
+    """
+    folder.chmod(0o755)
+    copy = folder / "recorder-ca.pem"
+    copy.write_bytes(ca.read_bytes())
+    return copy
 
 
 def _use_proxy(env: dict[str, str], url: str) -> None:

@@ -7,6 +7,7 @@ recorder's CA to certificates that an app loads itself.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from . import loaded_clients
@@ -33,15 +34,31 @@ def set_variables(env: dict[str, str], proxy: str, ca: Path, folder: Path) -> No
     reports = clients_folder(folder)
     loaded_clients.prepare(reports)
     env[loaded_clients.VARIABLE] = str(reports)
+    preload = _readable(_FOLDER, folder)
     env["PYTHONPATH"] = os.pathsep.join(
-        part for part in (str(_FOLDER / "python"), env.get("PYTHONPATH")) if part
+        part for part in (str(preload / "python"), env.get("PYTHONPATH")) if part
     )
     # With slashes on Windows too: a backslash in quotes is an escape.
-    node = (_FOLDER / "node" / "proxy.cjs").as_posix()
+    node = (preload / "node" / "proxy.cjs").as_posix()
     _append(env, "NODE_OPTIONS", f'--require "{node}"')
-    _append(env, "BUN_OPTIONS", _bun_option(f"--preload={_FOLDER / 'bun' / 'proxy.mjs'}"))
+    _append(env, "BUN_OPTIONS", _bun_option(f"--preload={preload / 'bun' / 'proxy.mjs'}"))
     env["JAVA_TOOL_OPTIONS"] = tool_options(env, proxy, Path(env["SSL_CERT_FILE"]), folder)
     env["WSPROXY_CHROMIUM_FLAGS"] = " ".join(chromium_flags(proxy, ca, folder / "chromium"))
+
+
+def _readable(code: Path, folder: Path) -> Path:
+    """The preloads, or a copy where root's other users can read them.
+
+    A command that root starts may change its user, and Node does not start with a preload that it
+    cannot read: wsproxy may be installed in root's home folder.
+    """
+    if os.name != "posix" or os.geteuid() != 0:
+        return code
+    if all(each.stat().st_mode & 0o005 == 0o005 for each in (code, *code.parents)):
+        return code
+    copy = folder / "preload"
+    shutil.copytree(code, copy, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    return copy
 
 
 def clients_folder(folder: Path) -> Path:

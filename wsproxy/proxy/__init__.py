@@ -31,6 +31,7 @@ Only this package imports mitmproxy.
     failed_attempts     counts consecutive failed sessions with an endpoint
     failure_cause       where and on whose side something failed
     embedding           runs mitmproxy in this process
+    ca_folder           creates the recorder's CA
     start_errors        why mitmproxy cannot start
     child_process       runs it in a child process, controlled through pipes
     child_protocol      the messages on these pipes

@@ -49,6 +49,7 @@ _READ_SIZE = 64 << 10
 _MAX_LINE = 64 << 10
 _MAX_NAMES = 1000
 _INTERNAL = "by the supervisor"
+_WITHOUT_CA = "its environment does not have the recorder's CA"
 
 
 class CatchMode(ProxyMode):
@@ -116,8 +117,9 @@ class CaughtConnections:
 
     def _handle(self, message: dict[str, Any]) -> None:
         match message:
-            case {"opening": number, "to": to, "meeting": place, "app": app}:
-                task = asyncio.create_task(self._open(number, tuple(to), tuple(place), tuple(app)))
+            case {"opening": number, "to": to, "meeting": place, "app": app, "without_ca": program}:
+                opening = self._open(number, tuple(to), tuple(place), tuple(app), program)
+                task = asyncio.create_task(opening)
                 self._tasks.add(task)
                 task.add_done_callback(partial(self._on_task_end, number))
             case {"past": address, "program": program, "why": why}:
@@ -138,6 +140,7 @@ class CaughtConnections:
         to: tuple[Any, ...],
         place: meeting.Address,
         app: meeting.Address,
+        without_ca: str | None,
     ) -> None:
         """Connect to the server, then to the app, and carry their data until both have ended."""
         began = time.time()
@@ -155,7 +158,7 @@ class CaughtConnections:
                 return  # the app has closed its socket
             self._report(number, 0)
             with contextlib.closing(client[1]):
-                await self._carry(client, server, to)
+                await self._carry(client, server, to, without_ca)
 
     def _on_unreachable(
         self, app: meeting.Address, to: tuple[Any, ...], error: OSError, since: float
@@ -167,13 +170,19 @@ class CaughtConnections:
             client = Client(peername=app, sockname=("", 0), timestamp_start=since, proxy_mode=_MODE)
             self._recorder.record_unreachable(client, host, to[1], str(error), since)
 
-    async def _carry(self, client: Streams, server: Streams, to: tuple[Any, ...]) -> None:
+    async def _carry(
+        self, client: Streams, server: Streams, to: tuple[Any, ...], without_ca: str | None
+    ) -> None:
         first = await _first_bytes(client, server)
         host = first.host or to[0]
         hosts = self._recorder.hosts
         if not hosts.is_wanted(host) and not (first.is_upgrade and hosts.includes(host)):
             if host in self.relayed or len(self.relayed) < _MAX_NAMES:
                 self.relayed[host] += 1
+            await _relay(client, server)
+            return
+        if without_ca is not None and first.is_tls and not hosts.is_named(host):
+            self.past[PastConnection((host, to[1]), without_ca, _WITHOUT_CA)] += 1
             await _relay(client, server)
             return
         self._names[to[0]] = host

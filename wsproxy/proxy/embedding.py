@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
@@ -31,7 +30,7 @@ from wsproxy.recorder import SessionWriter
 from wsproxy.recorder.limits import RecorderLimits
 from wsproxy.system.address import authority, is_loopback
 
-from . import start_errors, upstream_trust
+from . import ca_folder, start_errors, upstream_trust
 from .access_addon import AccessAddon
 from .caught import CaughtConnections
 from .options import RecorderOptions, folder_problem
@@ -360,20 +359,15 @@ def _check_folders(settings: ProxySettings, records: bool) -> None:
     """
     if records and (problem := folder_problem(settings.out)) is not None:
         raise UsageError(problem, Setting("out"))
-    named = [o.partition("=")[2] for o in settings.options if o.startswith("confdir=")]
-    confdir = Path(named[-1] if named else settings.confdir or CONF_DIR).expanduser()
-    try:
-        if (key := confdir / CA_KEY).exists():
-            key.read_bytes()
-        else:
-            confdir.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=confdir):
-                pass
-    except OSError as error:
-        what = "read" if key.exists() else "create"
-        why = error.strerror or error
-        text = f"cannot {what} the CA in {confdir}: {why}"
-        raise UsageError(text, Setting("confdir")) from None
+    confdir = _option(settings, "confdir") or settings.confdir or CONF_DIR
+    key_size = _option(settings, "key_size")
+    ca_folder.prepare(Path(confdir).expanduser(), int(key_size) if key_size.isdecimal() else None)
+
+
+def _option(settings: ProxySettings, name: str) -> str:
+    """The value of a mitmproxy option; empty if it is not set."""
+    named = [o.partition("=")[2] for o in settings.options if o.startswith(f"{name}=")]
+    return named[-1] if named else ""
 
 
 async def _check_upstreams(master: DumpMaster, access: AccessAddon) -> None:

@@ -24,11 +24,13 @@ class FirstBytes:
         host: the name in TLS or in the request, in lower case; None: it has none.
         path: of a request without TLS, or "/".
         is_upgrade: whether it is a request without TLS for a WebSocket.
+        is_tls: whether it is TLS.
     """
 
     host: str | None = None
     path: str = "/"
     is_upgrade: bool = False
+    is_tls: bool = False
 
 
 def read(data: bytes) -> FirstBytes | None:
@@ -50,7 +52,9 @@ def _client_hello(data: bytes) -> FirstBytes | None:
         hello = parse_client_hello(data)
     except ValueError:
         return FirstBytes()
-    return None if hello is None else FirstBytes(hello.sni.lower() if hello.sni else None)
+    if hello is None:
+        return None
+    return FirstBytes(hello.sni.lower() if hello.sni else None, is_tls=True)
 
 
 def _request(data: bytes) -> FirstBytes:

@@ -54,6 +54,7 @@ _PLAIN = re.compile(r"[a-z][a-z0-9_./+-]{1,40}")
 _RATE = re.compile(r"(?:^|;)\s*(?:sample)?rate=(\d{4,6})")
 _OUTPUT = re.compile(r"(?i)output|speak|agent|tts|synth|playback")
 _INPUT = re.compile(r"(?i)input|listen|user|mediaformat|asr|stt|transcri|recogni")
+_BOTH = "mediaformat"  # of a telephone's media stream, which is the same in both directions
 _MAX_DEPTH, _MAX_NODES = 8, 400  # of a message that is searched
 _IMPLIED_RATES = {"pcm16": 24_000, "mulaw": 8_000, "alaw": 8_000}
 
@@ -219,6 +220,8 @@ def _in_message(message: Json, api: Api | None, *, sender: bool, from_client: bo
     side = origin != "server" if origin != "both" else sender
     for path, node in _nodes(message):
         about_client = side
+        if api is None and path and path[-1].lower() == _BOTH and (values := _generic(node)):
+            return values
         # The innermost name decides: "agent.listen", "audio.input".
         for name in reversed(path):
             if _INPUT.search(name) or _OUTPUT.search(name):

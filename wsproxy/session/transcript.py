@@ -203,28 +203,35 @@ def _times(
     """The place of a result in the audio, and its words."""
     content, unit = message.content, paths.unit
     assert content is not None
-    listed = field_of(content, paths.words) if paths.words else None
+    words = _words(paths, field_of(content, paths.words)) if paths.words else ()
+    # One by one: a generator costs more than all three of them.
+    start = _seconds(field_of(content, paths.start), unit) if paths.start else None
+    end = _seconds(field_of(content, paths.end), unit) if paths.end else None
+    if start is None and words:
+        start = next((word.start_s for word in words if word.start_s is not None), None)
+    if end is None and start is not None and paths.duration:
+        duration = _seconds(field_of(content, paths.duration), unit)
+        end = None if duration is None else start + duration
+    if end is None and words:
+        end = next((word.end_s for word in reversed(words) if word.end_s is not None), None)
+    return start, end, words
+
+
+def _words(paths: ResultPaths, listed: object) -> tuple[Word, ...]:
+    """The words of a result, from the list of them in its message."""
     words = []
     for item in listed[:KEPT_WORDS] if isinstance(listed, list) else ():
         text = field_of(item, paths.word) if isinstance(item, dict) else None
         if isinstance(text, str):
             begin, finish = item.get(paths.word_start), item.get(paths.word_end)
-            words.append(Word(text[:200], _seconds(begin, unit), _seconds(finish, unit)))
-    start, end, duration = (
-        _seconds(field_of(content, path), unit) if path else None
-        for path in (paths.start, paths.end, paths.duration)
-    )
-    if start is None:
-        start = next((word.start_s for word in words if word.start_s is not None), None)
-    if end is None and start is not None and duration is not None:
-        end = start + duration
-    if end is None:
-        end = next((word.end_s for word in reversed(words) if word.end_s is not None), None)
-    return start, end, tuple(words)
+            words.append(
+                Word(text[:200], _seconds(begin, paths.unit), _seconds(finish, paths.unit))
+            )
+    return tuple(words)
 
 
 def _seconds(value: object, unit: float) -> float | None:
     """A time in a message; None where it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) is not float and type(value) is not int:  # JSON has no other numbers
         return None
     return round(value * unit, 6) if abs(value) < _MAX_SECONDS / unit else None

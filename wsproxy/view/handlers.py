@@ -15,7 +15,7 @@ from tornado.websocket import WebSocketHandler
 
 from wsproxy.errors import TraceError
 from wsproxy.report.html.page import START, render
-from wsproxy.report.text import safe
+from wsproxy.report.text import safe, short
 from wsproxy.trace.parts import later_parts, part_of, part_path
 from wsproxy.wording import plural
 
@@ -26,6 +26,7 @@ from .hub import Hub
 _CHUNK = 256 << 10  # bytes
 _MAX_TEXT = 500  # characters of a text that is searched
 _MAX_URL = 2000  # characters
+_MAX_MESSAGE = 2000  # characters of what is wrong with a request
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'none'",
@@ -62,9 +63,11 @@ class Handler(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None))[1]
-        text = error.log_message if isinstance(error, HTTPError) else None
+        text = None
+        if isinstance(error, HTTPError) and error.log_message:
+            text = error.log_message % error.args  # tornado has doubled its percent signs
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.finish(f"{safe(text or self._reason)}\n")
+        self.finish(f"{short(text or self._reason, _MAX_MESSAGE)}\n")
 
     def trace(self, session: str) -> Path:
         """The trace of a session.

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -22,7 +23,7 @@ from .search import search
 
 T = TypeVar("T")
 
-INTERVAL = 0.15  # seconds between two looks at the files
+INTERVAL = 0.25  # seconds between two looks at the files: pages and server do less, and are in time
 FORGET_AFTER = 60.0  # seconds that a session is followed without a page
 RELOAD = '[{"reload":true}]'
 
@@ -106,12 +107,11 @@ class Hub:
                 content.close()
                 del self._live[session]  # its pages load again, and show the error
 
-    def _live_page(self, session: str, path: Path) -> list[str]:
-        content = self._live.get(session)
-        if content is None:
-            content = LiveContent(path, self._catalog, max_audio=self._max_audio)
+    def _live_page(self, session: str, read: LiveContent) -> list[str]:
+        content = self._live.setdefault(session, read)
+        if content is not read:
+            read.close()
         self._used[session] = time.monotonic()
-        self._live[session] = content
         return list(content.page(session))
 
     # -- what pages ask for
@@ -122,9 +122,19 @@ class Hub:
         Raises:
             TraceError: it cannot be read.
         """
-        if await self._on(self._others, lambda: is_recorded(path)):
-            return await self._on(self._follower, lambda: self._live_page(session, path))
-        return await self._on(self._others, lambda: self._finished_page(session, path))
+        if not await self._on(self._others, lambda: is_recorded(path)):
+            return await self._on(self._others, lambda: self._finished_page(session, path))
+        # Pages of other sessions grow while the beginning of a long one is read.
+        read = self._live.get(session)
+        if read is None:
+            read = await self._on(self._others, lambda: self._begun(path))
+        return await self._on(self._follower, partial(self._live_page, session, read))
+
+    def _begun(self, path: Path) -> LiveContent:
+        """A session that is being recorded, read so far."""
+        content = LiveContent(path, self._catalog, max_audio=self._max_audio)
+        content.poll(now=True)
+        return content
 
     def _finished_page(self, session: str, path: Path) -> list[str]:
         content = read_content(path, self._catalog, max_audio=self._max_audio, name=Path(path.name))

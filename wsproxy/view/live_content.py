@@ -24,7 +24,8 @@ from wsproxy.report.html.reading import SessionContent, read_content
 from .growth import growth
 
 FRAME_LIMITS = (4000, 128)  # bytes of a text, and of a binary payload, of a frame that arrives
-EXPLAIN_EVERY = 1.0  # seconds between two diagnoses of a session that grows
+EXPLAIN_EVERY = 1.0  # seconds between two diagnoses of a session that grows, at least
+EXPLAIN_REST = 20.0  # times as long as a diagnosis took, until the next: frames are not late
 KEPT_UPDATES = 240  # for pages that have not asked for them yet
 # A session is read again when it is twice as long: the format of audio that is not declared was
 # guessed from little audio, and the guess stays. A long one is not.
@@ -66,7 +67,7 @@ class LiveContent:
         self._begin()
         self._again_at_ns = FIRST_AGAIN_NS
         self._explained: Explanation | None = None
-        self._explained_at = 0.0
+        self._explain_at = 0.0
         self._is_stale = False  # whether it has grown since it was diagnosed
         self._sections_due = False
         self._parts: dict[str, Any] = {}
@@ -86,7 +87,7 @@ class LiveContent:
         grew = self._read()
         if self.ended:
             self._conclude()
-        due = now or time.monotonic() - self._explained_at >= EXPLAIN_EVERY
+        due = now or time.monotonic() >= self._explain_at
         if grew or self.ended or (due and self._is_stale) or self._explained is None:
             self._update(now=due or self.ended)
 
@@ -105,9 +106,10 @@ class LiveContent:
                 self._again_at_ns *= 2
             if self._again_at_ns > LAST_AGAIN_NS:
                 self._again_at_ns = sys.maxsize
-            self.close()
-            self._begin()
-            self._add()
+            if self.version:  # else all of it was read at once
+                self.close()
+                self._begin()
+                self._add()
         return grew
 
     def _add(self) -> bool:
@@ -163,11 +165,13 @@ class LiveContent:
     def _explain(self, *, now: bool) -> Explanation:
         content = self._content
         if self._explained is None or now:
+            began = time.monotonic()
             content.diagnose()
             self._explained = explain(
                 content.name, content.session, content.findings, content.catalog
             )
-            self._explained_at = time.monotonic()
+            ended = time.monotonic()
+            self._explain_at = ended + max(EXPLAIN_EVERY, EXPLAIN_REST * (ended - began))
             self._is_stale, self._sections_due = False, True
         return self._explained
 

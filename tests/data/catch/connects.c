@@ -135,6 +135,15 @@ int main(int argc, char **argv)
     finish("non-blocking refused", fd);
     close(fd);
 
+    for (int i = 0; i < 20; i++) { /* at once: whoever answers has to know that it is connected */
+        fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        connect(fd, (void *)&open_, sizeof open_);
+        finish("in progress", fd);
+        show("writable", connect(fd, (void *)&open_, sizeof open_));
+        show("writable again", connect(fd, (void *)&open_, sizeof open_));
+        close(fd);
+    }
+
     fd = socket(AF_INET6, SOCK_STREAM, 0);
     if (fd >= 0) {
         show("mapped", connect(fd, (void *)&six, sizeof six));

@@ -10,7 +10,7 @@ import ssl
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from caught_programs import Catching, Ran, catching, own_address, require_catch,
 from tls_certificates import Certificate
 from wire_servers import unused_port
 from wire_witness import wait_until
-from wsproxy.intercept.catch import availability
+from wsproxy.intercept.catch import availability, target
 from wsproxy.session import Session
 from wsproxy.trace import find_traces
 
@@ -89,10 +89,12 @@ def client(port: int, name: str, scheme: str, *trusted: Path) -> list[str]:
     return [sys.executable, "-I", "-c", text, HOST, str(port), name, scheme, *map(str, trusted)]
 
 
-def run(recorder: Catching, argv: list[str], *ports: int) -> tuple[Ran, list[Session]]:
+def run(
+    recorder: Catching, argv: list[str], *ports: int, env: Mapping[str, str] | None = None
+) -> tuple[Ran, list[Session]]:
     """Run a program; returns also the sessions that were recorded of it."""
     before = set(find_traces([recorder.out]))
-    ran = recorder.run(argv, ports)
+    ran = recorder.run(argv, ports, env)
     recorder.running.drain(10)
     wait_until(lambda: all(Session.read(each).end for each in find_traces([recorder.out])))
     new = [each for each in find_traces([recorder.out]) if each not in before]
@@ -119,6 +121,43 @@ def test_catch_tls_to_an_api_is_recorded(recorder: Catching, certificate: Certif
     (session,) = sessions
     assert session.start is not None
     assert session.start.provider == "deepgram"
+
+
+def test_catch_tls_of_a_program_without_the_variables_is_left_alone_and_reported(
+    recorder: Catching, certificate: Certificate
+) -> None:
+    """An empty environment, as of `sudo`, does not name the CA: it would be rejected."""
+    env = {"WSPROXY_CA": str(recorder.running.ca)}
+    with api(certificate) as port:
+        argv = client(port, API, "wss", certificate.path)
+        ran, sessions = run(recorder, ["/usr/bin/env", "-i", *argv], port, env=env)
+        assert ran == Ran("hello\n", 0)
+        assert not sessions
+        ((kind, count),) = recorder.running.past.items()
+        assert (kind.address, count) == ((API, port), 1)
+        assert kind.why.startswith("its environment does not have the recorder's CA")
+        assert kind.program.startswith("python")
+        trusting = client(port, API, "wss", recorder.running.ca)
+        kept, recorded = run(recorder, trusting, port, env=env)
+    assert kept == ran
+    assert len(recorded) == 1
+    assert not recorder.running.past
+
+
+@pytest.mark.parametrize(
+    ("data", "known"),
+    [
+        (b"", True),
+        (b"A=1\0B=\0", True),
+        (b"\0\0\0", False),
+        (b"gunicorn: worker [app]\0\0", False),
+    ],
+)
+def test_target_environment_that_a_title_has_overwritten_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, data: bytes, known: bool
+) -> None:
+    monkeypatch.setattr(Path, "read_bytes", lambda path: data)
+    assert target.environment(4711) == (data if known else None)
 
 
 def test_catch_tls_to_another_host_is_passed_through(
@@ -255,7 +294,7 @@ def test_obstacle_of_a_caught_program_is_the_filter(recorder: Catching) -> None:
     text = f"""
         import sys
         sys.path.insert(0, {str(Path(wsproxy.__file__).parents[1])!r})
-        from wsproxy.intercept.catch import availability
+        from wsproxy.intercept.catch import availability, target
         print(availability.obstacle("sh"))
     """
     ran = recorder.run([sys.executable, "-I", "-c", textwrap.dedent(text)], [443])

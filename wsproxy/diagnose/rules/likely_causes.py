@@ -10,15 +10,19 @@ from wsproxy.audio.containers import container_name
 from wsproxy.audio.encodings import SAMPLE_KINDS
 from wsproxy.audio.sniff import TEXT_KINDS, sniff
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
+from wsproxy.diagnose.measurements import audio_and_wall_seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.wording import plural
 
 from .carriers import base64_for_audio, wrong_carrier
-from .signal import wrong_rate
+from .messages import gateway_between
+from .signal import other_samples, wrong_rate
 
 _MIN_STOPPED = 1.0  # seconds without audio at the end
 _MIN_INTERVALS = 5  # the same, in usual intervals between audio messages
 _FIRM = 0.015  # between the rate of arrival and a standard sample rate, for the jitter of timers
+_TELEPHONE = 8000  # bytes a second of one channel
+_MIN_TELEPHONE = 50  # messages
 _IDLE = 20.0  # seconds without a frame after which a gateway may end a connection
 
 
@@ -38,6 +42,8 @@ def arrives_at_lower_rate(facts: SessionFacts) -> list[Evidence]:
     pitch of the voice shows more, `wrong_rate` reports it.
     """
     declared, estimate, first = facts.client_format, facts.signal.rate_estimate, facts.audio.first
+    if companded := _arrives_as_companded(facts):
+        return companded
     if declared is None or estimate is None or first is None or not estimate.rate:
         return []
     is_firm = abs(estimate.arrival_rate / estimate.rate - 1) <= _FIRM
@@ -49,6 +55,35 @@ def arrives_at_lower_rate(facts: SessionFacts) -> list[Evidence]:
         f"{estimate.arrival_rate / declared.rate:.2f} times real time looks the same"
     )
     return [Evidence(text, (first.frame,), first.t_ns, float(estimate.rate), "Hz")]
+
+
+def _arrives_as_companded(facts: SessionFacts) -> list[Evidence]:
+    """The audio arrives at the pace of a telephone's 8-bit samples; more of them are declared."""
+    declared, first = facts.timed_format, facts.audio.first
+    if declared is None or first is None or facts.audio.messages < _MIN_TELEPHONE:
+        return []
+    samples = declared.samples
+    if samples is None or samples.law is not None or not declared.from_client:
+        return []
+    length, wall = audio_and_wall_seconds(facts, declared)
+    wall -= seconds(facts.audio.longest_gap.length_ns)
+    pace = length * declared.bytes_per_second / wall if wall > 1.0 else 0.0
+    if abs(pace / _TELEPHONE - 1) > _FIRM or facts.measured(other_samples):
+        return []
+    text = (
+        f"{pace:.0f} bytes arrive in a second, as from a telephone: mu-law or A-law at 8000 Hz; "
+        f"declared: {quoted(declared.encoding)} at {declared.rate} Hz"
+    )
+    return [Evidence(text, (first.frame,), first.t_ns, round(pace), "bytes/s")]
+
+
+def page_for_upgrade(facts: SessionFacts) -> list[Evidence]:
+    """An ordinary page came in place of the upgrade, with a status of success."""
+    response = facts.session.response
+    if response is None or not 200 <= response.status < 300 or not gateway_between(facts):
+        return []
+    text = f"HTTP {response.status} with a page"
+    return [Evidence(text, (), response.t_ns, float(response.status), "HTTP status")]
 
 
 def only_keepalives(facts: SessionFacts) -> list[Evidence]:
@@ -182,6 +217,7 @@ def _audio_evidence(facts: SessionFacts, text: str) -> Evidence:
 
 
 RULES: tuple[Measure, ...] = (
+    page_for_upgrade,
     no_audio,
     arrives_at_lower_rate,
     only_keepalives,

@@ -230,7 +230,7 @@ def pings_unanswered(facts: SessionFacts) -> list[Evidence]:
 def gateway_between(facts: SessionFacts) -> list[Evidence]:
     """A gateway in front of the API answered the upgrade."""
     session, response = facts.session, facts.session.response
-    if response is None or session.accepted or response.status < 400:
+    if response is None or session.accepted or 300 <= response.status < 400:
         return []
     body = (response.body or b"").decode("utf-8", "replace")
     html = body.lstrip().lower().startswith(("<!doctype", "<html"))

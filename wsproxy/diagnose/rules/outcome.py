@@ -37,11 +37,19 @@ _ENVELOPES = {
 
 
 def _timeline(facts: SessionFacts) -> Timeline | None:
-    """The timeline of a session that was accepted and ended, without a failure."""
+    """The timeline of a session that was accepted and ended, without a failure.
+
+    An app that dropped its connection may have given up for want of an answer.
+    """
     session = facts.session
-    if session.timeline is None or session.failed or not session.accepted:
+    if session.timeline is None or not session.accepted:
         return None
-    return session.timeline
+    return session.timeline if not session.failed or _dropped_by_client(facts) else None
+
+
+def _dropped_by_client(facts: SessionFacts) -> bool:
+    session = facts.session
+    return session.ending in ("eof", "reset") and session.closed_by == "client"
 
 
 def object_failed(facts: SessionFacts) -> list[Evidence]:
@@ -62,6 +70,10 @@ def _objects(failed: Sequence[FailedObject]) -> list[Evidence]:
     out = []
     for one in failed[:_SHOWN]:
         frames = (one.frame,)
+        if one.sentence and " " not in one.sentence.strip() and one.state != one.kind:
+            text = f"{one.kind} has the state {quoted(one.state)}: {quoted(one.sentence, 240)}"
+            out.append(Evidence(f"{text} (frame {one.frame})", frames, one.t_ns))
+            continue
         if one.sentence:
             text = f"the server's words: {quoted(one.sentence, 240)} (frame {one.frame})"
             out.append(Evidence(text, frames, one.t_ns))
@@ -198,13 +210,40 @@ def agent_silent(facts: SessionFacts) -> list[Evidence]:
     ]
 
 
+def closed_silently(facts: SessionFacts) -> list[Evidence]:
+    """The server ended the session normally without a message, while the app was not at its end.
+
+    A server that says nothing may be right to: after the end of the audio without speech, for
+    example. It is not before it was ready, nor in the middle of the audio.
+    """
+    timeline, session = _timeline(facts), facts.session
+    if timeline is None or session.ending != "close" or session.closed_by != "server":
+        return []
+    last, sent = facts.audio.last, session.traffic.data[True].last_frame
+    if timeline.server_messages or not sent:
+        return []
+    ready = timeline.api.vocabulary.ready if timeline.api else ()
+    if not ready and (last is None or last.frame != sent):
+        return []
+    before = f" before {' or '.join(ready)}" if ready else ""
+    lasted = seconds(facts.ended_ns - facts.opened_ns)
+    text = f"the server closed{before} after {lasted:.1f} s, without a message; "
+    text += f"the app's last message is frame {sent}"
+    return [Evidence(text, (sent,), facts.ended_ns, lasted, "s")]
+
+
 def never_ready(facts: SessionFacts) -> list[Evidence]:
     """The message that the clients of the API wait for did not come."""
     timeline = _timeline(facts)
     if timeline is None or timeline.api is None or not timeline.api.vocabulary.ready:
         return []
     lasted = seconds(facts.ended_ns - facts.opened_ns)
-    if timeline.is_ready or lasted < READY or proof_of(timeline) is not None:
+    if (
+        timeline.is_ready
+        or lasted < READY
+        or facts.measured(closed_silently)
+        or proof_of(timeline) is not None
+    ):
         return []
     expected = " or ".join(timeline.api.vocabulary.ready)
     text = f"{expected} did not come in the {lasted:.1f} s of the session"
@@ -249,6 +288,7 @@ def not_in_envelope(facts: SessionFacts) -> list[Evidence]:
 RULES: tuple[Measure, ...] = (
     object_failed,
     object_failed_earlier,
+    closed_silently,
     not_in_envelope,
     answer_missing,
     empty_results,

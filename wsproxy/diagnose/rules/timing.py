@@ -15,6 +15,7 @@ from wsproxy.diagnose.measurements import (
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.wording import plural
 
+from .likely_causes import arrives_at_lower_rate
 from .signal import pace_is_explained
 
 BEHIND = 0.8  # seconds of audio in a second below which a live source is too slow
@@ -116,6 +117,8 @@ def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     declared = facts.timed_format
     if declared is None or not declared.from_client or facts.audio.messages < 20:
         return []
+    if any(message.kind in facts.vocabulary.keepalive for message in facts.client_json):
+        return []  # the app pauses by intent, and the pauses are not audio
     length, wall = audio_and_wall_seconds(facts, declared)
     # The longest silence may be a deliberate pause: it does not count.
     wall -= seconds(facts.audio.longest_gap.length_ns)
@@ -126,6 +129,8 @@ def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
         f"{length / wall:.2f} times real time; the source is too slow, or the declared rate "
         "is too high"
     )
+    if lower := facts.measured(arrives_at_lower_rate):
+        text += f": {lower[0].text}"
     places = [place for place in (facts.audio.first, facts.audio.last) if place is not None]
     frames = tuple(place.frame for place in places)
     return [Evidence(text, frames, places[0].t_ns, round(length / wall, 2), "x")]

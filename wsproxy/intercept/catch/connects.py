@@ -21,6 +21,7 @@ from .socket_address import SocketAddress
 _MAX_NAME = 16  # IFNAMSIZ
 _MPTCP = 262  # IPPROTO_MPTCP: its sockets cannot meet those of TCP
 _UNCONNECTED = 7  # TCP_CLOSE
+_CONNECTING = (2, 3)  # TCP_SYN_SENT, TCP_SYN_RECV
 _TIMEVAL = struct.Struct("@ll")
 # Sockets whose connect(2) was interrupted by a signal: the kernel calls it again.
 _MAX_INTERRUPTED = 1000
@@ -51,12 +52,21 @@ class Connects:
         listener: their notifications.
         recorder: messages to and from `wsproxy.proxy.caught`.
         ports: TCP ports whose connections are caught.
+        ca_folder: the path that the environment of a process has if it trusts the recorder's CA;
+            None: all of them do.
     """
 
-    def __init__(self, listener: Listener, recorder: Channel, ports: frozenset[int]) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        recorder: Channel,
+        ports: frozenset[int],
+        ca_folder: bytes | None = None,
+    ) -> None:
         self.listener = listener
         self.recorder = recorder
         self._ports = ports
+        self._ca_folder = ca_folder
         self._namespace = target.network_namespace("self")
         # Both by the cookie of the app's socket.
         self._pending: dict[int, _Pending] = {}
@@ -152,12 +162,20 @@ class Connects:
             meeting.close()
             raise
         pending = self._pending[cookie] = _Pending(meeting)
-        self.recorder.send(opening=cookie, to=destination.python, meeting=meeting.address, app=app)
+        self.recorder.send(
+            opening=cookie,
+            to=destination.python,
+            meeting=meeting.address,
+            app=app,
+            without_ca=self._program_without_ca(notification.thread),
+        )
         return self._wait(sock, pending, notification)
 
     def _wait(self, sock: socket.socket, pending: _Pending, notification: Notification) -> bool:
         """Answer as connect(2) does for a connection that is in progress."""
         if fcntl.fcntl(sock, fcntl.F_GETFL) & os.O_NONBLOCK:
+            if target.tcp_state(sock) not in _CONNECTING:
+                return False  # the recorder has just connected it, and the kernel knows
             error = errno.EALREADY if pending.answered else errno.EINPROGRESS
             pending.answered |= self.listener.answer(notification.id, error)
             return True
@@ -170,6 +188,18 @@ class Connects:
         if seconds or microseconds:
             pending.deadline = time.monotonic() + seconds + microseconds / 1e6
         return True
+
+    def _program_without_ca(self, thread: int) -> str | None:
+        """The program of a process that was started without the CA's variables; None: it has them.
+
+        An empty environment, or `sudo`: the process would reject the recorder's certificate.
+        """
+        if self._ca_folder is None:
+            return None
+        environment = target.environment(thread)
+        if environment is None or self._ca_folder in environment:
+            return None
+        return target.program_of(thread)
 
     def _report(self, destination: SocketAddress | None, thread: int, why: str) -> None:
         """Report a connection that goes past the recorder."""

@@ -43,8 +43,15 @@ def main(control_fd: int, connections_fd: int) -> None:
         control.send(failed=error.errno, filter=isinstance(error, _FilterError))
         return
     _detach()
-    with Connects(listener, connections, frozenset(request["ports"])) as connects:
+    ports = frozenset(request["ports"])
+    with Connects(listener, connections, ports, _ca_folder(request["env"])) as connects:
         _Supervisor(process, control, connects).run()
+
+
+def _ca_folder(env: dict[str, str]) -> bytes | None:
+    """The folder of the run, which all variables that name certificates contain."""
+    ca = env.get("WSPROXY_CA")
+    return os.path.dirname(ca).encode("latin-1") if ca else None  # noqa: PTH120  # of bytes
 
 
 class _FilterError(OSError):

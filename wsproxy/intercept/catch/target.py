@@ -98,6 +98,20 @@ def program_of(process: int) -> str:
         return ""
 
 
+def environment(process: int) -> bytes | None:
+    """The environment that a program was started with; None if it is unknown.
+
+    A program that changes its title for `ps` overwrites it.
+    """
+    try:
+        data = Path(f"/proc/{process}/environ").read_bytes()
+    except OSError:
+        return None
+    if data.startswith(b"\0") or any(b"=" not in each for each in data.split(b"\0") if each):
+        return None
+    return data
+
+
 def cookie(sock: socket.socket) -> int:
     """The kernel's number of a socket; no other socket gets the same one."""
     (number,) = struct.unpack("=Q", sock.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8))

@@ -13,6 +13,7 @@ page_data       the data of a page: its contract with the scripts
 static_frames   the frames that a page lists without scripts
 page            the page: templates, style, scripts and data as one file
 pair_page       the page of two sessions
+index_charts    the charts of the page of many sessions
 index_page      the page of many sessions
 static          style and scripts
 templates       Jinja2 templates

@@ -16,6 +16,8 @@ from wsproxy.report.text import short
 from wsproxy.session.outcome import FAILED, SUCCEEDED, UNPROVEN
 from wsproxy.statistics import percentile
 
+from . import index_charts as charts
+from .page import INDEX as INDEX_KIND
 from .page import render
 
 INDEX = "index.html"
@@ -61,7 +63,22 @@ class SessionIndex:
 
     def page(self) -> Iterator[str]:
         """The page, in parts."""
-        return render("index.html.j2", [], data_index=index_data(self))
+        data = index_data(self)
+        strips = {
+            name: charts.latency_strip(each, _values(self.sessions, name))
+            for name, each in data["latency"].items()
+        }
+        times = data["times"]
+        return render(
+            "index.html.j2",
+            [],
+            INDEX_KIND,
+            data_index=data,
+            charts=charts,
+            bars=list(charts.outcome_bars(times)) if times else [],
+            largest=charts.largest_step(times) if times else 0,
+            strips=strips,
+        )
 
 
 def _page_name(path: Path, used: set[str]) -> str:
@@ -145,7 +162,7 @@ def _latency(sessions: Sequence[ExaminedSession]) -> dict[str, Any]:
     names = dict.fromkeys(name for each in sessions for name in each.latency)
     found = {}
     for name in names:
-        values = [each.latency[name] for each in sessions if name in each.latency]
+        values = _values(sessions, name)
         found[name] = {
             "count": len(values),
             "p50": percentile(values, 0.5),
@@ -153,3 +170,7 @@ def _latency(sessions: Sequence[ExaminedSession]) -> dict[str, Any]:
             "max": max(values),
         }
     return found
+
+
+def _values(sessions: Sequence[ExaminedSession], name: str) -> list[float]:
+    return [each.latency[name] for each in sessions if name in each.latency]

@@ -70,10 +70,12 @@ class PageKind:
 
 
 FILE = PageKind()
+INDEX = PageKind(("page", "index"))
 # Pages of the server of `wsproxy view`.
 _LIVE_STYLES = (*_STYLES, "live.css")
 LIVE = PageKind((*_MODULE, "live"), _LIVE_STYLES, connects=True)
 START = PageKind(("page", "start"), _LIVE_STYLES, connects=True)
+_STATES = {"failed": "Failed", "good": "Succeeded", "unproven": "Unproven", "open": "Open"}
 _OPCODES = {"0": "continuation", "1": "text", "2": "binary", "8": "close", "9": "ping", "a": "pong"}
 
 
@@ -259,6 +261,7 @@ def _environment() -> Environment:
         "lasting": lasting,
         "short": short,
         "label": _label,
+        "state": lambda state: _STATES.get(state, state),
         "side": lambda side: "app →" if side == "c" else "← server",
         "opcode": lambda digit: _OPCODES.get(digit, digit),
     }

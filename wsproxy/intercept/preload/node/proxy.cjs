@@ -21,7 +21,7 @@ function install() {
   const tls = require('node:tls');
   const { ClientReport } = require('./clients.cjs');
   const { Router } = require('./route.cjs');
-  const { connectThrough } = require('./tunnel.cjs');
+  const { connectThrough, startTls } = require('./tunnel.cjs');
 
   const router = new Router(settings.proxy);
   const clients = new ClientReport();
@@ -56,9 +56,9 @@ function install() {
     const trusted = withCa(options);
     const isHttp2 = String(options.ALPNProtocols) === 'h2';
     if (options.socket || isHttp2 || !router.routes(options)) {
-      return trusted === options
+      return startTls(options.socket, () => (trusted === options
         ? connectTls.apply(this, args)
-        : connectTls.call(this, trusted, callback);
+        : connectTls.call(this, trusted, callback)));
     }
     // The TLS socket takes this over: what happens when the peer ends the connection.
     const socket = new net.Socket({ allowHalfOpen: options.allowHalfOpen });
@@ -69,6 +69,13 @@ function install() {
     connectThrough(socket, connect, router.proxy, options);
     return secure;
   };
+
+  tls.TLSSocket = new Proxy(tls.TLSSocket, {
+    construct(target, [socket, options], newTarget) {
+      const trusted = options && !options.isServer ? withCa(options) : options;
+      return startTls(socket, () => Reflect.construct(target, [socket, trusted], newTarget));
+    },
+  });
 
   function withCa(options) {
     if (!ca) return options;

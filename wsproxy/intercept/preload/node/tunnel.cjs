@@ -14,6 +14,27 @@ const ERRORS = [ // what the recorder says about a server that it did not reach
   [/unreachable/, 'EHOSTUNREACH'],
   [/timed out/, 'ETIMEDOUT'],
 ];
+const UNRESOLVED = [ // and about a name
+  [/Temporary failure in name/, -3001, 'EAI_AGAIN'],
+  [/getaddrinfo|not known|No address/, -3008, 'ENOTFOUND'],
+];
+
+const unanswered = new WeakSet(); // sockets whose CONNECT the recorder has not answered yet
+
+// Run a function that starts TLS on a socket of the app, which need not be connected yet. TLS takes
+// over the socket's handle, so it would read the recorder's answer from it. Without a handle it
+// reads from the stream.
+function startTls(socket, start) {
+  if (!unanswered.has(socket)) return start();
+  const handle = socket._handle;
+  socket._handle = null;
+  try {
+    return start();
+  } finally {
+    socket._handle = handle;
+    socket.allowHalfOpen = true; // or the last bytes of TLS could not be sent: an error
+  }
+}
 
 // Connect `socket` to the host and port in `options`, by `connect` to the proxy.
 function connectThrough(socket, connect, proxy, options) {
@@ -21,6 +42,7 @@ function connectThrough(socket, connect, proxy, options) {
   const target = `${net.isIPv6(host) ? `[${host}]` : host}:${options.port}`;
   const { emit, push } = socket;
   let answer = Buffer.alloc(0);
+  unanswered.add(socket);
 
   function send() {
     socket.connecting = false;
@@ -33,6 +55,7 @@ function connectThrough(socket, connect, proxy, options) {
   }
 
   function release() {
+    unanswered.delete(socket);
     restore(socket, 'emit', emit);
     restore(socket, 'push', push);
     socket.connecting = false;
@@ -72,9 +95,10 @@ function restore(socket, name, before) {
 }
 
 function refusal(host, port, text) {
-  if (/getaddrinfo|not known|No address/.test(text)) {
-    const problem = { errno: -3008, code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: host };
-    return Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), problem);
+  const [, errno, name] = UNRESOLVED.find(([words]) => words.test(text)) || [];
+  if (name) {
+    const problem = { errno, code: name, syscall: 'getaddrinfo', hostname: host };
+    return Object.assign(new Error(`getaddrinfo ${name} ${host}`), problem);
   }
   const [, code] = ERRORS.find(([words]) => words.test(text)) || ERRORS[0];
   return Object.assign(new Error(`connect ${code} ${host}:${port}`), {
@@ -82,4 +106,4 @@ function refusal(host, port, text) {
   });
 }
 
-module.exports = { connectThrough };
+module.exports = { connectThrough, startTls };

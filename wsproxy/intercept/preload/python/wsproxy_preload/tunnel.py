@@ -55,6 +55,8 @@ def refusal(host, port, body):
     import socket
 
     text = body.decode("utf-8", "replace")
+    if "Temporary failure in name" in text:
+        return socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     if "getaddrinfo" in text or "not known" in text or "No address" in text:
         return socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     name = next((name for words, name in _ERRORS.items() if words in text), "ECONNREFUSED")

@@ -1,7 +1,12 @@
 // The time axis: lanes of both directions over the seconds of the session.
 
-const LANES = { finding: 16, audio: 44, messages: 16, words: 20 };
-const TICKS = 18; // pixels for the numbers of the axis
+const LANES = { finding: 18, audio: 46, messages: 20, words: 20 };
+const NAMES = { finding: "findings", audio: "audio", messages: "messages", words: "words" };
+const TICKS = 20; // pixels for the numbers of the axis
+const GUTTER = 118; // pixels for the names of the lanes, where there is room for them
+const HEAD = 15; // pixels for the name above a lane, where there is not
+const NARROW = 640; // pixels of an axis that has no room for them
+const FONT = "12px system-ui, sans-serif";
 const COLOURS = [
   "text", "soft", "line", "panel", "app", "server", "error", "warning", "info", "link",
 ];
@@ -15,6 +20,8 @@ class TimeAxis {
     this.range = [0, session.end];
     [this.from, this.to] = this.range;
     this.onShow = () => {};
+    this.width = 0; // pixels, when it was painted: asking the element for it takes long
+    this.stretch = null; // that a latency covers, see `Latency`
     this.#build();
     this.#arrange();
     new ResizeObserver(() => this.draw()).observe(this.canvas);
@@ -30,12 +37,10 @@ class TimeAxis {
   #arrange() {
     const { session } = this;
     this.lanes = this.#lanes();
-    this.height = TICKS + this.lanes.reduce((sum, lane) => sum + lane.height, 0);
     this.marks = session.findings
       .map((finding) => ({ finding, t: session.timeOf(finding) }))
       .filter(({ t }) => t !== null)
       .sort((one, other) => one.t - other.t);
-    this.canvas.style.height = `${this.height}px`;
     this.canvas.setAttribute("aria-valuemax", session.end.toFixed(3));
   }
 
@@ -63,10 +68,21 @@ class TimeAxis {
       { kind: "messages", side: "s" },
       ...audio("s"),
     ];
-    if (session.appTrack && session.transcript.results.some((result) => result.final)) {
-      lanes.push({ kind: "words" });
+    for (const side of ["c", "s"]) {
+      const spoken = this.#spoken(side);
+      if (spoken.length) lanes.push({ kind: "words", side, spoken });
     }
     return lanes.map((lane) => ({ ...lane, height: LANES[lane.kind] }));
+  }
+
+  // The final results of a side that have text, with the times of each and of its words.
+  #spoken(side) {
+    const { session } = this;
+    return session.finals(side === "s").filter(({ text }) => text).map((result) => ({
+      text: result.text,
+      t: session.placeOf(result).t,
+      words: result.words.map(([text, start]) => ({ text, t: session.placeOf(result, start).t })),
+    }));
   }
 
   #build() {
@@ -79,7 +95,7 @@ class TimeAxis {
       "aria-valuemin": "0",
       "aria-describedby": id,
     });
-    this.line = make("output", { className: "under-cursor" });
+    this.line = make("span", { className: "under-cursor" });
     this.controls = make(
       "div",
       { className: "controls" },
@@ -90,11 +106,19 @@ class TimeAxis {
       button("Next finding", () => this.step(1)),
       this.line,
     );
+    const sign = (name, text) => [make("span", { className: `sign ${name}` }), text];
     const help = make(
       "p",
       { id, className: "hint" },
-      "Click to choose a time, drag to move, Ctrl and wheel to zoom. Keys: arrows, + and −, 0 for " +
-        "all, n and p for the next and previous finding.",
+      ...sign("app", "app "),
+      ...sign("server", "server "),
+      ...sign("gap", "1 s or more without messages "),
+      "▼ finding ■ ping, pong, close. ",
+      make(
+        "span",
+        { className: "how" },
+        "Click to choose a time, drag to move, Ctrl and wheel to zoom. Keys: arrows, + − 0, n p.",
+      ),
     );
     this.element = make("div", { className: "time-axis" }, this.controls, this.canvas, help);
     this.#listen();
@@ -158,12 +182,26 @@ class TimeAxis {
     };
   }
 
+  // Pixels left of the time that is shown.
+  get gutter() {
+    return this.width > NARROW ? GUTTER : 0;
+  }
+
+  // Pixels above a lane for its name, where there is none left of it.
+  get head() {
+    return this.gutter ? 0 : HEAD;
+  }
+
+  get height() {
+    return this.lanes.reduce((sum, lane) => sum + this.head + lane.height, TICKS);
+  }
+
   get perPixel() {
-    return (this.to - this.from) / Math.max(1, this.canvas.clientWidth);
+    return (this.to - this.from) / Math.max(1, this.width - this.gutter);
   }
 
   timeAt(x) {
-    return this.from + x * this.perPixel;
+    return this.from + Math.max(0, x - this.gutter) * this.perPixel;
   }
 
   show(from, to) {
@@ -179,14 +217,12 @@ class TimeAxis {
     this.controls.prepend(element);
   }
 
-  // Marks a time of the session as findings are marked.
-  mark(t, severity, title) {
-    this.marks.push({ finding: { severity, title }, t });
+  // Marks a time of the session as findings are marked, with a text beside it.
+  mark(t, severity, title, label) {
+    this.marks.push({ finding: { severity, title }, t, label });
     this.marks.sort((one, other) => one.t - other.t);
     if (!this.lanes.some(({ kind }) => kind === "finding")) {
       this.lanes.unshift({ kind: "finding", height: LANES.finding });
-      this.height += LANES.finding;
-      this.canvas.style.height = `${this.height}px`;
     }
     this.draw();
   }
@@ -209,8 +245,9 @@ class TimeAxis {
     announce(mark.finding.title);
   }
 
-  #follow({ t }) {
+  #follow({ t, stretch = null }) {
     const { canvas, from, to } = this;
+    this.stretch = stretch;
     canvas.setAttribute("aria-valuenow", t.toFixed(3));
     this.#describe(t);
     canvas.setAttribute("aria-valuetext", this.line.textContent);
@@ -219,10 +256,15 @@ class TimeAxis {
   }
 
   #describe(t) {
-    const { frames } = this.session;
+    const { frames, lanes } = this.session;
     const row = frames.rowAt(t);
-    const near = row >= 0 ? `, ${frames.title(row)}` : "";
-    this.line.textContent = `${seconds(t)}${near}`;
+    const texts = row >= 0 && frames.t[row] <= t + 1e-9 ? [frames.title(row)] : [];
+    for (const { side, start, end } of lanes.gaps) {
+      if (start < t && t < end) texts.push(`no messages of the ${SIDES[side]} for ${(end - start).toFixed(1)} s`);
+    }
+    const { finding } = this.marks.find((mark) => Math.abs(mark.t - t) <= (this.to - this.from) / 250) ?? {};
+    if (finding) texts.push(`${finding.severity}: ${finding.title}`);
+    this.line.textContent = [seconds(t), ...texts].join(", ");
   }
 
   // Draws with the next frame of the screen, however often it is asked to.
@@ -237,54 +279,98 @@ class TimeAxis {
     const { canvas } = this;
     const width = canvas.clientWidth;
     if (!width) return;
+    this.width = width;
     const ratio = devicePixelRatio || 1;
+    canvas.style.height = `${this.height}px`;
     if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(this.height * ratio);
     const pen = canvas.getContext("2d");
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.palette ??= Object.fromEntries(COLOURS.map((name) => [name, colour(name)]));
     pen.clearRect(0, 0, width, this.height);
-    pen.font = "11px system-ui, sans-serif";
+    pen.font = FONT;
     pen.textBaseline = "middle";
+    this.#paintNames(pen, width);
+    pen.save();
+    pen.beginPath();
+    pen.rect(this.gutter, 0, width - this.gutter, this.height);
+    pen.clip();
     this.#paintTicks(pen, width);
-    let y = TICKS;
-    for (const lane of this.lanes) {
-      this[`paint_${lane.kind}`](pen, lane, y, width);
-      y += lane.height;
-    }
+    this.#paintStretch(pen);
+    this.#eachLane((lane, y) => this[`paint_${lane.kind}`](pen, lane, y, width));
+    if (!this.session.frames.count) this.#paintHandshake(pen, width);
     this.#paintEnds(pen);
     const x = this.x(this.cursor.t);
     pen.fillStyle = this.palette.link;
     pen.fillRect(x - 1, 0, 2, this.height);
+    pen.restore();
+  }
+
+  #eachLane(paint) {
+    let y = TICKS;
+    for (const lane of this.lanes) {
+      paint(lane, y + this.head);
+      y += this.head + lane.height;
+    }
   }
 
   x(t) {
-    return (t - this.from) / this.perPixel;
+    return this.gutter + (t - this.from) / this.perPixel;
+  }
+
+  // The names of the lanes, left of them or above them, and the lines between them.
+  #paintNames(pen, width) {
+    this.#eachLane((lane, y) => {
+      pen.fillStyle = this.palette.line;
+      pen.fillRect(0, y - this.head, width, 1);
+      pen.fillStyle = this.#colourOf(lane, "soft");
+      pen.fillText(this.#nameOf(lane), this.gutter ? 8 : 4, y + 1 + (this.gutter ? lane.height : -this.head) / 2);
+    });
+  }
+
+  #nameOf({ kind, side }) {
+    return side ? `${SIDES[side]} ${NAMES[kind]}` : NAMES[kind];
+  }
+
+  #colourOf({ side }, other) {
+    return this.palette[{ c: "app", s: "server" }[side] ?? other];
+  }
+
+  #paintStretch(pen) {
+    if (!this.stretch) return;
+    const [from, to] = this.stretch.map((t) => this.x(t));
+    pen.fillStyle = this.palette.link;
+    pen.globalAlpha = 0.2;
+    pen.fillRect(from, TICKS, Math.max(2, to - from), this.height);
+    pen.globalAlpha = 1;
   }
 
   #paintTicks(pen, width) {
-    const wanted = ((this.to - this.from) / width) * 90;
+    const wanted = this.perPixel * Math.min(100, width / 4);
     const magnitude = 10 ** Math.floor(Math.log10(wanted));
     const step = [1, 2, 5, 10].map((n) => n * magnitude).find((each) => each >= wanted);
-    const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-    pen.fillStyle = this.palette.soft;
-    for (let t = Math.ceil(this.from / step) * step; t <= this.to; t += step) {
-      const x = this.x(t);
-      pen.fillRect(x, TICKS - 4, 1, 4);
-      pen.fillText(`${t.toFixed(digits)} s`, x + 3, TICKS / 2 - 1);
+    const [unit, factor] = this.to < 0.1 ? ["ms", 1000] : ["s", 1];
+    const digits = Math.max(0, -Math.floor(Math.log10(step * factor) + 1e-9));
+    for (let n = Math.ceil(this.from / step - 1e-9); n * step <= this.to; n += 1) {
+      const x = this.x(n * step);
+      pen.fillStyle = this.palette.line;
+      pen.fillRect(x, TICKS - 5, 1, this.height);
+      pen.fillStyle = this.palette.soft;
+      pen.fillText(`${(n * step * factor).toFixed(digits)} ${unit}`, x + 4, TICKS / 2);
     }
   }
 
   paint_finding(pen, lane, y) {
-    for (const { finding, t } of this.marks) {
-      const x = this.x(t);
+    for (const { finding, t, label } of this.marks) {
+      const x = Math.min(this.x(t), this.width - 6);
       pen.fillStyle = this.palette[finding.severity] ?? this.palette.text;
       pen.beginPath();
       pen.moveTo(x - 6, y + 2);
       pen.lineTo(x + 6, y + 2);
       pen.lineTo(x, y + lane.height - 2);
       pen.fill();
-      pen.fillRect(x - 0.5, y + lane.height - 2, 1, this.height);
+      pen.fillRect(this.x(t) - 0.5, y + lane.height - 2, 1, this.height);
+      if (label) pen.fillText(label, x - pen.measureText(label).width - 10, y + lane.height / 2 + 1);
     }
   }
 
@@ -292,9 +378,9 @@ class TimeAxis {
     const middle = y + lane.height / 2;
     const half = lane.height / 2 - 3;
     this.#shade(pen, lane, y);
-    pen.fillStyle = this.palette[lane.side === "c" ? "app" : "server"];
-    let to = lane.track.positionAt(this.timeAt(0));
-    for (let x = 0; x < width; x += 1) {
+    pen.fillStyle = this.#colourOf(lane);
+    let to = lane.track.positionAt(this.from);
+    for (let { gutter: x } = this; x < width; x += 1) {
       const from = to;
       to = lane.track.positionAt(this.timeAt(x + 1));
       const range = from === null || to === null ? null : lane.track.range(from, to);
@@ -302,18 +388,25 @@ class TimeAxis {
       const top = middle - range[1] * half;
       pen.fillRect(x, top, 1, Math.max(1, middle - range[0] * half - top));
     }
-    this.#label(pen, lane, y, "audio");
   }
 
-  // Stretches of a direction without data.
+  // Stretches of a direction without data, and how long they are where that fits.
   #shade(pen, lane, y) {
-    pen.fillStyle = this.palette.line;
-    pen.globalAlpha = 0.45;
-    for (const gap of this.session.lanes.gaps) {
-      if (gap.side !== lane.side) continue;
-      pen.fillRect(this.x(gap.start), y + 1, (gap.end - gap.start) / this.perPixel, lane.height - 2);
+    for (const { side, start, end } of this.session.lanes.gaps) {
+      if (side !== lane.side) continue;
+      const left = Math.max(this.x(start), this.gutter);
+      const width = Math.min(this.x(end), this.width) - left;
+      pen.fillStyle = this.palette.line;
+      pen.globalAlpha = 0.6;
+      pen.fillRect(left, y + 2, width, lane.height - 3);
+      pen.globalAlpha = 1;
+      const length = `${(end - start).toFixed(1)} s`;
+      const fits = (text) => pen.measureText(text).width + 12 <= width;
+      const text = [`${length} without messages`, length].find(fits);
+      if (!text) continue;
+      pen.fillStyle = this.palette.soft;
+      pen.fillText(text, left + (width - pen.measureText(text).width) / 2, y + lane.height / 2 + 1);
     }
-    pen.globalAlpha = 1;
   }
 
   paint_messages(pen, lane, y, width) {
@@ -324,39 +417,52 @@ class TimeAxis {
     const first = Math.max(0, frames.rowAt(this.from));
     // One mark a pixel and kind: a session can have many more frames.
     const drawn = { text: -1, binary: -1, control: -1 };
-    const side = this.palette[lane.side === "c" ? "app" : "server"];
+    const side = this.#colourOf(lane);
     for (let row = first; row < frames.rows && frames.t[row] <= this.to; row += 1) {
       if (frames.side[row] !== lane.side) continue;
       const kind = frames.isControl(row) ? "control" : frames.isText(row) ? "text" : "binary";
       const x = Math.floor(this.x(frames.t[row]));
-      if (x === drawn[kind] || x < 0 || x > width) continue;
+      if (x === drawn[kind] || x < this.gutter || x > width) continue;
       drawn[kind] = x;
       pen.fillStyle = kind === "control" ? this.palette.text : side;
-      if (kind === "binary") pen.fillRect(x, y + lane.height - 5, 1, 3);
-      else if (kind === "text") pen.fillRect(x, y + 2, 2, lane.height - 4);
-      else pen.fillRect(x - 1, y + lane.height / 2 - 2, 4, 4);
+      if (kind === "binary") pen.fillRect(x, y + lane.height - 7, 1, 5);
+      else if (kind === "text") pen.fillRect(x, y + 3, 2, lane.height - 5);
+      else pen.fillRect(x - 2, y + lane.height / 2 - 2, 5, 5);
     }
-    this.#label(pen, lane, y, "messages");
   }
 
+  // Words where they were said. A result whose words would overlap is written as one text.
   paint_words(pen, lane, y) {
-    const track = this.session.appTrack;
+    const middle = y + lane.height / 2 + 1;
     pen.fillStyle = this.palette.text;
-    let free = -Infinity; // no text is written over another
-    for (const result of this.session.transcript.results) {
-      if (!result.final || result.agent) continue;
-      const words = result.words.length ? result.words : [[result.text, result.start]];
-      for (const [word, start] of words) {
-        const t = start === null || start === undefined ? result.t : track.timeOf(start);
-        if (t === null || t > this.to) continue;
-        const x = this.x(t);
-        if (x < free) continue;
-        const text = word.slice(0, 200);
-        const end = x + pen.measureText(text).width + 4;
-        if (end > 0) pen.fillText(text, x, y + lane.height / 2);
-        free = end;
+    lane.spoken.forEach(({ text, t, words }, index) => {
+      const x = this.x(t);
+      const next = this.x(lane.spoken[index + 1]?.t ?? Infinity);
+      if (next < this.gutter || x > this.width) return;
+      const end = (word) => this.x(word.t) + pen.measureText(word.text).width + 4;
+      const fits = (word, n) => end(word) <= (n + 1 < words.length ? this.x(words[n + 1].t) : next);
+      if (words.length && words.every(fits)) {
+        for (const word of words) pen.fillText(word.text, this.x(word.t), middle);
+      } else {
+        const left = Math.max(x, Math.min(this.gutter, next));
+        pen.fillText(fitting(pen, text, next - left - 6), left, middle);
       }
-    }
+    });
+  }
+
+  // Of a session without messages: the request, and how it was answered.
+  #paintHandshake(pen, width) {
+    this.#eachLane((lane, y) => {
+      if (lane.kind !== "messages") return;
+      for (const { t, side, kind, text } of this.session.lanes.connection) {
+        if (side !== lane.side || !["request", "response"].includes(kind)) continue;
+        const x = this.x(t);
+        const end = width - pen.measureText(text).width - 10;
+        pen.fillStyle = this.#colourOf(lane);
+        pen.fillRect(x - 1, y + 3, 3, lane.height - 5);
+        pen.fillText(text, x < end ? x + 6 : end, y + lane.height / 2 + 1);
+      }
+    });
   }
 
   // How the session ended, and what the recorder lost.
@@ -377,22 +483,12 @@ class TimeAxis {
   }
 
   #flag(pen, x, text) {
-    const label = `close ${text}`.slice(0, 40);
-    const width = pen.measureText(label).width + 6;
-    const left = Math.min(x, this.canvas.clientWidth - width);
+    const label = `close ${text}`.trim().slice(0, 40);
+    const width = pen.measureText(label).width + 8;
+    const left = Math.max(this.gutter, Math.min(x, this.width - width));
     pen.fillStyle = this.palette.panel;
-    pen.fillRect(left, this.height - 16, width, 15);
+    pen.fillRect(left - 24, 1, width + 24, TICKS - 6); // and what it would cut of a number
     pen.fillStyle = this.palette.text;
-    pen.fillText(label, left + 3, this.height - 8);
-  }
-
-  #label(pen, lane, y, what) {
-    const text = `${lane.side === "c" ? "app" : "server"} ${what}`;
-    pen.fillStyle = this.palette.panel;
-    pen.globalAlpha = 0.75;
-    pen.fillRect(0, y + 1, pen.measureText(text).width + 6, 13);
-    pen.globalAlpha = 1;
-    pen.fillStyle = this.palette.soft;
-    pen.fillText(text, 3, y + 8);
+    pen.fillText(label, left + 4, TICKS / 2);
   }
 }

@@ -3,6 +3,11 @@
 const ROW = 26; // pixels
 const PREVIEW = 300; // characters of content in a row
 const TREE_NODES = 5000;
+const SPOKEN = 120; // characters of the content that a screen reader is given
+const AROUND = 1; // seconds of audio shown before and after a message's
+// Base64 in a message, and what the page has in place of it.
+const AUDIO_TEXT = /(^|")[\w+/=-]{60,}|… \(\d+ (characters|numbers)\)/;
+const TEXT_CARRIER = /json|text|url|printed/;
 
 class FrameTable {
   constructor(session, cursor, players) {
@@ -65,7 +70,7 @@ class FrameTable {
       },
       this.table,
     );
-    this.details = make("div", { className: "details", "aria-live": "polite" });
+    this.details = make("div", { className: "details", tabIndex: 0, role: "region", "aria-label": "The chosen frame" });
     this.element = make("div", { className: "frame-browser" }, filter, this.window, this.details);
     new ResizeObserver(() => this.#render()).observe(this.window);
   }
@@ -89,6 +94,8 @@ class FrameTable {
       }
     }
     this.found.textContent = `${this.rows.length} of ${frames.count} frames`;
+    this.element.hidden = !frames.count;
+    if (frames.count) this.session.element("frames").querySelector(".none")?.remove();
     this.table.setAttribute("aria-rowcount", this.rows.length + 1);
   }
 
@@ -168,6 +175,7 @@ class FrameTable {
       make("td", {}, make("code", {}, content.slice(0, PREVIEW)), notes ? make("em", {}, ` (${notes})`) : null),
     );
     element.setAttribute("aria-rowindex", index + 2);
+    if (row === this.chosen) element.setAttribute("aria-current", "true");
     return element;
   }
 
@@ -179,6 +187,7 @@ class FrameTable {
     const row = this.rows[Math.min(Math.max(at + step, 0), this.rows.length - 1)];
     this.cursor.moveToRow(row, this);
     this.choose(row);
+    announce(`${this.frames.title(row)}, ${seconds(this.frames.t[row])}: ${this.frames.content[row].slice(0, SPOKEN)}`);
   }
 
   #follow({ row, by }) {
@@ -218,7 +227,9 @@ class FrameTable {
     const body =
       parsed !== undefined
         ? jsonTree(parsed)
-        : make("pre", {}, frames.isText(row) || frames.op[row] === "0" ? content : hexDump(content));
+        : frames.isText(row) || frames.op[row] === "0"
+          ? make("pre", {}, content)
+          : make("pre", { className: "hex", tabIndex: 0, role: "group", "aria-label": "Bytes" }, hexDump(content));
     return [
       make("h3", {}, frames.title(row)),
       make("p", {}, about),
@@ -228,23 +239,69 @@ class FrameTable {
         copyButton("Copy", () => content),
         button("Save", () => save(`frame-${number}.${parsed === undefined ? "txt" : "json"}`, content)),
         copyButton("Copy link", () => `${location.href.split("#")[0]}#${this.session.prefix}f${number}`),
-        this.#playButton(row),
       ),
+      this.#audio(row),
       shortened ? make("p", { role: "note" }, "This page has only a part of the content.") : null,
       body,
     ].filter(Boolean);
   }
 
-  // Audio is shown as audio: the track that the frame is part of.
-  #playButton(row) {
-    const number = this.frames.numbers[row];
-    const track = this.session.tracks.find(
-      (each) => each.side === this.frames.side[row] && each.audio && each.map.length > 1 &&
-        number >= each.map[0][2] && number <= each.map.at(-1)[2],
+  // Audio is shown as audio: the waveform of what the frame carries, to be played.
+  #audio(row) {
+    const carried = audioOf(this.session, row);
+    if (!carried) return null;
+    const { track, from, to } = carried;
+    const about = `Audio from ${seconds(from)} to ${seconds(to)} of what the ${SIDES[track.side]} sent.`;
+    const play = (text, until) => button(text, () => this.players.play(track, from, until));
+    const buttons = track.audio ? [play("Play this message", to), play("Play from here")] : [];
+    return make(
+      "div",
+      {},
+      make("p", {}, about),
+      track.peaks ? waveformOf(track, from, to) : null,
+      make("div", { className: "controls" }, ...buttons),
     );
-    if (!track || this.frames.isControl(row)) return null;
-    return button("Play from here", () => this.players.play(track, track.positionOfFrame(number)));
   }
+}
+
+// Which audio a frame carries: {track, from, to}, positions in seconds; null for none.
+function audioOf({ frames, tracks }, row) {
+  const isAudio = (each) => !frames.isControl(each) && (!frames.isText(each) || AUDIO_TEXT.test(frames.content[each]));
+  const number = frames.numbers[row];
+  const inText = frames.isText(row);
+  const track = tracks.find(
+    ({ side, map, carrier }) =>
+      side === frames.side[row] && TEXT_CARRIER.test(carrier) === inText &&
+      map.length > 1 && number >= map[0][2] && number <= map.at(-1)[2],
+  );
+  if (!track || !isAudio(row)) return null;
+  const from = track.positionAt(frames.t[row]) ?? 0;
+  let next = row + 1; // the next frame of the same audio
+  while (next < frames.rows && !(frames.side[next] === track.side && frames.isText(next) === inText && isAudio(next))) next += 1;
+  const isLast = next === frames.rows || number === track.map.at(-1)[2];
+  const to = isLast ? track.positions.at(-1) : track.positionAt(frames.t[next]);
+  return to > from ? { track, from, to } : null;
+}
+
+// The audio of a message, between a second of what was sent before and after it.
+function waveformOf(track, from, to) {
+  const label = "Waveform of this message, and of the audio around it";
+  const canvas = make("canvas", { width: 600, height: 112, role: "img", "aria-label": label });
+  const pen = canvas.getContext("2d");
+  const begin = from - AROUND;
+  const perPixel = (to + AROUND - begin) / canvas.width;
+  pen.fillStyle = colour("line");
+  pen.fillRect((from - begin) / perPixel, 0, (to - from) / perPixel, canvas.height);
+  pen.fillStyle = colour(track.side === "c" ? "app" : "server");
+  const middle = canvas.height / 2;
+  for (let x = 0; x < canvas.width; x += 1) {
+    const a = begin + x * perPixel;
+    const range = a < 0 ? null : track.range(a, a + perPixel);
+    if (!range) continue;
+    const top = middle - range[1] * middle;
+    pen.fillRect(x, top, 1, Math.max(1, middle - range[0] * middle - top));
+  }
+  return canvas;
 }
 
 const NOTES = {

@@ -1,5 +1,8 @@
 // Latency over the session: a chart for each series.
 
+const HEIGHT = 170; // pixels of a chart
+// Of the points of a series with a time at which something began, and not of a result.
+const BEGINS = new Set(["utterances", "turns"]);
 const SERIES = {
   lag: "Transcript lag: audio sent beyond what a result covers",
   utterances: "Speech synthesis: text to first audio",
@@ -19,7 +22,7 @@ class Latency {
   // Shows all points that the session has.
   grow() {
     for (const [name, series] of Object.entries(this.session.latency.series)) {
-      if (!series.points.length) continue;
+      if (series.points.length < 2) continue; // the figures say it
       if (!this.charts.has(name)) this.charts.set(name, this.#chart(name));
       const { p50, p95, max, points } = series;
       const { title, plot } = this.charts.get(name);
@@ -29,9 +32,16 @@ class Latency {
   }
 
   #chart(name) {
-    const place = make("div", { className: "chart" });
-    const chart = { name, place, title: make("figcaption") };
-    this.section.append(make("figure", {}, chart.title, place));
+    const place = make("div", {
+      className: "chart",
+      tabIndex: 0,
+      role: "group",
+      "aria-label": `${SERIES[name] ?? name}. Left and right choose a point.`,
+      onkeydown: (event) => this.#key(chart, event),
+    });
+    const chart = { name, place, title: make("figcaption"), chosen: -1 };
+    const hint = make("p", { className: "hint" }, "Click a point to see its stretch of the session and its frame.");
+    this.section.append(make("figure", {}, chart.title, place, hint));
     new ResizeObserver(() => {
       if (place.clientWidth !== chart.width) this.#draw(chart);
     }).observe(place);
@@ -44,18 +54,24 @@ class Latency {
     chart.plot?.destroy();
     chart.width = place.clientWidth;
     if (!chart.width) return;
-    const axis = { stroke: colour("soft"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
+    const axis = {
+      stroke: colour("soft"),
+      font: "12px system-ui, sans-serif",
+      grid: { stroke: colour("line"), width: 1 },
+      ticks: { show: false },
+    };
+    const inSeconds = (_, values) => values.map((value) => `${value} s`);
     const line = name === "lag";
     chart.plot = new uPlot(
       {
         width: chart.width,
-        height: 150,
-        scales: { x: { time: false, range: [0, this.session.end] }, y: { range: (_, __, max) => [0, max * 1.1 || 1] } },
-        axes: [axis, { ...axis, label: "s", labelSize: 16 }],
+        height: HEIGHT,
+        scales: { x: { time: false, range: [0, this.session.end] }, y: { range: (_, min, max) => [Math.min(0, min), max * 1.1 || 1] } },
+        axes: [{ ...axis, values: inSeconds }, { ...axis, size: 64, values: inSeconds }],
         series: [
-          { label: "at", value: (_, t) => (t === null ? "" : seconds(t)) },
+          { label: "time", value: (_, t) => (t === null ? "" : seconds(t)) },
           {
-            label: name,
+            label: line ? "lag" : "latency",
             stroke: colour("link"),
             width: line ? 1.5 : 0,
             points: { show: !line || points.length < 200, fill: colour("link"), size: line ? 4 : 8 },
@@ -70,14 +86,28 @@ class Latency {
     chart.plot.over.addEventListener("click", () => {
       const index = chart.plot.cursor.idx;
       if (index !== null && index !== undefined) {
-        this.#choose(this.session.latency.series[name].points[index]);
+        this.#choose(chart, index);
       }
     });
   }
 
-  #choose([t, , frame]) {
-    const row = frame === null ? -1 : this.session.frames.rowOf(frame);
-    this.cursor.moveTo(t, row < 0 ? {} : { row });
+  #key(chart, event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const { points } = this.session.latency.series[chart.name];
+    this.#choose(chart, Math.min(Math.max(chart.chosen + step, 0), points.length - 1));
+  }
+
+  // Shows a point: what it measures on the axis, and the frame that ended it.
+  #choose(chart, index) {
+    chart.chosen = index;
+    const [t, value, frame] = this.session.latency.series[chart.name].points[index];
+    const stretch = BEGINS.has(chart.name) ? [t, t + value] : [t - value, t];
+    const { frames } = this.session;
+    const row = frame === null ? frames.rowAt(stretch[1]) : frames.rowOf(frame);
+    this.cursor.moveTo(stretch[1], { stretch, ...(row < 0 ? {} : { row }) });
+    announce(`${seconds(value)} at ${seconds(t)}`);
   }
 }
 

@@ -87,7 +87,7 @@ class Live {
       const open = [...old.querySelectorAll("details")].map((each) => each.open);
       section.querySelectorAll("details").forEach((each, index) => (each.open = open[index] ?? false));
       old.replaceWith(section);
-      addCopyButtons(section);
+      addButtons(section);
     }
   }
 

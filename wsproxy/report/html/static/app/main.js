@@ -14,6 +14,12 @@ class SessionView {
     this.table = new FrameTable(this.session, this.cursor, this.players);
   }
 
+  // Shows a time, and plays the audio around it.
+  hear(t) {
+    this.cursor.moveTo(t);
+    this.players.playAround(t);
+  }
+
   showAxis() {
     const time = this.session.element("time");
     time.append(this.axis.element);
@@ -73,17 +79,35 @@ document.addEventListener("keydown", (event) => {
   views.at(-1)?.players.toggle();
 });
 
-function addCopyButtons(place) {
-  for (const code of place.querySelectorAll("code.copy")) {
-    code.after(" ", copyButton("Copy", () => code.textContent));
-  }
-  for (const text of place.querySelectorAll('pre[id$="markdown"]')) {
-    const heading = text.closest("section").querySelector("h2");
-    heading.after(copyButton("Copy for bug report", () => text.textContent));
+// A button at each finding of which something can be heard.
+function addHearButtons(place) {
+  for (const article of place.querySelectorAll(".finding[data-finding]")) {
+    const view = views.find(({ session }) => article.id.startsWith(`${session.prefix}finding-`));
+    const finding = view.session.findings[Number(article.dataset.finding)];
+    const t = finding ? view.session.timeOf(finding) : null;
+    if (t === null || !view.players.any) continue;
+    const label = "Hear this moment";
+    article.querySelector("h3").append(" ", button(label, () => view.hear(t), { className: "hear", title: `the audio around ${seconds(t)}` }));
   }
 }
 
-addCopyButtons(document);
+function addButtons(place) {
+  addHearButtons(place);
+  for (const code of place.querySelectorAll("code.copy")) {
+    code.after(" ", copyButton("Copy", () => code.textContent));
+  }
+  for (const old of place.querySelectorAll("button[data-copies]")) {
+    const text = () => document.getElementById(old.dataset.copies).textContent;
+    old.replaceWith(copyButton(old.textContent, text));
+  }
+  place.querySelectorAll(".scripted").forEach((each) => (each.hidden = false));
+  for (const text of place.querySelectorAll('pre[id$="markdown"]')) {
+    const heading = text.closest("section").querySelector("h2");
+    heading.after(copyButton("Copy Markdown", () => text.textContent));
+  }
+}
+
+addButtons(document);
 addEventListener("hashchange", showHash);
 showHash();
 document.documentElement.dataset.scripted = "";

@@ -75,9 +75,23 @@ function announce(text) {
   region.textContent = text;
 }
 
+const NARROWEST = 20; // pixels in which a text is written
+
+// The beginning of a text that fits a width; "" where nothing does.
+function fitting(pen, text, width) {
+  if (width < NARROWEST) return ""; // it is measured very often
+  const shown = text.slice(0, Math.min(500, Math.ceil(width / NARROWEST) * 10));
+  if (pen.measureText(shown).width <= width) return shown;
+  let length = 0; // the measure grows with the length
+  for (let step = 512; step >= 1; step /= 2) {
+    if (pen.measureText(`${shown.slice(0, length + step)}…`).width <= width) length += step;
+  }
+  return length < 3 ? "" : `${shown.slice(0, length)}…`;
+}
+
 // The place in the session that all parts of the page show.
 //
-// Events: "move" with `detail` {t, row, by}: the part that moved it has moved itself already.
+// Events: "move" with `detail` {t, row, by, stretch}: the part that moved it has moved itself already.
 class Cursor extends EventTarget {
   constructor(session) {
     super();
@@ -86,10 +100,11 @@ class Cursor extends EventTarget {
     this.row = session.frames.rowAt(0);
   }
 
-  moveTo(t, { row = this.session.frames.rowAt(t), by = null } = {}) {
+  // `stretch`: from when to when the thing lasted that is at this time.
+  moveTo(t, { row = this.session.frames.rowAt(t), by = null, stretch = null } = {}) {
     this.t = Math.min(Math.max(t, 0), this.session.end);
     this.row = row;
-    this.dispatchEvent(new CustomEvent("move", { detail: { t: this.t, row, by } }));
+    this.dispatchEvent(new CustomEvent("move", { detail: { t: this.t, row, by, stretch } }));
   }
 
   moveToRow(row, by = null) {

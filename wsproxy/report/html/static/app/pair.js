@@ -10,9 +10,9 @@ class Pair {
     this.#align(first, second, [begin, end], -this.offset);
     this.#align(second, first, [begin - this.offset, end - this.offset], this.offset);
     const section = document.getElementById("time-of-both");
-    for (const [name, { axis }] of [["A", first], ["B", second]]) {
+    for (const [name, { axis, session }] of [["A", first], ["B", second]]) {
       axis.canvas.setAttribute("aria-label", `Time in session ${name}`);
-      section.append(make("h3", {}, name), axis.element);
+      section.append(make("h3", {}, `${name}: ${session.session.file}`), axis.element);
     }
     section.classList.add("time");
     section.hidden = false;
@@ -38,7 +38,8 @@ class Pair {
 
   #markFirst(first, second, { field, a_t: a, b_t: b }) {
     const title = `first difference: ${field}`;
-    first.axis.mark(a ?? b + this.offset, "error", title);
-    second.axis.mark(b ?? a - this.offset, "error", title);
+    const label = "first difference";
+    first.axis.mark(a ?? b + this.offset, "error", title, label);
+    second.axis.mark(b ?? a - this.offset, "error", title, label);
   }
 }

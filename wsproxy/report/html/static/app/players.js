@@ -8,6 +8,8 @@ const REGIONS = [
 ];
 const LONGEST_MIX = 20 * 60; // seconds: the mix is kept uncompressed in memory
 const MIX_RATE = 16000;
+const BEFORE = 4; // seconds that are played before a moment
+const AFTER = 2; // and after it
 
 // One player with a waveform. Positions are seconds of its own audio.
 class Player {
@@ -19,7 +21,8 @@ class Player {
     this.audio = make("audio", { preload: "metadata" });
     this.place = make("div", { className: "waveform" });
     this.play = button("Play", () => this.toggle(), { className: "play" });
-    this.clock = make("output", { className: "clock" });
+    this.play.setAttribute("aria-label", `Play ${this.name}`);
+    this.clock = make("span", { className: "clock" }); // not a live region: it moves while it plays
     const speed = make(
       "select",
       { onchange: () => this.#setSpeed(Number(speed.value)) },
@@ -43,10 +46,7 @@ class Player {
       peaks: this.peaks,
       duration: this.duration,
       height: this.channels === 2 ? 48 : 72,
-      splitChannels: this.channels === 2 ? [{}, {}] : undefined,
-      waveColor: colour(this.channels === 2 ? "soft" : this.side === "c" ? "app" : "server"),
-      progressColor: colour("link"),
-      cursorColor: colour("link"),
+      ...this.#colours(),
       cursorWidth: 2,
       dragToSeek: true,
       cspNonce: document.querySelector("style[nonce]")?.nonce,
@@ -56,10 +56,15 @@ class Player {
     this.wave.on("ready", () => this.#addRegions());
     this.wave.on("interaction", (a) => this.#moved(a));
     this.wave.on("timeupdate", (a) => this.#tick(a));
-    this.wave.on("play", () => (this.play.textContent = "Pause"));
-    this.wave.on("pause", () => (this.play.textContent = "Play"));
-    this.wave.on("finish", () => (this.play.textContent = "Play"));
+    this.wave.on("play", () => this.#name("Pause"));
+    this.wave.on("pause", () => this.#name("Play"));
+    this.wave.on("finish", () => this.#name("Play"));
     this.#tick(0);
+  }
+
+  #name(action) {
+    this.play.textContent = action;
+    this.play.setAttribute("aria-label", `${action} ${this.name}`);
   }
 
   // Also the default: loading the file sets the speed to that.
@@ -69,17 +74,31 @@ class Player {
   }
 
   #recolour() {
-    this.wave.setOptions({
-      waveColor: colour(this.channels === 2 ? "soft" : this.side === "c" ? "app" : "server"),
-      progressColor: colour("link"),
-      cursorColor: colour("link"),
-    });
+    this.wave.setOptions(this.#colours());
+  }
+
+  #colours() {
+    const [app, server, link] = ["app", "server", "link"].map(colour);
+    const split = [app, server].map((waveColor) => ({ waveColor, progressColor: link }));
+    return {
+      splitChannels: this.channels === 2 ? split : undefined,
+      waveColor: this.side === "c" ? app : server,
+      progressColor: link,
+      cursorColor: link,
+    };
   }
 
   #addRegions() {
     this.regionsPlugin.clearRegions();
     for (const { start, end, shade, title } of this.regions) {
-      const content = make("span", { className: "region-title", title }, title);
+      const isWide = ((end - start) / this.duration) * this.place.clientWidth > 7 * title.length + 10;
+      const content = make("span", { title }, isWide ? title : "");
+      // The waveform is in a shadow tree: style sheets of the page do not reach it.
+      Object.assign(content.style, {
+        display: "block",
+        padding: "0 3px",
+        font: "11px system-ui, sans-serif",
+      });
       const region = this.regionsPlugin.addRegion({
         start,
         end,
@@ -105,6 +124,7 @@ class Player {
 
   async toggle() {
     if (this.wave.isPlaying()) {
+      this.until = Infinity;
       this.wave.pause();
       return;
     }
@@ -116,10 +136,12 @@ class Player {
     await this.wave.play();
   }
 
-  async playFrom(a) {
+  // Plays from a position, to another one or to the end.
+  async playFrom(a, until = Infinity) {
     this.wave.pause();
     await this.#ready();
     this.wave.setTime(a);
+    this.until = until;
     await this.toggle();
   }
 
@@ -130,7 +152,9 @@ class Player {
 
   #tick(a) {
     this.clock.textContent = `${a.toFixed(2)} of ${this.duration.toFixed(2)} s`;
-    if (this.wave.isPlaying()) this.#moved(a);
+    if (!this.wave.isPlaying()) return;
+    if (a >= this.until) this.wave.pause();
+    this.#moved(a);
   }
 
   // Waits where the cursor is, unless it plays.
@@ -161,6 +185,7 @@ function trackPlayer(track, cursor) {
   return new Player(
     {
       side: track.side,
+      name: `the audio of the ${SIDES[track.side]}`,
       channels: 1,
       peaks: trackPeaks(track),
       duration: audio.seconds,
@@ -306,10 +331,20 @@ class Players {
     if (mix.possible) this.#offer(mix);
   }
 
-  // Plays a track, from a position in it.
-  play(track, a) {
+  // Plays a track, from a position in it, to another one or to its end.
+  play(track, a, until = Infinity) {
     const player = this.players[this.session.tracks.indexOf(track)];
-    if (player) player.playFrom(Math.max(0, a - track.audio.start));
+    if (player) player.playFrom(Math.max(0, a - track.audio.start), until - track.audio.start);
+  }
+
+  // Plays what was heard around a time of the session, of the side that was heard last before it.
+  playAround(t) {
+    let latest = null;
+    this.session.tracks.forEach((track, index) => {
+      const heard = this.players[index] && track.lastBefore(t);
+      if (heard && (!latest || heard.at > latest.at)) latest = { track, ...heard };
+    });
+    if (latest) this.play(latest.track, latest.a - BEFORE, latest.a + AFTER);
   }
 
   get any() {
@@ -342,6 +377,7 @@ class Players {
     this.both = new Player(
       {
         side: "both",
+        name: "both sides",
         channels: 2,
         peaks,
         duration,

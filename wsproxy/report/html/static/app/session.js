@@ -2,6 +2,8 @@
 //
 // Text of it comes from a trace: it is only ever shown with textContent.
 
+const SIDES = { c: "app", s: "server" };
+const NEAR = 0.5; // seconds of audio: what begins so soon before audio resumes, begins there
 const OPCODES = { 0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", a: "pong" };
 
 class SessionData {
@@ -33,13 +35,34 @@ class SessionData {
   #measure() {
     const { ended, duration } = this.session;
     const last = [ended, duration, this.frames.t.at(-1), this.lanes.connection.at(-1)?.t];
+    const finals = this.transcript.results.filter(({ final }) => final);
+    this.appFinals = finals.filter(({ agent }) => !agent);
+    this.agentFinals = finals.filter(({ agent }) => agent);
     // Seconds that the time axis shows.
     this.end = Math.max(0.001, ...last.filter((t) => t !== null && t !== undefined));
   }
 
-  // The app's audio: the results of a transcript name positions in it.
-  get appTrack() {
-    return this.tracks.find((track) => track.side === "c");
+  // Where a result, or a word of it, is heard: {t, track, a}; `a` is null where that is unknown.
+  //
+  // Where the API gives no position, it is the speech between the final result before it and itself.
+  placeOf(result, start = result.start) {
+    const side = result.agent ? "s" : "c";
+    const track = this.tracks.find((each) => each.side === side);
+    const a = (result.agent ? null : start) ?? this.#speechBefore(result, track);
+    const t = a === null ? null : track?.timeOf(a);
+    return t === null || t === undefined ? { t: result.t, track, a: null } : { t, track, a };
+  }
+
+  #speechBefore(result, track) {
+    if (!track || !result.final) return null;
+    const before = this.finals(result.agent).findLast(({ t }) => t < result.t)?.t ?? -1;
+    const earlier = track.beginnings.filter(({ t }) => t < result.t);
+    return (earlier.find(({ t }) => t > before) ?? earlier.at(-1))?.a ?? null;
+  }
+
+  // The final results of the app's audio, or of the agent.
+  finals(agent) {
+    return agent ? this.agentFinals : this.appFinals;
   }
 
   element(id) {
@@ -130,6 +153,16 @@ class Track {
   index() {
     this.positions = this.map.map(([a]) => a);
     this.times = this.map.map(([, t]) => t);
+    this.beginnings = this.#beginnings();
+  }
+
+  // Where something new can be heard: [{a, t}] of speech, and of audio after a time without any.
+  #beginnings() {
+    const resumed = this.positions.filter((a, index) => a === this.positions[index - 1] && a < this.positions.at(-1));
+    const nearResumed = (a) => resumed.some((each) => each >= a && each < a + NEAR);
+    const spoken = (this.regions.speech ?? []).map(([a]) => a).filter((a) => !nearResumed(a));
+    const all = [...resumed, ...spoken].sort((one, other) => one - other);
+    return all.map((a) => ({ a, t: this.timeOf(a) }));
   }
 
   timeOf(a) {
@@ -143,10 +176,14 @@ class Track {
     return interpolate(times, this.positions, t);
   }
 
-  // The position at which a frame's audio begins, or null.
-  positionOfFrame(number) {
-    const point = this.map.find(([, , frame]) => frame >= number);
-    return point ? point[0] : null;
+  // The last position that had arrived at a time, and when it had: {a, at}; null where none had.
+  lastBefore(t) {
+    const { positions, times } = this;
+    if (!times.length || t < times[0]) return null;
+    const at = Math.min(t, times.at(-1));
+    const a = interpolate(times, positions, at);
+    const first = firstAtLeast(positions, a - 1e-6); // where a time without audio begins
+    return { a, at: Math.abs(positions[first] - a) < 1e-6 ? Math.min(at, times[first]) : at };
   }
 
   // The lowest and the highest sample between two positions, -1 to 1; null without samples.

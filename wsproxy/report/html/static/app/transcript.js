@@ -10,6 +10,7 @@ class Transcript {
     this.last = 0; // frame of the last result that is shown
     this.waiting = new Map(); // interims that no final has followed, by channel and side
     this.open = []; // their turns
+    this.channels = new Set(); // that results name
     this.list = make("ol", { className: "turns" });
     cursor.addEventListener("move", ({ detail }) => this.#mark(detail.t));
     this.grow();
@@ -21,6 +22,7 @@ class Transcript {
     const results = this.session.transcript.results.filter(({ frame }) => frame > this.last);
     if (!results.length) return;
     this.last = results.at(-1).frame;
+    results.forEach(({ channel }) => this.channels.add(channel));
     if (!this.list.isConnected) this.#show();
     this.open.forEach((turn) => turn.remove());
     this.list.append(...this.#turns(results));
@@ -37,7 +39,8 @@ class Transcript {
 
   #show() {
     const section = this.session.element("transcript");
-    section.querySelector("p").after(this.list);
+    const hint = "Times are those of the results. Click a word to hear it.";
+    section.querySelector("p").after(make("p", { className: "hint" }, hint), this.list);
     section.classList.add("enhanced");
   }
 
@@ -66,12 +69,12 @@ class Transcript {
   #turn(final, interims) {
     const shown = final ?? interims.at(-1);
     const speaker = shown.agent ? "agent" : "app";
-    const who = shown.channel ? `${speaker}, channel ${shown.channel}` : speaker;
+    const who = this.channels.size > 1 && shown.channel ? `${speaker}, channel ${shown.channel}` : speaker;
     const head = make(
       "span",
       { className: "who" },
       button(seconds(shown.t), () => this.#goTo(shown), { title: `frame ${shown.frame}` }),
-      ` ${who}${final ? "" : " (no final result)"}: `,
+      ` ${who}${final ? "" : " (no final result)"}`,
     );
     const item = make("li", { className: `turn ${speaker}` }, head, this.#text(shown));
     if (interims.length) item.append(history(interims, final));
@@ -85,18 +88,11 @@ class Transcript {
       : [[result.text || "(empty)", result.start, result.end]];
     for (const [text, start] of words) {
       const element = make("button", { type: "button", className: "word" }, text);
-      const t = this.#timeOf(result, start);
-      element.addEventListener("click", () => this.#hear(result, start, t));
-      this.spoken.push([t, element]);
+      element.addEventListener("click", () => this.#hear(result, start));
+      this.spoken.push([this.session.placeOf(result, start).t, element]);
       place.append(element, " ");
     }
     return place;
-  }
-
-  #timeOf(result, start) {
-    const track = result.agent ? null : this.session.appTrack;
-    const t = start === null || start === undefined ? null : track?.timeOf(start);
-    return t ?? result.t;
   }
 
   #goTo(result) {
@@ -105,13 +101,11 @@ class Transcript {
   }
 
   // The word's audio, and the frame that brought the word.
-  #hear(result, start, t) {
+  #hear(result, start) {
+    const { t, track, a } = this.session.placeOf(result, start);
     const row = this.session.frames.rowOf(result.frame);
     this.cursor.moveTo(t, row < 0 ? {} : { row });
-    const track = this.session.appTrack;
-    if (!result.agent && track && start !== null && start !== undefined) {
-      this.players.play(track, start);
-    }
+    if (a !== null) this.players.play(track, a);
   }
 
   // The last word that began before a time.
@@ -128,9 +122,10 @@ class Transcript {
 function history(interims, final) {
   const list = make("ol", { className: "interims" });
   let before = "";
-  for (const { t, text } of final ? [...interims, final] : interims) {
+  for (const result of final ? [...interims, final] : interims) {
+    const { t, text } = result;
     const same = commonWords(before, text);
-    const line = make("li", {}, `${seconds(t)} `, text.slice(0, same));
+    const line = make("li", { className: result === final ? "final" : "" }, `${seconds(t)} `, text.slice(0, same));
     if (same < text.length) line.append(make("mark", {}, text.slice(same)));
     if (same < before.length && before) {
       line.append(" ", make("del", { title: "replaced" }, before.slice(same)));

@@ -1,0 +1,284 @@
+"""Traces of strangers, and files that change while they are shown, through the server."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+import hostile_traces
+from sessions import APP, SERVER, Records, audio, closed, opened, write
+from view_server import OpenSession, view_server
+from wsproxy.catalog import load
+from wsproxy.view.folder import SessionFolder, session_id
+from wsproxy.view.live_content import LiveContent
+
+MB = 1_000_000
+MAX_PAGE = 6 * MB  # of a session without audio, with the scripts
+MAX_ROW, MAX_ERROR = 8_000, 2_100  # bytes
+# Cheap to make; each is hostile in a way of its own.
+QUICK = (
+    "many_failures_gaps_and_findings_that_are_kept",
+    "a_hundred_thousand_ends_of_streams",
+    "a_text_of_15_mb_in_wide_characters",
+    "ten_thousand_headers",
+    "a_path_of_a_megabyte",
+    "lists_in_lists",
+    "times_at_the_edges",
+    "a_seek_table_that_lies",
+)
+
+
+def get(url: str, path: str = "") -> tuple[int, bytes]:
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection("127.0.0.1", place.port or 0, timeout=120)
+    connection.request("GET", place.path + path)
+    answer = connection.getresponse()
+    found = answer.status, answer.read()
+    connection.close()
+    return found
+
+
+@contextmanager
+def updates(url: str, version: int = 0) -> Iterator[Callable[[], str]]:
+    """Asks as a start page does; the function returns the next answer."""
+    place = f"{url.replace('http', 'ws', 1)}updates"
+    own = Origin(f"http://{urlsplit(url).netloc}")
+    with connect(place, origin=own, max_size=None) as page:
+        page.send(str(version))
+        yield lambda: str(page.recv(60))
+
+
+def check_served(url: str, root: Path, path: Path) -> None:
+    """The row, the page and the report of a trace are small, or one line says what is wrong."""
+    with updates(url) as answer:
+        text = answer()
+    assert len(text) < MAX_ROW
+    assert len(json.loads(text)["sessions"]) == 1
+    session = f"session/{session_id(root, path)}"
+    for what in (session, f"{session}/report"):
+        status, body = get(url, what)
+        assert status in (200, 422), (what, status, body[:500])
+        if status == 200:
+            assert len(body) < MAX_PAGE, what
+            assert body.rstrip().endswith(b"</html>")
+        else:
+            assert len(body) < MAX_ERROR
+            assert body.count(b"\n") == 1
+
+
+def check_trace(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "t.wstrace"
+    hostile_traces.MAKERS[name](path)
+    with view_server(tmp_path) as url:
+        check_served(url, tmp_path, path)
+
+
+@pytest.mark.cost
+@pytest.mark.one_python
+@pytest.mark.parametrize("name", QUICK)
+def test_view_hostile_trace_has_small_answers(tmp_path: Path, name: str) -> None:
+    check_trace(tmp_path, name)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", hostile_traces.MAKERS.keys() - hostile_traces.NO_FILES)
+def test_view_each_hostile_trace_has_small_answers(tmp_path: Path, name: str) -> None:
+    check_trace(tmp_path, name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
+@pytest.mark.parametrize("name", hostile_traces.NO_FILES)
+def test_view_special_file_is_one_message_and_others_are_shown(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "good.wstrace", [*opened("/v1/listen"), closed(90, SERVER, 1000)])
+    hostile_traces.MAKERS[name](tmp_path / "odd.wstrace")
+    with view_server(tmp_path) as url:
+        with updates(url) as answer:
+            assert "good.wstrace" in answer()
+        assert get(url, f"session/{session_id(tmp_path, tmp_path / 'good.wstrace')}")[0] == 200
+        status, body = get(url, f"session/{session_id(tmp_path, tmp_path / 'odd.wstrace')}")
+        assert status in (404, 422)
+        assert len(body) < MAX_ERROR and body.count(b"\n") == 1
+
+
+ODD_NAMES = ("<img src=x onerror=canary()>", "a\u202eb\x1b[31m", "new\nline", "100%20%s%")
+
+
+@pytest.mark.parametrize("name", [*ODD_NAMES, "\udcff\udcfe"])
+def test_view_odd_name_of_a_trace_is_escaped(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.wstrace"
+    try:
+        write(path, [*opened("/v1/listen"), closed(90, SERVER, 1000)])
+    except OSError:
+        pytest.skip("the file system has no such names")
+    with view_server(tmp_path) as url:
+        check_served(url, tmp_path, path)
+        status, body = get(url, f"session/{session_id(tmp_path, path)}/trace")
+        assert (status, body) == (200, path.read_bytes())
+        with updates(url) as answer:
+            shown = json.loads(answer())["sessions"][0]["file"]
+        assert shown.isprintable() and "\u202e" not in shown
+
+
+def test_view_message_about_a_name_with_percent_signs_has_them_once(tmp_path: Path) -> None:
+    path = tmp_path / "100%20%s.wstrace"
+    path.write_bytes(b"junk" * 500)
+    with view_server(tmp_path) as url:
+        check_served(url, tmp_path, path)
+        status, body = get(url, f"session/{session_id(tmp_path, path)}")  # it is listed now
+    assert status == 422
+    assert b"/100%20%s.wstrace is not a trace" in body
+
+
+# -- what changes while it is shown
+
+
+def removed(path: Path) -> None:
+    path.unlink()
+
+
+def truncated(path: Path) -> None:
+    os.truncate(path, 20)
+
+
+def emptied(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def overwritten(path: Path) -> None:
+    path.write_bytes(b"junk" * 500)
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def without_its_folder(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+def records(count: int = 50) -> Records:
+    return [*opened("/v1/listen"), *(audio(100 + n, APP, b"12" * 200) for n in range(count))]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="open files cannot be removed")
+@pytest.mark.parametrize(
+    "change", [removed, truncated, emptied, overwritten, a_folder, without_its_folder]
+)
+def test_view_trace_that_is_changed_while_it_is_shown_ends_nothing(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    root = tmp_path / "recordings"
+    root.mkdir()
+    session = OpenSession(root / "call.wstrace", *records())
+    live = LiveContent(session.path, load(), max_audio=0)
+    folder = SessionFolder(root, load())
+    folder.poll()
+    live.poll()
+    name = session_id(root, session.path)
+    assert (folder.row(name) or {})["state"] == "recording"
+    change(session.path)
+    with view_server(root) if root.exists() else view_server(tmp_path) as url:
+        for _ in range(3):
+            folder._list_at = 0.0
+            folder.poll()
+            live.poll()
+        assert len(live.after(0) or []) >= 1
+        status, body = get(url, f"session/{name}")
+        assert status in (200, 404, 422)
+        assert status == 200 or body.count(b"\n") == 1
+    if change in (removed, without_its_folder):
+        assert folder.row(name) is None
+    live.close()
+
+
+def test_view_folder_that_is_removed_and_made_again_is_shown(tmp_path: Path) -> None:
+    root = tmp_path / "recordings"
+    root.mkdir()
+    trace = write(root / "a.wstrace", records())
+    folder = SessionFolder(root, load())
+    folder.poll()
+    shutil.rmtree(root)
+    folder._list_at = 0.0
+    folder.poll()
+    assert folder.ids() == []
+    root.mkdir()
+    write(trace, records())
+    folder._list_at = 0.0
+    folder.poll()
+    assert [path for _, path in folder.ids()] == [trace]
+
+
+@pytest.mark.soak
+def test_view_folder_of_2000_sessions_is_listed_and_a_new_one_is_a_small_update(
+    tmp_path: Path,
+) -> None:
+    content = write(tmp_path / "0.wstrace", records(5)).read_bytes()
+    for number in range(1, 2000):
+        (tmp_path / f"{number}.wstrace").write_bytes(content)
+    folder = SessionFolder(tmp_path, load())
+    polls = 0
+    while len((folder.changes(0) or {"sessions": []})["sessions"]) < 2000:
+        folder.poll()
+        polls += 1
+        assert polls < 200
+    assert len(json.dumps(folder.changes(0))) < 2000 * 600
+    before = folder.version
+    write(tmp_path / "new.wstrace", records(5))
+    folder._list_at = 0.0
+    folder.poll()
+    assert len((folder.changes(before) or {"sessions": []})["sessions"]) == 1
+
+
+def test_view_page_that_is_closed_and_opened_again_has_everything(tmp_path: Path) -> None:
+    session = OpenSession(tmp_path / "call.wstrace", *records(10))
+    name = session_id(tmp_path, session.path)
+    with view_server(tmp_path) as url:
+        place = f"session/{name}"
+        with updates(url) as answer:
+            answer()
+        assert b'"count":10' in get(url, place)[1]
+        own = Origin(f"http://{urlsplit(url).netloc}")
+        address = f"{url.replace('http', 'ws', 1)}{place}/updates"
+        for count in (20, 30):
+            with connect(address, origin=own) as page:
+                page.send("1")
+                session.grow(*(audio(500 + count + n, APP, b"12") for n in range(10)))
+                assert '"version":' in str(page.recv(30))
+            assert f'"count":{count}'.encode() in get(url, place)[1]
+
+
+def test_view_two_servers_of_one_folder_show_the_same(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wstrace", records())
+    with view_server(tmp_path) as one, view_server(tmp_path) as other:
+        assert urlsplit(one).path != urlsplit(other).path
+        check_served(one, tmp_path, path)
+        check_served(other, tmp_path, path)
+        assert get(f"{one.rpartition('/')[0].rpartition('/')[0]}{urlsplit(other).path}")[0] == 403
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "evil.example"])
+def test_view_websocket_with_a_wrong_token_or_host_is_refused(tmp_path: Path, host: str) -> None:
+    with view_server(tmp_path) as url:
+        place = urlsplit(url)
+        token = place.path if host == "evil.example" else f"/{'x' * 43}/"
+        port = place.port or 0
+        origin = Origin(f"http://{host}:{port}")
+        with (
+            socket.create_connection(("127.0.0.1", port)) as connection,
+            pytest.raises(InvalidStatus) as refused,
+        ):
+            connect(f"ws://{host}:{port}{token}updates", origin=origin, sock=connection)
+        assert refused.value.response.status_code == 403
