@@ -200,14 +200,6 @@ def test_growing_trace_without_locks_is_written_until_it_is_quiet(
         assert trace.is_read
 
 
-def test_growing_trace_over_the_records_in_memory_raises(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(growing, "MAX_RECORDS", 2)
-    with GrowingTrace(begun(tmp_path).path) as trace, pytest.raises(LimitExceeded):
-        polled(trace)
-
-
 def test_asking_whether_a_file_is_held_without_locks_is_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
