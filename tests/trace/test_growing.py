@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -198,16 +197,6 @@ def test_growing_trace_without_locks_is_written_until_it_is_quiet(
         monkeypatch.setattr(growing, "QUIET", -1.0)
         polled(trace)
         assert trace.is_read
-
-
-def test_asking_whether_a_file_is_held_without_locks_is_unknown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "fcntl", None)
-    path = tmp_path / "file"
-    path.touch()
-    with path.open("rb") as asking:
-        assert lock.is_held_by_another(asking.fileno()) is None
 
 
 def test_asking_whether_a_file_is_held_leaves_it_free(tmp_path: Path) -> None:
