@@ -380,6 +380,12 @@ REFUSED = [
         502.0,
         refused("deepgram", status=502, body=b'{"err_code": "x"}', server="nginx"),
     ),
+    (
+        messages.page_for_upgrade,
+        refused("deepgram", status=200, body=HTML, server="nginx"),
+        200.0,
+        refused("deepgram", status=502, body=HTML, server="nginx"),
+    ),
 ]
 
 

@@ -13,6 +13,7 @@ import reported_audio
 import reported_networks
 import reported_sessions
 import reported_settings
+import server_reports
 
 REPORTS = [
     *reported_access.REPORTS,
@@ -25,7 +26,7 @@ REPORTS = [
     *gemini_reports.REPORTS,
     *elevenlabs_reports.REPORTS,
     *provider_reports.REPORTS,
-    *intermediary_reports.REPORTS,
+    *server_reports.REPORTS,
 ]
 UNSOLVED = openai_reports.UNSOLVED
 """Reports whose cause no rule finds yet."""

@@ -15,7 +15,6 @@ from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.wording import plural
 
 from .carriers import base64_for_audio, wrong_carrier
-from .messages import gateway_between
 from .signal import other_samples, wrong_rate
 
 _MIN_STOPPED = 1.0  # seconds without audio at the end
@@ -75,15 +74,6 @@ def _arrives_as_companded(facts: SessionFacts) -> list[Evidence]:
         f"declared: {quoted(declared.encoding)} at {declared.rate} Hz"
     )
     return [Evidence(text, (first.frame,), first.t_ns, round(pace), "bytes/s")]
-
-
-def page_for_upgrade(facts: SessionFacts) -> list[Evidence]:
-    """An ordinary page came in place of the upgrade, with a status of success."""
-    response = facts.session.response
-    if response is None or not 200 <= response.status < 300 or not gateway_between(facts):
-        return []
-    text = f"HTTP {response.status} with a page"
-    return [Evidence(text, (), response.t_ns, float(response.status), "HTTP status")]
 
 
 def only_keepalives(facts: SessionFacts) -> list[Evidence]:
@@ -217,7 +207,6 @@ def _audio_evidence(facts: SessionFacts, text: str) -> Evidence:
 
 
 RULES: tuple[Measure, ...] = (
-    page_for_upgrade,
     no_audio,
     arrives_at_lower_rate,
     only_keepalives,

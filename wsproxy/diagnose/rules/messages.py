@@ -243,6 +243,15 @@ def gateway_between(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (), response.t_ns, float(response.status), "HTTP status")]
 
 
+def page_for_upgrade(facts: SessionFacts) -> list[Evidence]:
+    """An ordinary page came in place of the upgrade, with a status of success."""
+    response = facts.session.response
+    if response is None or not 200 <= response.status < 300 or not gateway_between(facts):
+        return []
+    text = f"HTTP {response.status} with a page"
+    return [Evidence(text, (), response.t_ns, float(response.status), "HTTP status")]
+
+
 RULES: tuple[Measure, ...] = (
     json_as_binary,
     invalid_json,
@@ -256,4 +265,5 @@ RULES: tuple[Measure, ...] = (
     no_graceful_end,
     pings_unanswered,
     gateway_between,
+    page_for_upgrade,
 )
