@@ -96,7 +96,9 @@ def examine(
         return UnreadableTrace(path, str(error))
     findings = diagnose(session, catalog)
     explained = json_explanation(path, session, findings, catalog) if as_json else None
-    return examined(path, session, findings, explained)
+    found = examined(path, session, findings, explained)
+    session.release()
+    return found
 
 
 def examined(

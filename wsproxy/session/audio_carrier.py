@@ -40,6 +40,8 @@ CARRIERS = (
 )
 
 _MIN_BASE64 = 120  # characters of base64 that are hardly anything else
+_LONG = 1 << 20  # bytes of a text whose strings are counted before it is split
+_MAX_QUOTES = 200_000
 _MAX_FIELDS = 16  # fields, and kinds of messages of each, that are remembered
 _MIN_NUMBERS = 32  # numbers in a list that may be samples
 _ENVELOPES_TRIED = 16  # binary messages of a direction in which an envelope is looked for
@@ -126,6 +128,8 @@ class AudioCarrierReader:
 
     def text(self, data: bytes, length: int) -> CarriedAudio | None:
         """The audio of a text message, None where it has none; arguments as of `binary`."""
+        if len(data) > _LONG and data.count(b'"') > _MAX_QUOTES:
+            return _printed(data)  # many values: no string with audio is among so many
         parts = data.split(b'"')
         if max(map(len, parts)) < _MIN_BASE64:
             return self._short(data, parts)

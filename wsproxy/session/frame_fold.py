@@ -6,6 +6,7 @@ of audio: these wait, and many are added at once.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from itertools import chain
 from operator import itemgetter
@@ -30,6 +31,7 @@ from .session_audio import SessionAudio
 from .traffic import KEPT_FRAMES, Traffic
 
 KEPT_MESSAGE = 1 << 20  # bytes kept of a message in several frames until it is complete
+KEPT_TEXT_FRAME = 24 << 20  # bytes read of a text in one frame, of which copies are made
 _BRACE = ord("{")
 _BLOCK = 256  # messages with audio that are added at once
 # Bytes of them that are held until then. A recorder has many sessions, what reads has few.
@@ -77,7 +79,8 @@ class FrameFold:
         self._traffic = Traffic()
         self._audio = SessionAudio(with_tracks=with_audio)
         self._in_blocks = self._audio.in_blocks
-        self._audio.before_declaration = self._before_declaration
+        owner = weakref.proxy(self)  # no reference cycle, see `Session.release`
+        self._audio.before_declaration = lambda: owner._before_declaration()  # noqa: PLW0108
         self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, reports_failure) for _ in range(2))
         self._audio_messages = tuple(HeadTailBuffer(KEPT_BINARIES, _never) for _ in range(2))
         self._binaries = tuple(HeadTailBuffer(KEPT_BINARIES, looks_like_json) for _ in range(2))
@@ -236,6 +239,8 @@ class FrameFold:
             # Nearly all messages are one frame: no AssembledMessage is made for them.
             assembler.open = None
             is_text, t_ns, content = frame.opcode == Opcode.TEXT, frame.t_ns, frame.payload
+            if is_text and len(content) > KEPT_TEXT_FRAME:
+                content = content[:KEPT_TEXT_FRAME]
             length = len(frame.payload) + frame.cut
         else:
             message = assembler.add(frame, number)

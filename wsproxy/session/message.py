@@ -10,6 +10,7 @@ from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.success import EMPTY
 
 MAX_VALUES = 4_000_000  # JSON values that are parsed in a session
+MAX_MESSAGE_VALUES = 1_000_000  # of one message: they may take 60 MiB
 _SHORT = 40  # characters of a text that is a kind by itself, such as EOS
 # Names of the field with a message's type, for APIs of which none is known.
 _KIND_FIELDS = ("type", "message_type", "event", "action")
@@ -68,7 +69,10 @@ class MessageReader:
 
     def _may_read(self, data: bytes) -> bool:
         """Whether JSON is read: a hostile trace may hold more than there is time for."""
-        self._values -= data.count(b",") + data.count(b"[") + data.count(b"{")
+        values = data.count(b",") + data.count(b"[") + data.count(b"{")
+        if values > MAX_MESSAGE_VALUES:
+            return False
+        self._values -= values
         return self._values >= 0
 
     def _kind(self, content: Json) -> str:

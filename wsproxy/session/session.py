@@ -278,6 +278,14 @@ class Session:
         direction.size += sum(run.wire_lengths)
         self._frames.add_run(run)
 
+    def release(self) -> None:
+        """Free the memory of the session at once, where many are read; it cannot be used again.
+
+        Its timeline and its tracks refer back to it: otherwise the next garbage collection would
+        free it, which may come many sessions later.
+        """
+        vars(self).clear()
+
     def _add_redacted(self, entries: Iterable[Mapping[str, Any]]) -> None:
         for entry in entries:
             why = _HEURISTICS.get(str(entry.get("why")))

@@ -1,0 +1,86 @@
+"""The memory that a session takes: while a large message is read, and after it is released."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import hostile_traces
+from wsproxy.catalog import load
+from wsproxy.report.examination import ExaminedSession, examine
+from wsproxy.session import Session, frame_fold
+from wsproxy.session.audio_carrier import AudioCarrierReader
+from wsproxy.session.message import MAX_MESSAGE_VALUES, MessageReader
+from wsproxy.trace import FrameRecord
+from wsproxy.trace.read_limits import Allowance
+from wsproxy.wire import Opcode
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def measured() -> Iterator[Callable[[Callable[[], object]], tuple[int, int]]]:
+    """Bytes that a call leaves allocated, without garbage collection, and its peak."""
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+
+    def measure(call: Callable[[], object]) -> tuple[int, int]:
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        call()
+        after, peak = tracemalloc.get_traced_memory()
+        return after - before, peak - before
+
+    yield measure
+    tracemalloc.stop()
+    gc.enable()
+
+
+def test_examine_one_of_many_traces_frees_its_memory_without_garbage_collection(
+    tmp_path: Path, measured: Callable[[Callable[[], object]], tuple[int, int]]
+) -> None:
+    path, catalog = tmp_path / "a.wstrace", load()
+    hostile_traces.MAKERS["many_failures_gaps_and_findings_that_are_kept"](path)
+    assert isinstance(examine(path, catalog, Allowance()), ExaminedSession)  # what is cached
+    left, peak = measured(lambda: examine(path, catalog, Allowance()))
+    assert peak > 20 * MIB
+    assert left < 4 * MIB
+
+
+def test_message_reader_too_many_values_reads_no_json() -> None:
+    def content(values: int) -> object:
+        data = b'{"type":"x","a":[' + b"1," * values + b"1]}"
+        reader = MessageReader(None)
+        return reader.read(
+            1, 0, from_client=False, data=data, is_text=True, length=len(data)
+        ).content
+
+    assert content(MAX_MESSAGE_VALUES // 2) is not None
+    assert content(MAX_MESSAGE_VALUES) is None
+
+
+def test_audio_carrier_text_of_many_strings_is_not_split(
+    measured: Callable[[Callable[[], object]], tuple[int, int]],
+) -> None:
+    data = b"{" + b'"a":"b",' * 200_000 + b"}"
+    assert measured(lambda: AudioCarrierReader().text(data, len(data)))[1] < MIB
+
+
+def test_fold_long_text_in_one_frame_is_read_up_to_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(frame_fold, "KEPT_TEXT_FRAME", 100)
+    session = Session.analyzing(load())
+    timeline, given = session.timeline, []
+    assert timeline is not None
+    monkeypatch.setattr(
+        timeline, "add_message", lambda *args: given.append((len(args[4]), args[5]))
+    )
+    session.add(FrameRecord(0, False, Opcode.TEXT, b"x" * 300))
+    session.add(FrameRecord(0, False, Opcode.TEXT, b"x" * 100))
+    assert given == [(100, 300), (100, 100)]
