@@ -56,6 +56,7 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     ),
     "mitmproxy.options.Options.update": ("embedding", None),
     "mitmproxy.options.Options.set": ("embedding", ["specs", "defer"]),
+    "mitmproxy.certs.CertStore.create_store": ("ca_folder", ["path", "basename", "key_size"]),
     "mitmproxy.tools.dump.DumpMaster": (
         "embedding",
         ["options", "loop", "with_termlog", "with_dumper"],

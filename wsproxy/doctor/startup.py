@@ -23,7 +23,7 @@ _TIMEOUT = 10.0  # seconds
 # Modules that a file in PYTHONPATH must not replace: those of the preload and of TLS.
 _SHADOWED = frozenset(sys.stdlib_module_names) | {"brotli", "certifi", "websockets"}
 _REQUIRE = re.compile(r"-(?:-require|-import|r)(?:=(.*))?")
-_REASON = re.compile(r"\w+Error: |not allowed|Unrecognized")
+_REASON = re.compile(r"\b\w{1,60}Error: |not allowed|Unrecognized")
 _PYTHON_FLAGS = re.compile(r"-[a-zA-Z]*[IE][a-zA-Z]*")
 
 

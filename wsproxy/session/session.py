@@ -1,8 +1,7 @@
 """A session as a fold over the records of its trace.
 
-The recorder folds records as it writes them, the commands as they read them, so both have the
-same facts. A session holds running totals and a bounded number of frames and messages, however
-long it lasts.
+The recorder folds records as it writes them, the commands as they read them: both have the same
+facts. A session holds running totals and a bounded number of frames and messages.
 """
 
 from __future__ import annotations
@@ -279,11 +278,7 @@ class Session:
         self._frames.add_run(run)
 
     def release(self) -> None:
-        """Free the memory of the session at once, where many are read; it cannot be used again.
-
-        Its timeline and its tracks refer back to it: otherwise the next garbage collection would
-        free it, which may come many sessions later.
-        """
+        """Free its memory at once; without it, a garbage collection does. Do not use it again."""
         vars(self).clear()
 
     def _add_redacted(self, entries: Iterable[Mapping[str, Any]]) -> None:
