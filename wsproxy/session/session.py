@@ -424,7 +424,7 @@ class Session:
         ]
 
     def binaries(self, *, from_client: bool) -> list[BinaryMessage]:
-        """The binary messages kept of a direction: the first, the last, some that look like JSON."""
+        """The binary messages kept of a direction: first, last, and some that look like JSON."""
         return [BinaryMessage(*kept) for kept in self._frames.binaries(from_client=from_client)]
 
     # -- how it ended
