@@ -174,8 +174,10 @@ class Connects:
     def _wait(self, sock: socket.socket, pending: _Pending, notification: Notification) -> bool:
         """Answer as connect(2) does for a connection that is in progress."""
         if fcntl.fcntl(sock, fcntl.F_GETFL) & os.O_NONBLOCK:
-            if target.tcp_state(sock) not in _CONNECTING:
-                return False  # the recorder has just connected it, and the kernel knows
+            # Asked again, once the recorder has connected it: the kernel knows. The first answer is
+            # the same however fast the recorder was.
+            if pending.answered and target.tcp_state(sock) not in _CONNECTING:
+                return False
             error = errno.EALREADY if pending.answered else errno.EINPROGRESS
             pending.answered |= self.listener.answer(notification.id, error)
             return True
