@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, Playwright, sync_playwright
 
 from wsproxy.recorder import Clock, new_start
 from wsproxy.statistics import percentile
@@ -181,6 +181,13 @@ def line_of(name: str, found: list[float]) -> str:
     return f"{name}: p50 {p50:.2f} s, p99 {p99:.2f} s, max {max(found):.2f} s ({len(found)} blocks)"
 
 
+def chromium(driver: Playwright) -> Browser:
+    arguments = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    places = ("/usr/bin/chromium", "/usr/bin/google-chrome")
+    path = next(filter(os.path.exists, places), None)
+    return driver.chromium.launch(executable_path=path, args=arguments)
+
+
 def measure(seconds: float, age: float) -> None:
     recordings: list[Recording] = []
     stopped = threading.Event()
@@ -194,11 +201,7 @@ def measure(seconds: float, age: float) -> None:
         writer = threading.Thread(target=record, args=(recordings, stopped))
         writer.start()
         try:
-            arguments = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-            path = next(
-                filter(os.path.exists, ("/usr/bin/chromium", "/usr/bin/google-chrome")), None
-            )
-            browser = driver.chromium.launch(executable_path=path, args=arguments)
+            browser = chromium(driver)
             pages = open_pages(browser, url)
             watch(pages, seconds, pid)
             print(line_of("start page", delays(pages[0], recordings)))

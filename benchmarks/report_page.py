@@ -7,7 +7,6 @@ a second while it is zoomed, moved and scrolled.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -18,7 +17,7 @@ from wsproxy.catalog import load
 from wsproxy.report.html.page import session_page, view_of
 from wsproxy.report.html.reading import read_content
 
-from .live_view import Recording
+from .live_view import Recording, chromium
 
 SECONDS = 600.0
 MAX_AUDIO = 20_000_000  # bytes, as `wsproxy report` has it
@@ -61,11 +60,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         path = report(Path(folder))
         print(f"report: {path.stat().st_size / 1e6:.1f} MB")
-        arguments = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-        places = ("/usr/bin/chromium", "/usr/bin/google-chrome")
-        browser = driver.chromium.launch(
-            executable_path=next(filter(os.path.exists, places), None), args=arguments
-        )
+        browser = chromium(driver)
         page = browser.new_context(offline=True, viewport={"width": 1280, "height": 800}).new_page()
         began = time.monotonic()
         page.goto(path.as_uri())

@@ -16,6 +16,33 @@ from cryptography.x509.oid import NameOID
 from OpenSSL import crypto
 
 
+def self_signed(
+    name: str, days: tuple[int, int], extension: x509.Extension[x509.ExtensionType]
+) -> tuple[bytes, bytes]:
+    """A key and its certificate, PEM.
+
+    Args:
+        days: from now to the beginning of its validity, and to the end.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    common = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(common)
+        .issuer_name(common)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + datetime.timedelta(days=days[0]))
+        .not_valid_after(now + datetime.timedelta(days=days[1]))
+        .add_extension(extension.value, critical=extension.critical)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return secret, certificate.public_bytes(pem)
+
+
 @dataclass(frozen=True)
 class Certificate:
     """A self-signed certificate and its key, one PEM file."""
@@ -24,32 +51,15 @@ class Certificate:
 
     @classmethod
     def make(cls, path: Path, names: tuple[str, ...] = ("127.0.0.1", "localhost")) -> Certificate:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-        now = datetime.datetime.now(datetime.UTC)
         alternatives = [
             x509.IPAddress(ipaddress.ip_address(n)) if n[0].isdigit() else x509.DNSName(n)
             for n in names
         ]
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=30))
-            .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-            .sign(key, hashes.SHA256())
+        extension = x509.Extension(
+            x509.SubjectAlternativeName.oid, False, x509.SubjectAlternativeName(alternatives)
         )
-        path.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            + certificate.public_bytes(serialization.Encoding.PEM)
-        )
+        key, certificate = self_signed(names[0], (-1, 30), extension)
+        path.write_bytes(key + certificate)
         return cls(path)
 
     @property
