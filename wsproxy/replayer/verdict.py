@@ -32,7 +32,7 @@ from wsproxy.compare import (
 )
 from wsproxy.errors import LimitExceeded
 
-from .lateness import Lateness
+from .lateness import Lateness, is_late
 from .pace import Pace
 from .schedule import Schedule
 
@@ -111,7 +111,7 @@ class ReplayResult:
         pace: of the replay.
         from_client: whether it was the client's side that was played.
         accepted: whether the recorded upgrade was accepted.
-        abandoned_gates, dropped: see `Schedule`.
+        abandoned_gates, dropped, early_ns: see `Schedule`.
         steps: number of recorded steps.
         keep_trace: whether to keep the replayed trace after judging.
     """
@@ -124,13 +124,19 @@ class ReplayResult:
     lateness: Lateness
     abandoned_gates: int
     dropped: int
+    early_ns: int
     steps: int
     keep_trace: bool = True
 
     @property
-    def many_steps_dropped(self) -> bool:
-        """Whether the peer ended before a substantial part of the recorded steps."""
-        return self.dropped > max(2, self.steps * _MANY_DROPPED)
+    def ended_much_earlier(self) -> bool:
+        """Whether the peer ended long before a substantial part of the recorded steps.
+
+        What the peer received in its last moments is a matter of chance. At the pace "fast" there
+        is no recorded time to compare with.
+        """
+        many = self.dropped > max(2, self.steps * _MANY_DROPPED)
+        return many and (self.pace.fast or is_late(self.early_ns))
 
     @classmethod
     def of(
@@ -147,6 +153,7 @@ class ReplayResult:
             Lateness.of(schedule),
             schedule.abandoned_gates,
             schedule.dropped,
+            schedule.early_ns,
             len(script.steps),
             keep_trace,
         )
@@ -221,7 +228,7 @@ def _qualified_verdict(
         return verdict if verdict == "reproduced" and not is_timed else "unproven"
     if verdict != "reproduced" or not is_timed:
         return "unproven" if is_timed and not pace.is_recorded_speed else verdict
-    return "unproven" if result.many_steps_dropped else verdict
+    return "unproven" if result.ended_much_earlier else verdict
 
 
 def _notes(result: ReplayResult, *, is_timed: bool) -> list[str]:
