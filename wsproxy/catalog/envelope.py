@@ -17,7 +17,7 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 MAX_DEPTH = 100  # of nested lists and objects
@@ -118,6 +118,22 @@ def field(message: Mapping[str, Any], path: str) -> object:
         else:
             return None
     return value
+
+
+def holders(message: object, path: str) -> Iterator[tuple[Json, str]]:
+    """The objects that hold the last name of a dotted path, each with that name.
+
+    "*" stands for all items of a list.
+    """
+    name, _, rest = path.partition(".")
+    if isinstance(message, list) and name == "*" and rest:
+        for item in message:
+            yield from holders(item, rest)
+    elif isinstance(message, dict) and name in message:
+        if rest:
+            yield from holders(message[name], rest)
+        else:
+            yield message, name
 
 
 # -- Azure Speech

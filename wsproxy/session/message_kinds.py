@@ -13,7 +13,7 @@ from wsproxy.catalog.envelope import field
 MAX_TEXT = 1 << 20  # bytes of a text message that are parsed for its kind
 
 # Fields that name the kind of a JSON message, in order of preference.
-_KIND_FIELDS = ("type", "message_type", "event", "action")
+KIND_FIELDS = ("type", "message_type", "event", "action")
 _CODE_FIELDS = ("error_code", "err_code")  # errors with different codes are different kinds
 
 _ERROR = re.compile(r"error|warn|fail|exception|goaway|refused|exceeded|throttled", re.IGNORECASE)
@@ -46,14 +46,20 @@ def kind_of_json(message: Mapping[str, Any], path: str = "") -> str:
         if isinstance(found := message.get(name), str | int):
             code = found
             break
+    if kind := stated_kind(message, path):
+        return f"{kind[:80]} {code}"[:120].rstrip()
+    return "{" + ", ".join(sorted(message)[:8])[:80] + "}"
+
+
+def stated_kind(message: Mapping[str, Any], path: str = "") -> str:
+    """The kind that a JSON object states, "" if none; `path` as of `kind_of_json`."""
     value = field(message, path) if path else None
     if isinstance(value, str) and value:
-        return f"{value[:80]} {code}"[:120].rstrip()
-    for name in _KIND_FIELDS:
-        value = message.get(name)
-        if isinstance(value, str) and value:
-            return f"{value[:80]} {code}"[:120].rstrip()
-    return "{" + ", ".join(sorted(message)[:8])[:80] + "}"
+        return value
+    for name in KIND_FIELDS:
+        if isinstance(value := message.get(name), str) and value:
+            return value
+    return ""
 
 
 @_few_kinds

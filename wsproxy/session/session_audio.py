@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from wsproxy.audio.containers import CONTAINERS, HEADLESS
 from wsproxy.audio.encodings import SAMPLE_KINDS
@@ -11,6 +11,7 @@ from wsproxy.audio.sniff import SILENCE
 
 from .audio_carrier import BINARY, AudioCarrierReader, CarriedAudio
 from .audio_track import Analyzer, AudioTrack
+from .messages import CompleteMessage
 from .size_histogram import Place
 
 _MAX_TRACKS = 16  # of a session
@@ -54,28 +55,18 @@ class SessionAudio:
         self._declaring: list[DeclaringMessage] = []
         self._last_declaring: deque[DeclaringMessage] = deque(maxlen=_KEPT_DECLARING)
 
-    def add(  # the parts of a message, without an object for each
-        self,
-        frame: int,
-        t_ns: int,
-        from_client: bool,
-        is_text: bool,
-        data: bytes,
-        length: int,
-        *,
-        fragmented: bool = False,
-    ) -> CarriedAudio | None:
-        """Add a complete message of either direction.
+    def declare_fields(self, paths: Sequence[str]) -> None:
+        """Find audio in these fields, where the API has it, however short it is."""
+        for reader in self._readers:
+            reader.fields = paths
 
-        Args:
-            frame, t_ns: of its first frame.
-            data: the message, or its beginning.
-            length: bytes of all of it.
-            fragmented: whether it has several frames.
+    def add(self, message: CompleteMessage) -> CarriedAudio | None:
+        """Add a complete message of either direction.
 
         Returns:
             Its audio, None where it has none.
         """
+        frame, t_ns, from_client, is_text, data, length, fragmented = message
         reader = self._readers[from_client]
         if not self._with_tracks:
             return reader.text(data, length) if is_text and length > _SHORT_TEXT else None
