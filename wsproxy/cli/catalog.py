@@ -14,7 +14,7 @@ from wsproxy.diagnose import CHECKS, RULES
 from wsproxy.errors import CatalogError, UsageError, did_you_mean
 from wsproxy.report import catalog as report
 from wsproxy.report.json_output import dumps
-from wsproxy.report.text import safe
+from wsproxy.report.safe_text import safe
 from wsproxy.report.trimmed import Trimmed
 from wsproxy.wording import plural
 
