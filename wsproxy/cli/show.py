@@ -36,7 +36,7 @@ from wsproxy.wire import Opcode
 from wsproxy.wording import plural
 
 from . import show_session
-from .place import TracePlace
+from .trace_place import TracePlace
 from .width import columns, cut, wrapped
 
 _CONTROL = (Opcode.PING, Opcode.PONG)
