@@ -37,12 +37,12 @@ from wsproxy.wire import Close, Opcode, header
 
 from . import ending
 from .direction import Direction
-from .few_records import FewRecords
 from .frame_fold import FrameFold, MessageListener
 from .head_tail_buffer import KEPT_TEXT
 from .messages import BinaryMessage, CloseInfo, TextMessage
 from .outcome import Outcome, outcome_of
 from .session_audio import SessionAudio
+from .short_session import FewRecords
 from .timeline import Timeline
 from .track_signal import TrackSignal
 from .traffic import FrameInfo, Traffic
@@ -308,8 +308,7 @@ class Session:
         direction = self.sent if eof.from_client else self.received
         if direction.ended is None or eof.how == "reset":
             direction.ended = eof
-        if self._first_ended is None:
-            self._first_ended = eof
+        self._first_ended = self._first_ended or eof
         if not eof.from_client:
             self._frames.end()
 
