@@ -51,11 +51,16 @@ def kind_of_json(message: Mapping[str, Any], path: str = "") -> str:
     return "{" + ", ".join(sorted(message)[:8])[:80] + "}"
 
 
-def stated_kind(message: Mapping[str, Any], path: str = "") -> str:
+def kind_at(message: Mapping[str, Any], path: str) -> str:
+    """The kind at a dotted path, "" if none; without a path the name of the first field."""
+    value = field(message, path) if path else next(iter(message), "")
+    return value if isinstance(value, str) else ""
+
+
+def stated_kind(message: Mapping[str, Any], path: str) -> str:
     """The kind that a JSON object states, "" if none; `path` as of `kind_of_json`."""
-    value = field(message, path) if path else None
-    if isinstance(value, str) and value:
-        return value
+    if path and (kind := kind_at(message, path)):
+        return kind
     for name in KIND_FIELDS:
         if isinstance(value := message.get(name), str) and value:
             return value
