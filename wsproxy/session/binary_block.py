@@ -6,7 +6,6 @@ else that is done with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wsproxy.trace import FrameRecord, FrameRun
@@ -46,16 +45,15 @@ class BinaryBlock:
         self.wire_lengths.append(frame.wire_length)
         self.size += size
 
-    def extend(self, first_number: int, run: FrameRun, lengths: Sequence[int]) -> None:
+    def extend(self, first_number: int, run: FrameRun) -> None:
         """Add messages that follow each other.
 
         Args:
             first_number: of the first frame.
-            lengths: of their payloads.
         """
         self.numbers += range(first_number, first_number + len(run))
         self.times += run.times
         self.payloads += run.payloads
-        self.lengths += lengths
+        self.lengths += run.lengths
         self.wire_lengths += run.wire_lengths
-        self.size += sum(lengths)
+        self.size += sum(run.lengths)
