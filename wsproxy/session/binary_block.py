@@ -7,6 +7,7 @@ else that is done with it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import sub
 
 from wsproxy.trace import FrameRecord, FrameRun
 
@@ -31,9 +32,22 @@ class BinaryBlock:
     lengths: list[int] = field(default_factory=list)
     wire_lengths: list[int] = field(default_factory=list)
     size: int = 0
+    _longest_gap: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    @property
+    def longest_gap(self) -> tuple[int, int]:
+        """The longest time between two messages, ns, and the index of the first of them.
+
+        Found once: nothing may be added afterwards. -1 ns if there is only one message.
+        """
+        if self._longest_gap is None:
+            gaps = list(map(sub, self.times[1:], self.times))
+            longest = max(gaps, default=-1)
+            self._longest_gap = longest, gaps.index(longest) if gaps else 0
+        return self._longest_gap
 
     def add(self, number: int, frame: FrameRecord) -> None:
         """Add a message."""
