@@ -41,19 +41,21 @@ def kind_of_json(message: Mapping[str, Any], path: str = "") -> str:
     Args:
         path: dotted path of the field that names the kind in this API, "" if unknown.
     """
-    code: str | int = ""
-    for name in _CODE_FIELDS:
-        if isinstance(found := message.get(name), str | int):
-            code = found
-            break
     value = field(message, path) if path else None
     if isinstance(value, str) and value:
-        return f"{value[:80]} {code}"[:120].rstrip()
+        return _with_code(value, message)
     for name in _KIND_FIELDS:
         value = message.get(name)
         if isinstance(value, str) and value:
-            return f"{value[:80]} {code}"[:120].rstrip()
+            return _with_code(value, message)
     return "{" + ", ".join(sorted(message)[:8])[:80] + "}"
+
+
+def _with_code(kind: str, message: Mapping[str, Any]) -> str:
+    for name in _CODE_FIELDS:
+        if name in message and isinstance(code := message[name], str | int):
+            return f"{kind[:80]} {code}"[:120].rstrip()
+    return kind[:80].rstrip()
 
 
 @_few_kinds
