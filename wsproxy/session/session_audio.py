@@ -72,8 +72,9 @@ class SessionAudio:
             return reader.text(data, length) if is_text and length > _SHORT_TEXT else None
         found = reader.text(data, length) if is_text else reader.binary(data, length)
         if found is None:
-            # Parts of the names of fields that declare a format.
-            if b"ormat" in data or b"ampl" in data or b"ncoding" in data or b"imeType" in data:
+            # Parts of the names of fields that declare a format; as text, see `reports_failure`.
+            text = data.decode("latin-1")
+            if "ormat" in text or "ampl" in text or "ncoding" in text or "imeType" in text:
                 self._keep_declaring((frame, t_ns, from_client, data[:_MAX_DECLARING]))
             return None
         track = self._track(found, from_client=from_client)
