@@ -153,6 +153,11 @@ class WireSession:
         """The app closes; the server answers the Close."""
         return self._closing(True, code, reason, after)
 
+    def app_goes(self, code: int, reason: str, *, after: float = _LATENCY) -> WireSession:
+        """The app closes, and is gone before the server answers."""
+        self._send(True, Opcode.CLOSE, Close(code, reason).serialize(), after)
+        return self.drop(by_client=True, after=10.0)
+
     def drop(self, *, by_client: bool, how: str = "eof", after: float = _LATENCY) -> WireSession:
         """A peer's connection ends without a Close."""
         return self._step(lambda trace, t_ns: trace.eof(Eof(t_ns, by_client, how)), after)
