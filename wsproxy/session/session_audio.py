@@ -17,6 +17,8 @@ _MAX_TRACKS = 16  # of a session
 _MAX_MEDIA = 32  # changes of the media type that are kept
 _KEPT_DECLARING = 32  # messages that may declare a format: the first, and as many last ones
 _MAX_DECLARING = 16 << 10  # bytes of one of them
+# Parts of the names of fields that declare a format, and of its values.
+_DECLARING = (b"ormat", b"ampl", b"ncoding", b"imeType", b'"audio/')
 _SHORT_TEXT = 1024  # bytes of a text message in which audio is not looked for without tracks
 _AUDIO_KINDS = SAMPLE_KINDS | CONTAINERS | {SILENCE}
 
@@ -81,8 +83,7 @@ class SessionAudio:
             return reader.text(data, length) if is_text and length > _SHORT_TEXT else None
         found = reader.text(data, length) if is_text else reader.binary(data, length)
         if found is None:
-            # Parts of the names of fields that declare a format.
-            if b"ormat" in data or b"ampl" in data or b"ncoding" in data or b"imeType" in data:
+            if any(part in data for part in _DECLARING):
                 self._keep_declaring((frame, t_ns, from_client, data[:_MAX_DECLARING]))
             return None
         track = self._track(found, from_client=from_client)
