@@ -18,6 +18,8 @@ _MAX_TRACKS = 16  # of a session
 _MAX_MEDIA = 32  # changes of the media type that are kept
 _KEPT_DECLARING = 32  # messages that may declare a format: the first, and as many last ones
 _MAX_DECLARING = 16 << 10  # bytes of one of them
+# Parts of the names of fields that declare a format, and of its values.
+_DECLARING = ("ormat", "ampl", "ncoding", "imeType", '"audio/')
 _SHORT_TEXT = 1024  # bytes of a text message in which audio is not looked for without tracks
 _AUDIO_KINDS = SAMPLE_KINDS | CONTAINERS | {SILENCE}
 
@@ -72,9 +74,7 @@ class SessionAudio:
             return reader.text(data, length) if is_text and length > _SHORT_TEXT else None
         found = reader.text(data, length) if is_text else reader.binary(data, length)
         if found is None:
-            # Parts of the names of fields that declare a format; as text, see `reports_failure`.
-            text = data.decode("latin-1")
-            if "ormat" in text or "ampl" in text or "ncoding" in text or "imeType" in text:
+            if _declares_format(data):
                 self._keep_declaring((frame, t_ns, from_client, data[:_MAX_DECLARING]))
             return None
         track = self._track(found, from_client=from_client)
@@ -132,3 +132,12 @@ class SessionAudio:
 def is_audio(kind: str) -> bool:
     """Whether a kind of `audio.sniff.sniff` is audio for certain."""
     return kind.removesuffix(HEADLESS) in _AUDIO_KINDS
+
+
+def _declares_format(data: bytes) -> bool:
+    """Whether a message may declare a format; as text, see `reports_failure`."""
+    text = data.decode("latin-1")
+    for part in _DECLARING:  # noqa: SIM110  # a generator costs as much as the comparison
+        if part in text:
+            return True
+    return False
