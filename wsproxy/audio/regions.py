@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
@@ -24,15 +25,15 @@ class Locator:
     """Which frame a position is in; known for the latest chunks only."""
 
     def __init__(self) -> None:
-        self._starts: list[float] = []
-        self._frames: list[int] = []
-        self._times: list[int] = []
+        self._starts = array("d")
+        self._frames = array("q")
+        self._times = array("q")
 
     def extend(self, starts: list[float], frames: list[int], times: list[int]) -> None:
         """Add chunks: the position in seconds, the frame number and the time of each."""
-        self._starts += starts
-        self._frames += frames
-        self._times += times
+        self._starts.extend(starts)
+        self._frames.extend(frames)
+        self._times.extend(times)
         surplus = len(self._starts) - _MAX_MARKS
         if surplus > 0:
             del self._starts[:surplus], self._frames[:surplus], self._times[:surplus]

@@ -169,9 +169,8 @@ class StreamAnalysis:
                 return UnknownSegment("", at)
         rate = declared.rate if declared else 0
         if not rate:
-            tools.notes.unmeasured[f"No sample rate is declared; {_ASSUMED_RATE} Hz is assumed"] = (
-                None
-            )
+            assumed = f"No sample rate is declared; {_ASSUMED_RATE} Hz is assumed"
+            tools.notes.unmeasured[assumed] = None
         channels = declared.channels if declared else 1
         name = declared.encoding if declared and declared.samples else samples.kind
         return RawSegment(tools, samples, name, rate or _ASSUMED_RATE, channels, at)

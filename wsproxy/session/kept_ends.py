@@ -48,3 +48,7 @@ class KeptEnds(Generic[T]):
         first = self._first[number:]
         later = min(self.count - max(number, len(self._first)), len(self._last))
         return [*first, *list(islice(reversed(self._last), max(0, later)))[::-1]]
+
+    def number_of(self, index: int) -> int:
+        """The number of the item before one that is kept, by the index of that among those kept."""
+        return index if index < self.keep else index + self.count - len(self)

@@ -128,8 +128,8 @@ class FrameTable:
     def forget(self) -> None:
         """Forget the frames so far; gaps are found across them."""
         self._forgotten = self.count
-        self._first.clear()
-        self._last.clear()
+        for kept in (self._first, self._between, self._last):
+            kept.clear()
         self._limit, self._held = MAX_TEXT, 0
 
     def keeps(self, number: int) -> bool:
