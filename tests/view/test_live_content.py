@@ -257,7 +257,8 @@ def test_live_content_of_which_the_diagnosis_is_slow_has_it_less_often(
         diagnosed.append(clock)
         clock += 0.5
 
-    monkeypatch.setattr("wsproxy.view.live_content.time.monotonic", lambda: clock)
+    for name in ("monotonic", "thread_time"):
+        monkeypatch.setattr(f"wsproxy.view.live_content.time.{name}", lambda: clock)
     monkeypatch.setattr(SessionContent, "diagnose", diagnose)
     session = OpenSession(tmp_path / "call.wstrace", *opened("/v1/listen"))
     live = LiveContent(session.path, CATALOG)
