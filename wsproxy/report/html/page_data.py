@@ -135,7 +135,7 @@ from typing import Any
 from wsproxy.report import json_schema
 from wsproxy.report.audio_tracks import tracks_json
 from wsproxy.report.explanation import Explanation
-from wsproxy.report.text import short
+from wsproxy.report.safe_text import short
 
 from .embedded_audio import EmbeddedAudio
 from .frame_table import (

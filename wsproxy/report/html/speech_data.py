@@ -11,7 +11,7 @@ from wsproxy.report.latency import (
     latency_figures,
     latency_series,
 )
-from wsproxy.report.text import short
+from wsproxy.report.safe_text import short
 from wsproxy.session.control_events import ControlEvent
 from wsproxy.session.latency import Latency
 from wsproxy.session.transcript import KEPT_TEXT, Result, SessionTranscript, Word
