@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
@@ -34,16 +35,16 @@ class Locator:
     """Which frame a position is in; known for the latest chunks only."""
 
     def __init__(self) -> None:
-        self._starts: list[float] = []
-        self._frames: list[int] = []
-        self._times: list[int] = []
+        self._starts = array("d")
+        self._frames = array("q")
+        self._times = array("q")
         self._first = 0  # index of the first that counts: not each `extend` moves the others
 
     def extend(self, starts: list[float], frames: list[int], times: list[int]) -> None:
         """Add chunks: the position in seconds, the frame number and the time of each."""
-        self._starts += starts
-        self._frames += frames
-        self._times += times
+        self._starts.extend(starts)
+        self._frames.extend(frames)
+        self._times.extend(times)
         surplus = self._first = max(0, len(self._starts) - _MAX_MARKS)
         if surplus > _MAX_SURPLUS:
             del self._starts[:surplus], self._frames[:surplus], self._times[:surplus]

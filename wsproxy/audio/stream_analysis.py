@@ -169,9 +169,8 @@ class StreamAnalysis:
                 return UnknownSegment("", at)
         rate = declared.rate if declared else 0
         if not rate:
-            tools.notes.unmeasured[f"No sample rate is declared; {_ASSUMED_RATE} Hz is assumed"] = (
-                None
-            )
+            assumed = f"No sample rate is declared; {_ASSUMED_RATE} Hz is assumed"
+            tools.notes.unmeasured[assumed] = None
         channels = declared.channels if declared else 1
         name = declared.encoding if declared and declared.samples else samples.kind
         return RawSegment(tools, samples, name, rate or _ASSUMED_RATE, channels, at)
@@ -196,6 +195,11 @@ class StreamAnalysis:
             skipped=skipped,
         )
 
+    @property
+    def position_s(self) -> float:
+        """The position of the end of the stream."""
+        return self._segment.position_s if self._segment is not None else self._position_s
+
     def report(self, declared: AudioFormat | None, size: int, chunks: int) -> AudioReport:
         """The result so far."""
         segment, tools = self._segment, self._tools
@@ -210,7 +214,7 @@ class StreamAnalysis:
             channels=segment.channels if segment else 0,
             size=size,
             chunks=chunks,
-            duration_s=segment.position_s if segment else self._position_s,
+            duration_s=self.position_s,
             rms_dbfs=levels.rms_dbfs,
             peak_dbfs=levels.peak_dbfs,
             speech_dbfs=levels.speech_dbfs,

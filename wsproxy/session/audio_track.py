@@ -31,6 +31,9 @@ _CURSOR_POINTS = 2048  # points of the curve of bytes over time
 _RECENT_CHUNKS = 1024  # chunks at the end whose position is exact
 
 
+TrackKey = tuple[bool, str, str]  # whether the client sent it, the carrier, the JSON field
+
+
 class Analyzer(Protocol):
     """What examines the samples of a track."""
 
@@ -216,7 +219,7 @@ class AudioCursor:
         if not recent:
             return 0
         if t_ns >= recent[0][0] and len(recent) < self._count:
-            return max(size for when, size in recent if when <= t_ns)
+            return next(size for when, size in reversed(recent) if when <= t_ns)
         at = bisect_right(self._times, t_ns)
         if not at:
             return 0
@@ -347,6 +350,11 @@ class AudioTrack:
     def _add_head(self, data: bytes) -> None:
         self._head += data[: KEPT_HEAD - len(self._head)]
         self._head_is_full = len(self._head) >= KEPT_HEAD
+
+    @property
+    def key(self) -> TrackKey:
+        """What tells it from the other tracks of its session: direction, carrier, JSON field."""
+        return self.from_client, self.carrier, self.json_field
 
     def __bool__(self) -> bool:
         """Whether it has messages."""

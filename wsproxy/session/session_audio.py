@@ -10,7 +10,7 @@ from wsproxy.audio.encodings import SAMPLE_KINDS
 from wsproxy.audio.sniff import SILENCE
 
 from .audio_carrier import BINARY, AudioCarrierReader, CarriedAudio
-from .audio_track import Analyzer, AudioTrack
+from .audio_track import Analyzer, AudioTrack, TrackKey
 from .messages import CompleteMessage
 from .size_histogram import Place
 
@@ -51,7 +51,7 @@ class SessionAudio:
         self.analyzer_of: Callable[[AudioTrack], Analyzer] | None = None
         self.before_declaration: Callable[[], None] = lambda: None
         self._readers = (AudioCarrierReader(), AudioCarrierReader())
-        self._tracks: dict[tuple[bool, str, str], AudioTrack] = {}
+        self._tracks: dict[TrackKey, AudioTrack] = {}
         self.plain: list[AudioTrack | None] = [None, None]
         self.declaration_count = 0
         self._declaring: list[DeclaringMessage] = []
@@ -93,13 +93,17 @@ class SessionAudio:
     def _track(self, found: CarriedAudio, *, from_client: bool) -> AudioTrack | None:
         """The track of this carrier; None if there are too many."""
         key = (from_client, found.carrier, found.json_field)
-        track = self._tracks.get(key)
+        track = self.track(key)
         if track is None and len(self._tracks) < _MAX_TRACKS:
             track = AudioTrack(from_client, found.carrier, found.json_field, found.known)
             self._tracks[key] = track
             if self.analyzer_of is not None:
                 track.analyzer = self.analyzer_of(track)
         return track
+
+    def track(self, key: TrackKey) -> AudioTrack | None:
+        """The track with a key, see `AudioTrack.key`."""
+        return self._tracks.get(key)
 
     def _keep_declaring(self, message: DeclaringMessage) -> None:
         self.before_declaration()
