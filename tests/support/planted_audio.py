@@ -18,6 +18,7 @@ from wsproxy.audio.report import AudioReport
 from wsproxy.audio.synthetic_speech import speech
 
 SECONDS = 180
+BASE_RATE = 16_000  # the highest at which speech is made, Hz
 TOLERANCE_S = 0.5
 Samples = np.ndarray[Any, np.dtype[Any]]
 
@@ -25,8 +26,8 @@ Samples = np.ndarray[Any, np.dtype[Any]]
 @lru_cache(maxsize=8)
 def base_speech(rate: int) -> Samples:
     """Three minutes of speech."""
-    if rate > 16_000:
-        return resampled(base_speech(16_000), 16_000, rate)
+    if rate > BASE_RATE:
+        return resampled(base_speech(BASE_RATE), BASE_RATE, rate)
     pieces = [speech(SECONDS / 3, rate, seed) for seed in range(3)]
     return np.frombuffer(b"".join(pieces), "<i2")
 
