@@ -100,8 +100,8 @@ class Planted:
             now += interval
         return analyzer.report()
 
-    def check(self) -> None:
-        """Assert that the fault, and nothing else, is found where it is."""
+    def check(self) -> AudioReport:
+        """Assert that the fault, and nothing else, is found where it is; returns the analysis."""
         found = self.analyzed()
         assert [fault.kind for fault in found.faults] == [self.kind], found.faults
         where = found.faults[0].where
@@ -111,6 +111,7 @@ class Planted:
             first, last = self.end[0] - TOLERANCE_S, self.end[1] + TOLERANCE_S
             assert first <= where.end_s <= last, (where, first, last)
         self._check_frame(where)
+        return found
 
     def _check_frame(self, where: report.Region) -> None:
         if self.declared is None or not self.declared.bytes_per_second:
