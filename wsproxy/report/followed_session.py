@@ -16,7 +16,8 @@ from wsproxy.wording import plural
 from . import json_schema
 from .examination import json_explanation
 from .explanation import Explanation, explain
-from .text import api, loss_lines, safe, short, when
+from .safe_text import safe, short
+from .text import api, loss_lines, when
 from .timeline import result_json
 from .transcript import result_line
 

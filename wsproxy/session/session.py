@@ -37,12 +37,12 @@ from wsproxy.wire import Close, Opcode, header
 
 from . import ending
 from .direction import Direction
-from .few_records import FewRecords
 from .frame_fold import FrameFold
 from .head_tail_buffer import KEPT_TEXT
 from .messages import BinaryMessage, CloseInfo, TextMessage
 from .outcome import Outcome, outcome_of
 from .session_audio import SessionAudio
+from .short_session import FewRecords
 from .timeline import Timeline
 from .track_signal import TrackSignal
 from .traffic import FrameInfo, Traffic

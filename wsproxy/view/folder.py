@@ -15,7 +15,7 @@ from typing import Any
 from wsproxy.catalog import Catalog
 from wsproxy.errors import TraceError, UnknownCondition
 from wsproxy.report.list_index import Listed, listed
-from wsproxy.report.text import short
+from wsproxy.report.safe_text import short
 from wsproxy.session import Session
 from wsproxy.trace import FrameRun, Record, find_traces
 

@@ -15,7 +15,7 @@ from tornado.websocket import WebSocketHandler
 
 from wsproxy.errors import TraceError
 from wsproxy.report.html.page import START, render
-from wsproxy.report.text import safe, short
+from wsproxy.report.safe_text import safe, short
 from wsproxy.trace.parts import later_parts, part_of, part_path
 from wsproxy.wording import plural
 

@@ -1,6 +1,6 @@
 """The page of a session: one HTML file that needs nothing else.
 
-It reads without scripts and without styles. Text from a trace passes through `report.text.safe`
+It reads without scripts and without styles. Text from a trace passes through `safe_text.safe`
 and through Jinja's escaping; data for the scripts through `json_block`.
 """
 
@@ -20,7 +20,8 @@ from markupsafe import Markup
 from wsproxy import __version__
 from wsproxy.report import markdown
 from wsproxy.report.explanation import Explanation, explain
-from wsproxy.report.text import lasting, short, size, when
+from wsproxy.report.safe_text import short
+from wsproxy.report.text import lasting, size, when
 
 from .embedded_audio import embedded_audio
 from .json_block import json_block

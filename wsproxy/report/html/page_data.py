@@ -136,7 +136,7 @@ from wsproxy.report import json_schema
 from wsproxy.report.audio_tracks import tracks_json
 from wsproxy.report.explanation import Explanation
 from wsproxy.report.latency import LatencySeries, latency_series
-from wsproxy.report.text import short
+from wsproxy.report.safe_text import short
 from wsproxy.report.timeline import timeline_json
 from wsproxy.session.transcript import KEPT_TEXT
 
