@@ -12,6 +12,18 @@ import string
 
 from .fingerprint import PLACEHOLDER
 
+# Prefixes of other issuers' keys.
+_ISSUERS = "|".join(
+    [
+        r"shp(?:at|ca|pa|ss)_",
+        *("figd_", "sbp_", "vck_", "fw_", "tgp_v1_", "lsv2_", "phx_", "phc_", "sntrys_", "ntn_"),
+        *("glrt-", "gldt-", "gloas-", "rubygems_", "pul-", "fo1_", "atlasv1-", "cvtkn_", "ops_"),
+        *("pypi-", "ATATT3x", "ATCTT3x", "GOCSPX-", "AQVN", "dapi", "EZAK", "EZTK", "SWMTKN-1-"),
+        *(r"hv[sbr]\.", r"dp\.(?:pt|st|ct|sa)\.", r"sq0(?:atp|csp|idp)-"),
+    ]
+)
+# A letter of each case and a digit, in the next characters.
+_MIXED = r"(?=[A-Za-z0-9]{0,40}\d)(?=[A-Za-z0-9]{0,40}[A-Z])(?=[A-Za-z0-9]{0,40}[a-z])"
 # Prefixes of keys. The key extends to the end of the word.
 _PREFIXED = "|".join(
     [
@@ -30,6 +42,13 @@ _PREFIXED = "|".join(
         r"inline:[A-Za-z0-9+/]{38,}+=*+",  # RFC 4568, section 6.1
         r"do[op]_v1_[0-9a-f]{32,}+",
         r"v[1-4]\.(?:local|public)\.[A-Za-z0-9_-]{32,}+",
+        # One or two words, the last of which announces a key: lin_api_..., dckr_pat_...
+        r"(?:[a-z]{2,12}[-_]){0,2}(?:api|pat|key|secret|token|sk|live)[-_](?:v\d[-_])?+"
+        rf"(?={_MIXED}[A-Za-z0-9]{{24}})[A-Za-z0-9]++",
+        rf"(?:{_ISSUERS})(?=[A-Za-z_=-]{{0,60}}\d)[A-Za-z0-9_=-]{{20,}}+",
+        r"(?:NRAK|FLWSECK|CCIPAT|PMAK|CFPAT)[-_][A-Za-z0-9_-]{16,}+",
+        r"(?:bot)?\d{8,10}:AA[A-Za-z0-9_-]{32,35}+(?![A-Za-z0-9_-])",  # Telegram
+        rf"t1\.{_MIXED}[A-Za-z0-9_-]{{24,}}+(?:=*+\.[A-Za-z0-9_-]++=*+)?+",  # Yandex
     ]
 )
 _KEY = re.compile(rf"(?<![A-Za-z0-9_+-])(?:{_PREFIXED})[A-Za-z0-9_-]*+")
@@ -37,12 +56,21 @@ _KEY = re.compile(rf"(?<![A-Za-z0-9_+-])(?:{_PREFIXED})[A-Za-z0-9_-]*+")
 _ANNOUNCED = re.compile(
     r"(?i:\b(?:bearer|token|basic|auth|secret|password|(?:api[-_ ]?)?key)"
     r"(?:[ \t]++(?:is|was|provided|given|value)\b){0,2}+)"
-    r"[ \t=:;]{1,4}+[\"']?+(?=[^\d\s]{0,80}\d)"
+    r"[ \t=:;,]{1,4}+[\"']?+(?=[^\d\s]{0,80}\d)"
     r"([A-Za-z0-9._~+/=-]{20,}+)"
 )
 _PASSWORD = re.compile(
     r"(?i:\b(?:password|passphrase|passcode|secret)[ \t]++(?:is|was|provided|given|value)\b)"
     r"[ \t=:;]{1,4}+[\"']?+(?=[^\d\s]{0,80}\d)([^\s\"'<>,;]{8,}+)"
+)
+# curl -u NAME:PASSWORD
+_USER_OPTION = re.compile(
+    r"(?<![^\s'\"])(?:-u|--(?:proxy-)?user)[ =]++[\"']?+[^\s:\"'\\]{0,64}+:([^\s\"'\\]{6,}+)"
+)
+# URLs that are credentials themselves.
+_WEBHOOK = re.compile(
+    r"(?:hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/\d{5,24}/"
+    r"|\.webhook\.office\.com/webhookb2/|hooks\.zapier\.com/hooks/catch/\d{1,12}/)([A-Za-z0-9_@/-]{8,}+)"
 )
 _PRIVATE = re.compile(
     r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?"
@@ -71,6 +99,7 @@ _MIN_DIGITS = 6  # different ones in a key
 
 _POSSIBLE_KEY = re.compile(
     rf"eyJ|{_PREFIXED}|gh[pousr]_|auth_tokens|^[0-9a-fA-F]{{32}}|BEGIN|[0-9a-fA-F]{{32}}"
+    r"|^AA[A-Za-z0-9_-]{32,35}(?![A-Za-z0-9_-])"
 )
 
 Span = tuple[int, int]
@@ -79,7 +108,7 @@ Span = tuple[int, int]
 def find_keys(text: str) -> list[Span]:
     """Spans of keys, as (start, end)."""
     found = [match.span() for match in _KEY.finditer(text)]
-    for announced in (_ANNOUNCED, _PASSWORD):
+    for announced in (_ANNOUNCED, _PASSWORD, _WEBHOOK, _USER_OPTION):
         found += [m.span(1) for m in announced.finditer(text) if PLACEHOLDER not in m[1]]
     if "-----BEGIN " in text:
         found += [match.span() for match in _PRIVATE.finditer(text)]
