@@ -204,7 +204,7 @@ def decode_word(word: str) -> list[str]:
         if is_text(plain):
             return [plain.decode("latin-1")]
     if not begins_text(word):
-        return _decode_base32(word)
+        return _decode_base32(word) if word[:_PROBE].isupper() else []
     complete = _unpacked(_utf16_to_bytes(decode_base64(word) or b"\0"))
     return [complete.decode("latin-1")] if is_text(complete) else []
 

@@ -18,17 +18,26 @@ _ISSUERS = "|".join(
         r"shp(?:at|ca|pa|ss)_",
         *("figd_", "sbp_", "vck_", "fw_", "tgp_v1_", "lsv2_", "phx_", "phc_", "sntrys_", "ntn_"),
         *("glrt-", "gldt-", "gloas-", "rubygems_", "pul-", "fo1_", "atlasv1-", "cvtkn_", "ops_"),
-        *("pypi-", "ATATT3x", "ATCTT3x", "GOCSPX-", "AQVN", "dapi", "EZAK", "EZTK", "SWMTKN-1-"),
+        *("pypi-", "GOCSPX-", "SWMTKN-1-"),
         *(r"hv[sbr]\.", r"dp\.(?:pt|st|ct|sa)\.", r"sq0(?:atp|csp|idp)-"),
     ]
 )
 # A letter of each case and a digit, in the next characters.
 _MIXED = r"(?=[A-Za-z0-9]{0,40}\d)(?=[A-Za-z0-9]{0,40}[A-Z])(?=[A-Za-z0-9]{0,40}[a-z])"
-# Prefixes of keys. The key extends to the end of the word.
-_PREFIXED = "|".join(
+# Prefixes of keys. The key extends to the end of the word. These keys may be one long word ...
+_ONE_WORD = "|".join(
     [
         r"(?:AKIA|ASIA)[0-9A-Z]{16}",
         r"AIza[0-9A-Za-z_-]{30,}+(?![+/=])",  # otherwise it is part of base64
+        r"SK[0-9a-f]{32}(?![0-9A-Za-z])",
+        r"inline:[A-Za-z0-9+/]{38,}+=*+",  # RFC 4568, section 6.1
+        r"(?:ATATT3x|ATCTT3x|AQVN|EZAK|EZTK)(?=[A-Za-z_=-]{0,60}\d)[A-Za-z0-9_=-]{20,}+",
+        r"(?:bot)?\d{8,10}:AA[A-Za-z0-9_-]{32,35}+(?![A-Za-z0-9_-])",  # Telegram
+    ]
+)
+# ... and these have a separator.
+_SEPARATED = "|".join(
+    [
         r"ya29\.[0-9A-Za-z_-]{16,}+",
         r"(?:sk|ek|rk|rt|xi|pat|whsec|gsk|hf|xai|pplx|nvapi|glpat|npm|r8|tok)[-_]"
         r"(?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{16,}+",
@@ -38,8 +47,6 @@ _PREFIXED = "|".join(
         r"auth_tokens/[A-Za-z0-9_-]{8,}+",
         r"temp:[A-Za-z0-9_-]{16,}+",
         r"SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}+",
-        r"SK[0-9a-f]{32}(?![0-9A-Za-z])",
-        r"inline:[A-Za-z0-9+/]{38,}+=*+",  # RFC 4568, section 6.1
         r"do[op]_v1_[0-9a-f]{32,}+",
         r"v[1-4]\.(?:local|public)\.[A-Za-z0-9_-]{32,}+",
         # One or two words, the last of which announces a key: lin_api_..., dckr_pat_...
@@ -47,11 +54,10 @@ _PREFIXED = "|".join(
         rf"(?={_MIXED}[A-Za-z0-9]{{24}})[A-Za-z0-9]++",
         rf"(?:{_ISSUERS})(?=[A-Za-z_=-]{{0,60}}\d)[A-Za-z0-9_=-]{{20,}}+",
         r"(?:NRAK|FLWSECK|CCIPAT|PMAK|CFPAT)[-_][A-Za-z0-9_-]{16,}+",
-        r"(?:bot)?\d{8,10}:AA[A-Za-z0-9_-]{32,35}+(?![A-Za-z0-9_-])",  # Telegram
         rf"t1\.{_MIXED}[A-Za-z0-9_-]{{24,}}+(?:=*+\.[A-Za-z0-9_-]++=*+)?+",  # Yandex
     ]
 )
-_KEY = re.compile(rf"(?<![A-Za-z0-9_+-])(?:{_PREFIXED})[A-Za-z0-9_-]*+")
+_KEY = re.compile(rf"(?<![A-Za-z0-9_+-])(?:{_ONE_WORD}|{_SEPARATED})[A-Za-z0-9_-]*+")
 # Keys after a word that announces them.
 _ANNOUNCED = re.compile(
     r"(?i:\b(?:bearer|token|basic|auth|secret|password|(?:api[-_ ]?)?key)"
@@ -97,10 +103,10 @@ _HEX_BEGINS = re.compile(r"(?<![A-Za-z0-9])[0-9a-fA-F]{32}")
 _SHORTEST = 15  # characters of a key: xoxb- and 10 more
 _MIN_DIGITS = 6  # different ones in a key
 
-_POSSIBLE_KEY = re.compile(
-    rf"eyJ|{_PREFIXED}|gh[pousr]_|auth_tokens|^[0-9a-fA-F]{{32}}|BEGIN|[0-9a-fA-F]{{32}}"
-    r"|^AA[A-Za-z0-9_-]{32,35}(?![A-Za-z0-9_-])"
+_POSSIBLE_WORD = re.compile(
+    rf"eyJ|{_ONE_WORD}|BEGIN|[0-9a-fA-F]{{32}}|^AA[A-Za-z0-9_-]{{32,35}}(?![A-Za-z0-9_-])"
 )
+_POSSIBLE_KEY = re.compile(rf"{_SEPARATED}|gh[pousr]_|auth_tokens")
 
 Span = tuple[int, int]
 
@@ -174,4 +180,7 @@ def may_be_key(word: str) -> bool:
     if len(word) >= _LONG_WORD and not ("-" in word or "_" in word or "." in word):
         amazon = "AKIA" in word or "ASIA" in word
         return amazon or "AIza" in word or _HEX_BEGINS.search(word) is not None
-    return _POSSIBLE_KEY.search(word) is not None
+    if _POSSIBLE_WORD.search(word) is not None:
+        return True
+    separated = "-" in word or "_" in word or "." in word
+    return separated and _POSSIBLE_KEY.search(word) is not None
