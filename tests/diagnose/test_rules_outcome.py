@@ -199,6 +199,18 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         SpeechSession("gemini", "live").app({"setup": {}}).wait(1).close(),
     ),
     (
+        "left-early",
+        listen().speak(2).server(dg_result("good morning")).app(END).close(),
+        "s after CloseStream (frame 22), before Metadata came",
+        listen().speak(2).server(dg_result("good")).app(END).server(METADATA).close(),
+    ),
+    (
+        "nothing-sent",
+        openai().wait(5).close(),
+        "s of the session, and no other message",
+        openai().speak(3, template=OPENAI_APPEND).close(),
+    ),
+    (
         "results-stopped",
         transcribed(20),
         "s of speech were sent after the last words (frame 32",

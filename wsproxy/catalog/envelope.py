@@ -26,6 +26,7 @@ Json: TypeAlias = dict[str, Any]
 
 # Brackets, and strings, which may contain brackets; possessive, so that it never backtracks.
 _NESTING = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_decode = json.JSONDecoder().decode  # `json.loads` examines its arguments first
 _PRELUDE = struct.Struct(">III")  # total length, length of the headers, CRC of these two
 _AZURE_HEADERS = ("Path", "X-RequestId", "X-StreamId", "X-Timestamp", "Content-Type")
 _STRING = 7  # type of an event-stream header
@@ -77,7 +78,7 @@ def json_object(text: str) -> Json | None:
     if not text.lstrip().startswith("{") or is_nested_deeply(text):
         return None
     try:
-        value = json.loads(text)
+        value = _decode(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -127,7 +127,7 @@ class FrameFold:
 
     def add_run(self, run: FrameRun) -> None:
         """Add the next frames, which are messages of one direction."""
-        side, lengths = run.from_client, list(map(len, run.payloads))
+        side, lengths = run.from_client, run.lengths
         if (
             not self._in_blocks[side]
             or max(lengths) > _SHORT
@@ -144,7 +144,7 @@ class FrameFold:
         if side is not self._untold_side:
             self._tell_other(side)
         block = self._waiting[side]
-        block.extend(first, run, lengths)
+        block.extend(first, run)
         if self.frame_count - block.numbers[0] >= _BLOCK or block.size >= self._max_held:
             self._add_waiting(side)
 

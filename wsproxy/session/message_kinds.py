@@ -41,13 +41,8 @@ def kind_of_json(message: Mapping[str, Any], path: str = "") -> str:
     Args:
         path: dotted path of the field that names the kind in this API, "" if unknown.
     """
-    code: str | int = ""
-    for name in _CODE_FIELDS:
-        if isinstance(found := message.get(name), str | int):
-            code = found
-            break
     if kind := stated_kind(message, path):
-        return f"{kind[:80]} {code}"[:120].rstrip()
+        return _with_code(kind, message)
     return "{" + ", ".join(sorted(message)[:8])[:80] + "}"
 
 
@@ -65,6 +60,13 @@ def stated_kind(message: Mapping[str, Any], path: str) -> str:
         if isinstance(value := message.get(name), str) and value:
             return value
     return ""
+
+
+def _with_code(kind: str, message: Mapping[str, Any]) -> str:
+    for name in _CODE_FIELDS:
+        if name in message and isinstance(code := message[name], str | int):
+            return f"{kind[:80]} {code}"[:120].rstrip()
+    return kind[:80].rstrip()
 
 
 @_few_kinds
