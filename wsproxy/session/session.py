@@ -371,7 +371,7 @@ class Session:
         """All messages as `read` has read them with a catalog; else None."""
         self._frames.tell_listener()
         if self._timeline is not None:
-            self._timeline.settle()
+            self._timeline.settle((self.frame_count, self._frames.ended))
         return self._timeline
 
     @property
