@@ -272,9 +272,11 @@ def test_outcome_findings_language_of_empty_transcripts_is_shown() -> None:
     assert first.evidence[0].text.endswith("; the language is set to ja")
 
 
-def test_outcome_rules_session_without_timeline_have_no_evidence() -> None:
+def test_outcome_rules_session_without_timeline_have_no_evidence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     session = transcripts("")
-    session.timeline = None
+    monkeypatch.setattr(Session, "timeline", None)
     assert not [f.id for f in diagnose(session, CATALOG) if "traffic.outcome" in f.id]
 
 
