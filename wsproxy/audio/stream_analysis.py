@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -55,7 +56,6 @@ _MAX_ODD = 200
 np.empty(4 << 20, np.uint8)
 _RI, _IF = (int.from_bytes(pair, "little") for pair in (b"RI", b"IF"))
 _MAGIC_STARTS = (b"\x1aE\xdf\xa3", b"OggS\0\x02", b"fLaC", b"#!AMR")
-_FIRST_FOUR = frozenset(magic[:4] for magic in _MAGIC_STARTS)
 
 
 @dataclass(slots=True)
@@ -329,11 +329,11 @@ class RawSegment:
 
     def feed(self, chunks: ChunkBlock) -> None:
         """Analyze chunks."""
-        joined = b"".join(chunks.data)
-        if self._skip or _may_have_header(joined, chunks.data):
+        data = b"".join((self._held, *chunks.data))
+        if self._skip or _may_have_header(data, chunks.data):
             chunks = self._without_headers(chunks)
-            joined = b"".join(chunks.data)
-        sizes = np.array(list(map(len, chunks.data)), np.int64)
+            data = b"".join((self._held, *chunks.data))
+        sizes = np.fromiter(map(len, chunks.data), np.int64, len(chunks))
         seconds = sizes / (self._frame_bytes * self.rate)
         ends = self._position(self._arrived) + np.cumsum(seconds)
         starts = ends - seconds
@@ -341,11 +341,10 @@ class RawSegment:
         self._tools.arrival.feed(np.array(chunks.times, np.int64), starts, seconds, self.rate)
         self._note_odd(sizes, ends)
         self._arrived += int(sizes.sum())
-        data = self._held + joined
         whole = len(data) // self._window_bytes
         self._held = data[whole * self._window_bytes :]
         if whole:
-            self._measure(data[: whole * self._window_bytes], whole)
+            self._measure(memoryview(data)[: whole * self._window_bytes], whole)
 
     def flush(self) -> None:
         """Analyze what is held back until more arrives."""
@@ -354,7 +353,7 @@ class RawSegment:
         if data:
             self._measure(data, 0)
 
-    def _measure(self, data: bytes, windows: int) -> None:
+    def _measure(self, data: bytes | memoryview, windows: int) -> None:
         start_s = self._position(self._measured)
         self._measured += len(data)
         samples = decode_pcm(data, self._encoding)
@@ -473,8 +472,8 @@ class ContainerSegment:
 
 
 def _may_have_header(joined: bytes, chunks: Sequence[bytes]) -> bool:
-    """Whether a header of a container may be in joined chunks."""
-    if not _FIRST_FOUR.isdisjoint(data[:4] for data in chunks):
+    """Whether a header of a container may be in chunks, which are joined behind earlier bytes."""
+    if any(map(bytes.startswith, chunks, repeat(_MAGIC_STARTS))):
         return True
     # Pairs of bytes, the first or the second of which is one of "RIFF": six times as fast as
     # looking for all four.

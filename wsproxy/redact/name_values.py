@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 _NAME = re.compile(
     r"(?<![A-Za-z0-9_.~%-])([A-Za-z0-9_.~%-]++)(?:\[[^\]\s\"']{0,32}+\])?+"
-    r"'?+[ \t]*+(?:=>|[:=])[ \t]*+"
+    r"['\])]?+[ \t]*+(?:=>|[:=])[ \t]*+"
+    r"(?:[|>][+-]?+[ \t]*+\r?\n[ \t]++)?+"  # a block of YAML
+    r"(?:[A-Za-z_.]{1,24}+\((?=\\*+[\"']))?+"  # Some("...")
 )
 # Words before a credential that are kept, so that a wrong one is visible.
 SCHEME = re.compile(
