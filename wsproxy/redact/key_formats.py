@@ -69,9 +69,10 @@ _PASSWORD = re.compile(
     r"(?i:\b(?:password|passphrase|passcode|secret)[ \t]++(?:is|was|provided|given|value)\b)"
     r"[ \t=:;]{1,4}+[\"']?+(?=[^\d\s]{0,80}\d)([^\s\"'<>,;]{8,}+)"
 )
-# curl -u NAME:PASSWORD
+# curl -u NAME:PASSWORD, and the same options of other programs
 _USER_OPTION = re.compile(
-    r"(?<![^\s'\"])(?:-u|--(?:proxy-)?user)[ =]++[\"']?+[^\s:\"'\\]{0,64}+:([^\s\"'\\]{6,}+)"
+    r"(?<![^\s'\"])(?:-[ua]|--(?:proxy-)?user|--(?:basic-)?auth)[ =]++"
+    r"[\"']?+[^\s:\"'\\]{0,64}+:([^\s\"'\\]{6,}+)"
 )
 # URLs that are credentials themselves.
 _WEBHOOK = re.compile(
