@@ -19,7 +19,7 @@ from sessions import APP, SERVER, audio, closed, opened, result, write
 from speech_sessions import spoken
 from wsproxy.api import notebook
 from wsproxy.errors import InvalidValue, LimitExceeded, NoAudio, NotebookMissing
-from wsproxy.report.text import safe
+from wsproxy.report.safe_text import safe
 
 
 @pytest.fixture(scope="module")

@@ -86,9 +86,8 @@ def test_analyzer_signal_fault_is_located(encoding: str, rate: int, kind: str, s
 def test_analyzer_other_format_is_located(
     kind: str, encoding: str, rate: int, convert: Convert, real: str, seed: int
 ) -> None:
-    planted = raw_format_fault(kind, encoding, rate, convert, seed)
-    planted.check()
-    assert planted.analyzed().faults[0].figures["found"] == real
+    found = raw_format_fault(kind, encoding, rate, convert, seed).check()
+    assert found.faults[0].figures["found"] == real
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -145,8 +144,7 @@ def test_analyzer_wrong_rate_is_located(
     planted = wrong_rate(declared, real, chunk, seed=real + chunk, complete=complete)
     if complete:
         planted.end = None
-    planted.check()
-    assert planted.analyzed().faults[0].figures["found_hz"] == real
+    assert planted.check().faults[0].figures["found_hz"] == real
 
 
 # -- headers

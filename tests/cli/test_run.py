@@ -21,7 +21,7 @@ from wsproxy.cli.run import Recorded, _report
 from wsproxy.intercept.catch import availability
 from wsproxy.intercept.pass_through_report import IN_NO_PROXY, PassThroughReport
 from wsproxy.intercept.past_connections import PastConnection
-from wsproxy.proxy.caught import CaughtConnections
+from wsproxy.proxy.caught_connections import CaughtConnections
 from wsproxy.proxy.embedding import RunningProxy, _ConnectionCounter
 from wsproxy.recorder import SessionWriter
 

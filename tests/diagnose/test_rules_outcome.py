@@ -199,6 +199,18 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         SpeechSession("gemini", "live").app({"setup": {}}).wait(1).close(),
     ),
     (
+        "left-early",
+        listen().speak(2).server(dg_result("good morning")).app(END).close(),
+        "s after CloseStream (frame 22), before Metadata came",
+        listen().speak(2).server(dg_result("good")).app(END).server(METADATA).close(),
+    ),
+    (
+        "nothing-sent",
+        openai().wait(5).close(),
+        "s of the session, and no other message",
+        openai().speak(3, template=OPENAI_APPEND).close(),
+    ),
+    (
         "results-stopped",
         transcribed(20),
         "s of speech were sent after the last words (frame 32",
@@ -258,9 +270,11 @@ def test_outcome_findings_language_of_empty_transcripts_is_shown() -> None:
     assert first.evidence[0].text.endswith("; the language is set to ja")
 
 
-def test_outcome_rules_session_without_timeline_have_no_evidence() -> None:
+def test_outcome_rules_session_without_timeline_have_no_evidence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     session = transcripts("")
-    session.timeline = None
+    monkeypatch.setattr(Session, "timeline", None)
     assert not [f.id for f in diagnose(session, CATALOG) if "traffic.outcome" in f.id]
 
 

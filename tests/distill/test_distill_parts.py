@@ -24,7 +24,7 @@ from distill_harness import (
 )
 from trace_builder import TraceBuilder, close
 from wsproxy.compare import compare, failure_differences
-from wsproxy.compare.outcome import OUTCOME_FIELDS, ComparedOutcome
+from wsproxy.compare.compared_outcome import OUTCOME_FIELDS, ComparedOutcome
 from wsproxy.distill import Distillation, DistillReport
 from wsproxy.distill.script_parts import Parts
 from wsproxy.distill.search import minimal_subset

@@ -22,12 +22,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands import wsproxy
-from replay_sessions import accepted, build, close_1011, close_utf8, good, records
+from replay_sessions import accepted, build, close_1011, close_4999, close_utf8, good, records
 from test_catalog_cli import MINE
 from trace_builder import audio, close
 from wsproxy.errors import UsageError
 from wsproxy.load import Histogram, LoadPlan, LoadStats, SessionResult, run
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict
+from wsproxy.replayer.pace import RECORDED_PACE, Pace
 from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.report import load as report
 from wsproxy.session import Session
@@ -171,14 +172,16 @@ def load(
     sessions: int,
     *,
     show: Callable[[LoadStats], None] = lambda stats: None,
+    pace: Pace = RECORDED_PACE,
     **options: object,
 ) -> LoadStats:
     wanted = LoadPlan(sessions, workers=2, **options)  # type: ignore[arg-type]
-    return run(trace, ClientOptions(url, timeout=20), wanted, partial(records, out), show)
+    client = ClientOptions(url, timeout=20, pace=pace)
+    return run(trace, client, wanted, partial(records, out), show)
 
 
 def test_load_every_session_has_verdict(tmp_path: Path) -> None:
-    trace = build(close_1011, tmp_path)
+    trace = build(close_4999, tmp_path)
     seen: list[int] = []
     with Serving(trace, tmp_path / "server") as serving:
         stats = load(
@@ -201,14 +204,14 @@ def test_load_every_session_has_verdict(tmp_path: Path) -> None:
 @pytest.mark.one_python
 @pytest.mark.parametrize(("keep", "kept"), [("failed", 6), ("all", 6), ("none", 0)])
 def test_load_keep_option_decides_traces(keep: str, kept: int, tmp_path: Path) -> None:
-    trace = build(close_1011, tmp_path)
+    trace = build(close_4999, tmp_path)
     with Serving(build(close_utf8, tmp_path), tmp_path / "server") as serving:
-        stats = load(trace, serving.url, tmp_path / "out", 6, keep=keep)
+        stats = load(trace, serving.url, tmp_path / "out", 6, pace=Pace("fast"), keep=keep)
     assert stats.verdicts == {"different": 6}
     assert (
         stats.failure_reasons["close_code"].recorded,
         stats.failure_reasons["close_code"].replayed,
-    ) == (1011, 4000)
+    ) == (4999, 4000)
     traces = {result.trace for result in stats.results if result.trace}
     assert traces == set((tmp_path / "out").glob("*.wstrace"))
     assert len(traces) == kept
@@ -313,28 +316,19 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "wsproxy", "load", *map(str, arguments)]
 
 
-def run_command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments), capture_output=True, text=True, check=False, cwd=ROOT
-    )
-
-
-AS_JSON = ("--json", "--keep", "all", "--workers", 1, "--max-wer", 0.1)
-
-
 def test_load_command_prints_statistics(tmp_path: Path) -> None:
-    trace = build(close_1011, tmp_path)
+    trace, out = build(close_4999, tmp_path), tmp_path / "out"
     with Serving(trace, tmp_path / "server") as serving:
-        arguments = (trace, "--to", serving.url, "--sessions", 4)
-        as_text = run_command(*arguments, "--out", tmp_path / "text")
-        # A busy machine may be too late for a proof: then some times more.
-        for attempt in range(5):
-            out = tmp_path / f"out{attempt}"
-            found = json.loads(run_command(*arguments, *AS_JSON, "--out", out).stdout)
-            if found["verdicts"].get("unproven", 0) == 0:
-                break
+        arguments = (trace, "--to", serving.url, "--sessions", 4, "--out", out)
+        as_text, as_json = (
+            subprocess.run(
+                command(*arguments, *more), capture_output=True, text=True, check=False, cwd=ROOT
+            )
+            for more in ((), ("--json", "--keep", "all", "--workers", "1", "--max-wer", "0.1"))
+        )
     assert (as_text.returncode, as_text.stderr) == (0, "")
     assert "4 of 4 sessions started" in as_text.stdout
+    found = json.loads(as_json.stdout)
     assert (found["verdicts"]["reproduced"], found["workers"]) == (4, 1)
     assert found["tolerance"] == {"wer": 0.1}
     assert [result["session"] for result in found["results"]] == [1, 2, 3, 4]
@@ -361,7 +355,7 @@ def test_load_catalog_option_applies_to_all_processes(tmp_path: Path) -> None:
 
 @pytest.mark.one_python
 def test_load_no_record_writes_nothing(tmp_path: Path) -> None:
-    trace, work = build(close_1011, tmp_path), tmp_path / "work"
+    trace, work = build(close_4999, tmp_path), tmp_path / "work"
     work.mkdir()
     with Serving(trace, tmp_path / "server") as serving:
         done = subprocess.run(
@@ -381,10 +375,10 @@ def test_load_no_record_writes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.one_python
 def test_load_command_unreproduced_session_fails(tmp_path: Path) -> None:
-    trace = build(close_1011, tmp_path)
+    trace, two_fast = build(close_4999, tmp_path), ("--sessions", 2, "--pace", "fast")
     with Serving(build(close_utf8, tmp_path), tmp_path / "server") as serving:
         ran = subprocess.run(
-            command(trace, "--to", serving.url, "--sessions", 2, "--out", tmp_path / "out"),
+            command(trace, "--to", serving.url, *two_fast, "--out", tmp_path / "out"),
             capture_output=True,
             text=True,
             check=False,

@@ -22,7 +22,7 @@ from wsproxy.catalog.pattern_cost import too_costly
 from wsproxy.compare import excerpt as compare_text
 from wsproxy.compare import transcript, volatile_values
 from wsproxy.diagnose import evidence, measurements
-from wsproxy.report import json_output, markdown
+from wsproxy.report import json_output, markdown, safe_text
 from wsproxy.report import text as report_text
 from wsproxy.session.transcript_result import TranscriptResult
 
@@ -197,8 +197,8 @@ def _distance(text: str) -> None:
 
 
 PATHS: dict[str, Callable[[str], object]] = {
-    "safe": report_text.safe,
-    "short": lambda text: report_text.short(text, 200),
+    "safe": safe_text.safe,
+    "short": lambda text: safe_text.short(text, 200),
     "compact": report_text.compact,
     "dumps": lambda text: json_output.dumps({"text": text, text: [text]}),
     "quoted": lambda text: evidence.quoted(text, 200),

@@ -291,7 +291,8 @@ def test_show_full_of_a_long_text_equals_short_computation(
     hostile_traces.write(path, hostile_traces.text(message))
     expected = run(["show", "--full", str(path)]).out
     monkeypatch.setattr("wsproxy.cli.show.LONG", 100)
-    monkeypatch.setattr("wsproxy.report.text.LONG", 100)
+    for module in ("text", "safe_text"):
+        monkeypatch.setattr(f"wsproxy.report.{module}.LONG", 100)
     assert run(["show", "--full", str(path)]).out == expected
     assert expected.endswith("x\\x1b\u4e2d\N{REPLACEMENT CHARACTER}\n")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,26 @@ def test_record_addon_fixed_option_changed_while_recording_is_refused(
 
     asyncio.run(change())
     assert [path.name for path in tmp_path.iterdir()] == ["traces"]
+
+
+@pytest.mark.parametrize(
+    ("frozen", "expected"), [(0, ["collect", "freeze", "unfreeze"]), (1000, [])]
+)
+def test_record_addon_objects_that_the_program_froze_stay_frozen(
+    frozen: int, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each recorder in the process of the tests had all of their objects collected again."""
+    calls: list[str] = []
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: frozen)
+    for name in ("collect", "freeze", "unfreeze"):
+        monkeypatch.setattr(gc, name, partial(calls.append, name))
+
+    async def record() -> None:
+        addon = RecordAddon()
+        with taddons.context(Proxyserver(), addon) as context:
+            context.configure(addon, wsproxy_out=str(tmp_path / "traces"))
+            addon.running()
+            addon.done()
+
+    asyncio.run(record())
+    assert calls == expected

@@ -36,7 +36,7 @@ from wsproxy.report import markdown, screen
 from wsproxy.report.examination import examined
 from wsproxy.report.explanation import explain
 from wsproxy.report.groups import Overview
-from wsproxy.report.text import safe, short
+from wsproxy.report.safe_text import safe, short
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, End, Eof, Failure, FrameRecord, Gap, Record, Request
 

@@ -17,7 +17,7 @@ from wsproxy.report.explanation import Explanation, explain
 from wsproxy.report.html.page import session_page, view_of
 from wsproxy.report.html.reading import read_content
 from wsproxy.report.latency import latency_series
-from wsproxy.report.text import safe
+from wsproxy.report.safe_text import safe
 from wsproxy.report.timeline import timeline_json
 from wsproxy.session import Session
 from wsproxy.session.latency import Latency

@@ -18,9 +18,9 @@ HERE = Path(__file__).parents[1]
 LEGS = {
     "macos": [
         "project/test_platforms.py",
-        "proxy/test_reset_watch.py",
+        "proxy/test_reset_after_fin.py",
         "proxy/test_relay.py",
-        "-k=test_platforms or test_reset_watch or reset or half",
+        "-k=test_platforms or test_reset_after_fin or reset or half",
     ],
     "windows": [
         "project/test_platforms.py",

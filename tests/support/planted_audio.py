@@ -18,6 +18,7 @@ from wsproxy.audio.report import AudioReport
 from wsproxy.audio.synthetic_speech import speech
 
 SECONDS = 180
+BASE_RATE = 16_000  # the highest at which speech is made, Hz
 TOLERANCE_S = 0.5
 Samples = np.ndarray[Any, np.dtype[Any]]
 
@@ -25,8 +26,8 @@ Samples = np.ndarray[Any, np.dtype[Any]]
 @lru_cache(maxsize=8)
 def base_speech(rate: int) -> Samples:
     """Three minutes of speech."""
-    if rate > 16_000:
-        return resampled(base_speech(16_000), 16_000, rate)
+    if rate > BASE_RATE:
+        return resampled(base_speech(BASE_RATE), BASE_RATE, rate)
     pieces = [speech(SECONDS / 3, rate, seed) for seed in range(3)]
     return np.frombuffer(b"".join(pieces), "<i2")
 
@@ -99,8 +100,8 @@ class Planted:
             now += interval
         return analyzer.report()
 
-    def check(self) -> None:
-        """Assert that the fault, and nothing else, is found where it is."""
+    def check(self) -> AudioReport:
+        """Assert that the fault, and nothing else, is found where it is; returns the analysis."""
         found = self.analyzed()
         assert [fault.kind for fault in found.faults] == [self.kind], found.faults
         where = found.faults[0].where
@@ -110,6 +111,7 @@ class Planted:
             first, last = self.end[0] - TOLERANCE_S, self.end[1] + TOLERANCE_S
             assert first <= where.end_s <= last, (where, first, last)
         self._check_frame(where)
+        return found
 
     def _check_frame(self, where: report.Region) -> None:
         if self.declared is None or not self.declared.bytes_per_second:

@@ -54,6 +54,12 @@ def close_1011(m: TraceBuilder) -> Path:
     return both_eof(m)
 
 
+def close_4999(m: TraceBuilder) -> Path:
+    """No matter of time: it is reproduced however late the steps are on a busy machine."""
+    m.client(audio(), audio()).wait(100).server(close(4999, "another")).client(close(4999))
+    return both_eof(m)
+
+
 def close_utf8(m: TraceBuilder) -> Path:
     return both_eof(m.client(audio()).server(close(4000, "é" * 61)).client(close(4000)))
 

@@ -19,10 +19,17 @@ Content = str | bytes | dict[str, Any]
 S = 1_000_000_000
 CATALOG = load()
 CHUNK = 0.1  # seconds
+RATE = 16_000  # samples a second
+PIECE = 20.0  # seconds of speech that are made at a time
+
+
+def spoken(seconds: float, rate: int = RATE) -> bytes:
+    return _speech(rate, -(-seconds // PIECE) * PIECE)[: int(seconds * rate) * 2]
 
 
 @functools.cache
-def spoken(seconds: float, rate: int = 16_000) -> bytes:
+def _speech(rate: int, seconds: float) -> bytes:
+    """What shorter pieces are the beginning of: they are made once."""
     return speech(seconds, rate)
 
 

@@ -31,9 +31,8 @@ from wsproxy.trace import (
     find_traces,
     reader,
     unpacker,
-    writer,
 )
-from wsproxy.trace.blocks import BadBlock, Compressor
+from wsproxy.trace.blocks import BLOCK_SIZE, BadBlock, Compressor
 from wsproxy.trace.records import VERSION, Sync, to_map
 
 SMALL: list[list[Record]] = [
@@ -89,7 +88,7 @@ def test_writer_full_block_is_closed(path: Path) -> None:
         out.write(Start(0, 1, SESSION, 0))
         assert out.pending == 1
         assert path.stat().st_size == 0
-        out.write(Bytes(1, True, bytes(writer.BLOCK_SIZE)))
+        out.write(Bytes(1, True, bytes(BLOCK_SIZE)))
         assert out.pending == 0
         assert path.stat().st_size > 0
         out.flush()  # nothing is pending: no empty block

@@ -26,9 +26,8 @@ from wsproxy.trace import (
     TraceReader,
     reader,
     unpacker,
-    writer,
 )
-from wsproxy.trace.blocks import MAX_BLOCK
+from wsproxy.trace.blocks import BLOCK_SIZE, MAX_BLOCK
 from wsproxy.trace.records import _BY_KIND as CLASSES
 from wsproxy.trace.records import _FIELDS as FIELDS
 from wsproxy.trace.records import MAX_RECORD, VERSION, to_map
@@ -188,7 +187,7 @@ def test_specification_has_each_kind_ending_and_limit() -> None:
         f"{unpacker.MAX_LIST:,}",
         f"{unpacker.MAX_ITEMS:,}",
         f"{reader.MAX_SYNC} bytes",
-        f"{writer.BLOCK_SIZE >> 10} KiB",
+        f"{BLOCK_SIZE >> 10} KiB",
         f"version {VERSION}",
     ):
         assert limit in SPECIFICATION

@@ -8,7 +8,8 @@ from pathlib import Path
 from wsproxy.compare import Difference
 from wsproxy.errors import TraceError
 from wsproxy.replayer import Verdict
-from wsproxy.report.text import content, safe, short
+from wsproxy.report.safe_text import safe, short
+from wsproxy.report.text import content
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, TraceReader, find_traces
 from wsproxy.wire import Opcode

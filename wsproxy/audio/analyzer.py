@@ -96,10 +96,15 @@ class AudioAnalyzer:
                 format=self._declared,
                 size=self._size,
                 chunks=self._chunks,
-                duration_s=self._duration_s,
+                duration_s=self.duration_s,
                 unmeasured=unmeasured,
             )
         return self._analysis.report(self._declared, self._size, self._chunks)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of audio in the analyzed chunks, as decoded."""
+        return self._duration_s if self._analysis is None else self._analysis.position_s
 
     def settle(self) -> None:
         """Analyze all chunks so far."""

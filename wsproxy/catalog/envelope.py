@@ -17,7 +17,7 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 MAX_DEPTH = 100  # of nested lists and objects
@@ -26,6 +26,7 @@ Json: TypeAlias = dict[str, Any]
 
 # Brackets, and strings, which may contain brackets; possessive, so that it never backtracks.
 _NESTING = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_decode = json.JSONDecoder().decode  # `json.loads` examines its arguments first
 _PRELUDE = struct.Struct(">III")  # total length, length of the headers, CRC of these two
 _AZURE_HEADERS = ("Path", "X-RequestId", "X-StreamId", "X-Timestamp", "Content-Type")
 _STRING = 7  # type of an event-stream header
@@ -77,7 +78,7 @@ def json_object(text: str) -> Json | None:
     if not text.lstrip().startswith("{") or is_nested_deeply(text):
         return None
     try:
-        value = json.loads(text)
+        value = _decode(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -118,6 +119,22 @@ def field(message: Mapping[str, Any], path: str) -> object:
         else:
             return None
     return value
+
+
+def holders(message: object, path: str) -> Iterator[tuple[Json, str]]:
+    """The objects that hold the last name of a dotted path, each with that name.
+
+    "*" stands for all items of a list.
+    """
+    name, _, rest = path.partition(".")
+    if isinstance(message, list) and name == "*" and rest:
+        for item in message:
+            yield from holders(item, rest)
+    elif isinstance(message, dict) and name in message:
+        if rest:
+            yield from holders(message[name], rest)
+        else:
+            yield message, name
 
 
 # -- Azure Speech

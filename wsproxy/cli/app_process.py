@@ -104,7 +104,7 @@ def run(
 
     Args:
         stopping: signals that stop a recorder; the command gets them.
-        on_caught: called with the channel for `wsproxy.proxy.caught`.
+        on_caught: called with the channel for `wsproxy.proxy.caught_connections`.
 
     Returns:
         Its exit status, or 128 plus the signal that ended it, and the connections that were

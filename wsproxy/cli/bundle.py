@@ -10,7 +10,7 @@ from rich.text import Text
 
 from wsproxy.errors import InvalidValue
 from wsproxy.export.bundle import ZIP, bundle
-from wsproxy.report.text import safe
+from wsproxy.report.safe_text import safe
 
 from .catalog_option import catalog_option
 from .progress import ProgressLine

@@ -12,7 +12,7 @@ from wsproxy.compare import Comparison, compare
 from wsproxy.errors import UsageError
 from wsproxy.report import differences as report
 from wsproxy.report.json_output import dumps
-from wsproxy.report.trimmed import Trimmed
+from wsproxy.report.trimmed_lines import Trimmed
 
 from .catalog_option import catalog_option
 from .progress import ProgressLine

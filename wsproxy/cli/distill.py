@@ -17,8 +17,8 @@ from wsproxy.distill import Attempt, Distillation, DistillReport, SearchLimits, 
 from wsproxy.errors import InvalidValue
 from wsproxy.report.differences import differences
 from wsproxy.report.json_output import dumps
-from wsproxy.report.text import safe
-from wsproxy.report.trimmed import Trimmed
+from wsproxy.report.safe_text import safe
+from wsproxy.report.trimmed_lines import Trimmed
 from wsproxy.trace import SUFFIX
 from wsproxy.wording import plural
 

@@ -15,7 +15,7 @@ from wsproxy.doctor import all_checks
 from wsproxy.doctor.result import CheckResult
 from wsproxy.doctor.setup import Setup
 from wsproxy.errors import UsageError
-from wsproxy.report.text import safe
+from wsproxy.report.safe_text import safe
 from wsproxy.system.address import parse_address
 from wsproxy.system.python_path import app_environment
 from wsproxy.wording import plural

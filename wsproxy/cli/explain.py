@@ -26,8 +26,8 @@ from wsproxy.report.examination import (
 from wsproxy.report.explanation import explain, state
 from wsproxy.report.groups import Overview
 from wsproxy.report.json_output import dumps
-from wsproxy.report.text import safe
-from wsproxy.report.trimmed import Trimmed
+from wsproxy.report.safe_text import safe
+from wsproxy.report.trimmed_lines import Trimmed
 from wsproxy.session import Session
 from wsproxy.trace import find_recordings
 from wsproxy.trace.read_limits import Allowance

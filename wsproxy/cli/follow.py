@@ -18,7 +18,8 @@ from wsproxy.catalog import load
 from wsproxy.errors import TraceError
 from wsproxy.report.followed_session import Event, FollowedSession, Heard
 from wsproxy.report.json_output import dumps
-from wsproxy.report.text import api, safe, short
+from wsproxy.report.safe_text import safe, short
+from wsproxy.report.text import api
 from wsproxy.trace import FolderWatch
 from wsproxy.trace.lock import is_held
 from wsproxy.trace.parts import later_parts, part_of, part_path

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import click
 
 from wsproxy.errors import InvalidValue, Setting, WsproxyError, did_you_mean
-from wsproxy.report.text import safe
+from wsproxy.report.safe_text import safe
 
 # What to do, by the setting that an error names.
 _HINTS = {

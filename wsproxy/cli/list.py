@@ -12,8 +12,9 @@ from rich.text import Text
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.report.json_output import dumps
 from wsproxy.report.list_index import Listed, listed
+from wsproxy.report.safe_text import safe
 from wsproxy.report.session_filter import SessionFilter
-from wsproxy.report.text import safe, size, when
+from wsproxy.report.text import size, when
 from wsproxy.session.outcome import FAILED, OUTCOMES
 from wsproxy.trace import find_traces
 from wsproxy.wording import plural

@@ -20,8 +20,8 @@ from wsproxy.replayer import ClientOptions
 from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.report import load as report
 from wsproxy.report.json_output import dumps
-from wsproxy.report.text import safe
-from wsproxy.report.trimmed import Trimmed
+from wsproxy.report.safe_text import safe
+from wsproxy.report.trimmed_lines import Trimmed
 
 from .catalog_option import catalog_option
 from .number import Number

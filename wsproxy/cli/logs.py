@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import click
 
-from wsproxy.report.text import safe
+from wsproxy.report.safe_text import safe
 
 from .hints import with_hints
 

@@ -33,7 +33,7 @@ from wsproxy.mutate import (
     mutate,
 )
 from wsproxy.report.json_output import dumps
-from wsproxy.report.text import safe
+from wsproxy.report.safe_text import safe
 
 from .catalog_ids import ConditionId
 from .catalog_option import catalog_option

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsproxy.report.text import safe
+from wsproxy.report.safe_text import safe
 
 if TYPE_CHECKING:
     from wsproxy.proxy.embedding import RunningProxy

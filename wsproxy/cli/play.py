@@ -15,12 +15,13 @@ import click
 from wsproxy.catalog import load
 from wsproxy.errors import NoAudio, UsageError
 from wsproxy.report.html.reading import SessionContent, read_content
-from wsproxy.report.text import lasting, safe, size
+from wsproxy.report.safe_text import safe
+from wsproxy.report.text import lasting, size
 from wsproxy.trace import FrameRecord, TraceReader
 from wsproxy.trace.atomic_file import check_free, new_file
 
-from .place import TracePlace
 from .progress import ProgressLine
+from .trace_place import TracePlace
 
 # Players and their arguments before the name of the file. The first that is there is used.
 _PLAYERS: Sequence[tuple[str, ...]] = (

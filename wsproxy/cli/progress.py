@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from wsproxy.report.text import safe
+from wsproxy.report.safe_text import safe
 
 AFTER = 1.0  # seconds before progress is shown
 _PER_SECOND = 4  # how often the line is drawn

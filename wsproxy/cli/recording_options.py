@@ -12,7 +12,8 @@ from wsproxy.errors import InvalidValue
 from wsproxy.proxy import requirements
 from wsproxy.recorder import POLICIES, Policy, SessionWriter
 from wsproxy.recorder.limits import InvalidLimit, RecorderLimits
-from wsproxy.report.text import api, ending, safe, short, size
+from wsproxy.report.safe_text import safe, short
+from wsproxy.report.text import api, ending, size
 from wsproxy.session import Session
 from wsproxy.session.outcome import FAILED, UNPROVEN
 from wsproxy.system.address import parse_address

@@ -16,7 +16,8 @@ from wsproxy.diagnose import annotate
 from wsproxy.errors import InvalidValue, UsageError, WsproxyError
 from wsproxy.recorder import OfflineTraceWriter
 from wsproxy.report.json_output import dumps
-from wsproxy.report.text import MAX_LOSS_LINES, ending, loss_lines, safe
+from wsproxy.report.safe_text import safe
+from wsproxy.report.text import MAX_LOSS_LINES, ending, loss_lines
 from wsproxy.session import Session
 from wsproxy.trace import SUFFIX, Start, find_traces
 from wsproxy.trace.recovery import RecoveryResult, recover

@@ -17,8 +17,8 @@ from wsproxy.replayer import Verdict
 from wsproxy.report import differences as report
 from wsproxy.report.json_output import dumps
 from wsproxy.report.load import timing_error
-from wsproxy.report.text import safe
-from wsproxy.report.trimmed import Trimmed
+from wsproxy.report.safe_text import safe
+from wsproxy.report.trimmed_lines import Trimmed
 
 from .replay_options import VERDICTS
 

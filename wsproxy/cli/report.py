@@ -18,7 +18,8 @@ from wsproxy.report.html.index_page import INDEX, SessionIndex
 from wsproxy.report.html.page import session_page, view_of
 from wsproxy.report.html.pair_page import pair_page
 from wsproxy.report.html.reading import MAX_AUDIO, read_content
-from wsproxy.report.text import safe, size
+from wsproxy.report.safe_text import safe
+from wsproxy.report.text import size
 from wsproxy.trace import find_recordings
 from wsproxy.trace.atomic_file import check_free, new_file
 from wsproxy.wording import plural

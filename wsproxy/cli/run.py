@@ -19,7 +19,7 @@ from wsproxy.intercept.loaded_clients import LoadedClient
 from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.intercept.preloads import clients_folder
 from wsproxy.recorder import SessionWriter, file_descriptors
-from wsproxy.report.text import safe
+from wsproxy.report.safe_text import safe
 from wsproxy.wording import plural
 
 from . import app_process, client_hints, passed_through

@@ -19,7 +19,7 @@ from wsproxy.diagnose import summary
 from wsproxy.errors import InvalidValue, NotPublic, TraceError, UsageError
 from wsproxy.replayer import Pace
 from wsproxy.report.json_output import dumps
-from wsproxy.report.text import safe
+from wsproxy.report.safe_text import safe
 from wsproxy.scrub import Proof, Scrubbed, prove, scrub
 from wsproxy.trace import SUFFIX, find_recordings
 

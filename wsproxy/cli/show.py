@@ -15,17 +15,8 @@ import click
 from wsproxy.errors import InvalidValue, LimitExceeded, UsageError
 from wsproxy.report import json_schema
 from wsproxy.report.json_output import dumps
-from wsproxy.report.text import (
-    LONG,
-    content,
-    loss_lines,
-    made_from,
-    pieces,
-    safe,
-    short,
-    size,
-    when,
-)
+from wsproxy.report.safe_text import LONG, pieces, safe, short
+from wsproxy.report.text import content, loss_lines, made_from, size, when
 from wsproxy.system.address import authority
 from wsproxy.trace import (
     Bytes,
@@ -45,7 +36,7 @@ from wsproxy.wire import Opcode
 from wsproxy.wording import plural
 
 from . import show_session
-from .place import TracePlace
+from .trace_place import TracePlace
 from .width import columns, cut, wrapped
 
 _CONTROL = (Opcode.PING, Opcode.PONG)

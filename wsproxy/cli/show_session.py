@@ -14,7 +14,7 @@ from wsproxy.diagnose.outcome import outcome
 from wsproxy.errors import UsageError
 from wsproxy.report.json_output import dumps
 from wsproxy.report.latency import latency_json, latency_lines
-from wsproxy.report.text import safe
+from wsproxy.report.safe_text import safe
 from wsproxy.report.timeline import timeline_json, timeline_lines, transcript_json
 from wsproxy.report.transcript import INDENT, transcript_lines
 from wsproxy.session import Session

@@ -15,7 +15,7 @@ import click
 
 from wsproxy.catalog import Catalog, load
 from wsproxy.errors import UsageError
-from wsproxy.report.text import safe
+from wsproxy.report.safe_text import safe
 from wsproxy.simulate import (
     ApiQuotas,
     ConnectionLog,

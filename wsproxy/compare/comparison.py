@@ -10,10 +10,10 @@ from typing import Any
 from wsproxy.catalog import load
 
 from . import received, sent
+from .compared_outcome import ComparedOutcome
 from .difference import STANDARD, Difference, Tolerances, merged_keys
 from .frames import first_frame_difference
 from .latency import compare_latency
-from .outcome import ComparedOutcome
 from .received import compare_received, same_segmentation
 from .request import request_fields
 from .sent import compare_sent

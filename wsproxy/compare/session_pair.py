@@ -7,8 +7,8 @@ from pathlib import Path
 
 from wsproxy.catalog import Catalog
 
+from .compared_outcome import ComparedOutcome
 from .difference import STANDARD, Tolerances
-from .outcome import ComparedOutcome
 from .session_digest import SessionDigest
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from wsproxy.catalog import Catalog, load
 from wsproxy.compare import Difference, failure_differences
-from wsproxy.compare.outcome import ComparedOutcome
+from wsproxy.compare.compared_outcome import ComparedOutcome
 from wsproxy.compare.session_digest import SessionDigest
 from wsproxy.errors import ConnectFailed, UsageError, WsproxyError
 from wsproxy.redact import MIN_SECRET, HeadRedactor, fingerprint_key

@@ -16,8 +16,8 @@ Only this package imports mitmproxy.
     recorded_hosts      which hosts are recorded
     relay_layer         replaces mitmproxy's WebSocket layer
     connection_control  reads and controls the connections of a client
-    reset_watch         detects a reset after a FIN
-    caught              records connections that the supervisor of a command has caught
+    reset_after_fin     detects a reset after a FIN
+    caught_connections  records connections that the supervisor of a command has caught
     adopted_server      a handler of mitmproxy that uses an existing connection to the server
     first_bytes         the host that a client's first bytes name
     tls_stream          TLS of a connection on memory buffers

@@ -32,7 +32,7 @@ from wsproxy.system.address import authority, is_loopback
 
 from . import ca_folder, start_errors, upstream_trust
 from .access_addon import AccessAddon
-from .caught import CaughtConnections
+from .caught_connections import CaughtConnections
 from .options import RecorderOptions, folder_problem
 from .pass_through_addon import PassThroughAddon
 from .proxy_chain_addon import ProxyChainAddon

@@ -78,6 +78,7 @@ class RecordAddon:
         self._on_begin = on_begin
         self._on_end = on_end
         self._recorder: RecorderWorker | None = None
+        self._froze = False  # what existed at the start, for the garbage collector
         self._options: options.RecorderOptions | None = None  # those of the running recorder
         self._live: dict[str, LiveSession] = {}  # by flow id
         self._flows: dict[str, set[str]] = {}  # flow ids by client connection id
@@ -131,14 +132,19 @@ class RecordAddon:
         relay_layer.install(self._sink_for, self._fall_back)
         file_descriptors.log_exhaustion(asyncio.get_running_loop())
         # The objects of mitmproxy and the catalog are permanent: a full garbage collection that
-        # visits them would stop the traffic for tens of milliseconds.
-        gc.collect()
-        gc.freeze()
+        # visits them would stop the traffic for tens of milliseconds. A program that has frozen
+        # its objects itself manages the collector itself.
+        self._froze = gc.get_freeze_count() == 0
+        if self._froze:
+            gc.collect()
+            gc.freeze()
 
     def done(self) -> Awaitable[None] | None:
         """Close the recorder; if the disk delays that, the event loop continues meanwhile."""
         relay_layer.uninstall()
-        gc.unfreeze()  # the process may continue without a recorder
+        if self._froze:
+            gc.unfreeze()  # the process may continue without a recorder
+            self._froze = False
         if self._recorder is None:
             return None
         closing = threading.Thread(target=self._close, name="wsproxy-closing", daemon=True)

@@ -21,7 +21,7 @@ from OpenSSL import SSL
 
 from wsproxy.system.tcp import reset_on_close, round_trip, unsent
 
-from .reset_watch import ResetWatch, watch_for_reset
+from .reset_after_fin import ResetWatch, watch_for_reset
 from .tls_stream import TlsStream
 
 # Seconds for delivering the data that a peer sent before its reset.

@@ -4,7 +4,8 @@
     backlog            the bounded queue between the event loop and that thread
     live_session       a session as the event loop sees it: timestamps and enqueues
     session_writer     one session: bytes to frames to records
-    trace_output       one session's records to its trace files: rotation, gaps, retries
+    trace_output       one session's records to its trace files: rotation, retries
+    lost_records       counts what could not be written, for a gap record
     offline_writer     the same without a clock or a network: for edited and recovered traces
     end_record         the end record of a session
     trace_path         names of trace files

@@ -16,11 +16,12 @@ from typing import BinaryIO
 
 from wsproxy.system.file_flags import OPEN_FILES_MOVE, PLAIN
 from wsproxy.trace import Gap, More, Record, Request, Response, Start, TraceWriter
+from wsproxy.trace.blocks import BLOCK_SIZE
 from wsproxy.trace.lock import hold
 from wsproxy.trace.parts import MAX_PARTS, part_path
-from wsproxy.trace.writer import BLOCK_SIZE
 
 from .fsync import FsyncThread
+from .lost_records import REMOVED, LostRecords
 
 # Seconds after which pending records are written, of live sessions and of replays: this much is
 # lost in a crash. A shorter interval has more and smaller blocks: larger traces, and more CPU.
@@ -31,8 +32,6 @@ RETRY_NS = 250_000_000
 _CHECK_NS = 1_000_000_000  # interval of checks that the file still exists, ns
 
 _HEAD = (Start, Request, Response)  # every part begins with these; a tuple is checked faster
-
-REMOVED = "the file was removed while it was being written; earlier records are lost"
 
 
 class TraceOutput:
@@ -80,7 +79,7 @@ class TraceOutput:
         self._closed_size = 0  # bytes of the previous parts
         self._head: list[Record] = []  # start, request, response: every part begins with them
         self._unwritten_head: list[Record] = []  # those of them that are not in the file yet
-        self._pending_gap: Gap | None = None
+        self._lost = LostRecords()
         self._part_since = 0  # when the current part was created, ns
         self._records_in_part = 0
         self._now = 0  # time of the latest record, ns
@@ -91,7 +90,7 @@ class TraceOutput:
     @property
     def incomplete(self) -> bool:
         """Whether records are missing for which no gap record was written yet."""
-        return self._gap() is not None
+        return self._lost.gap(self._now) is not None
 
     @property
     def size(self) -> int:
@@ -109,7 +108,7 @@ class TraceOutput:
                 self._recover()  # with the unwritten head
                 return
         elif self._is_failing() and not self._recover():
-            self._count_lost(1)
+            self._lost.add(1, self._now, self.fault)
             return
         assert self._writer is not None
         if self._pending_since is None:
@@ -120,7 +119,7 @@ class TraceOutput:
     def flush(self) -> None:
         """Write pending records."""
         self._pending_since = None
-        if self._writer is None or not self._writer.pending or self._pending_gap is not None:
+        if self._writer is None or not self._writer.pending or self._lost.writing_failed:
             return
         pending = self._writer.pending
         try:
@@ -177,7 +176,7 @@ class TraceOutput:
     # -- faults
 
     def _is_failing(self) -> bool:
-        return self._writer is None or self._pending_gap is not None
+        return self._writer is None or self._lost.writing_failed
 
     def _failed(self, error: OSError, records: int) -> None:
         """Pending records could not be written: count them and drop them."""
@@ -187,15 +186,8 @@ class TraceOutput:
         self._pending_since = None
         if self._writer is not None:
             self._writer.drop()
-        self._count_lost(max(0, records - len(self._unwritten_head)))
-
-    def _count_lost(self, records: int) -> None:
-        if self._pending_gap is None:
-            why = (self.fault.strerror or self.fault) if self.fault is not None else ""
-            self._pending_gap = Gap(self._now, self._now, f"cannot write: {why}")
-        self._pending_gap = replace(
-            self._pending_gap, until_ns=self._now, records=self._pending_gap.records + records
-        )
+        lost = max(0, records - len(self._unwritten_head))
+        self._lost.add(lost, self._now, error)
 
     def _recover(self) -> bool:
         """Try to write the unwritten head and the gap record; returns whether it succeeded."""
@@ -213,24 +205,20 @@ class TraceOutput:
     def _write_gap(self) -> None:
         """Write the unwritten head and the gap record in a block of their own."""
         assert self._writer is not None
-        if self._gap() is None and not self._unwritten_head:
-            self._pending_gap = None
+        gap = self._lost.gap(self._now)
+        if gap is None and not self._unwritten_head:
+            self._lost.clear()
             return
         for record in self._unwritten_head:
             self._writer.add(record)
-        if gap := self._gap():
+        if gap is not None:
             self._writer.add(gap)
         self._write_block()
         self._report_gap()
 
-    def _gap(self) -> Gap | None:
-        """The gap up to now; None if no record is missing."""
-        if self._pending_gap is None or not self._pending_gap.records:
-            return None
-        return replace(self._pending_gap, until_ns=self._now)
-
     def _report_gap(self) -> None:
-        gap, self._pending_gap = self._gap(), None
+        gap = self._lost.gap(self._now)
+        self._lost.clear()
         if gap is not None:
             self._on_gap(gap)
 
@@ -287,9 +275,7 @@ class TraceOutput:
             return
         self.failures += 1
         self.error = FileNotFoundError(errno.ENOENT, REMOVED)
-        before = self._pending_gap.records if self._pending_gap is not None else 0
-        records = before + self._records_in_part
-        self._pending_gap = Gap(self._part_since, self._now, REMOVED, records)
+        self._lost.add_removed(self._records_in_part, self._part_since, self._now)
         self._records_in_part = 0
 
     def _open(self) -> None:
@@ -327,7 +313,7 @@ class TraceOutput:
                 writer.add(replace(record, part=part))
             else:
                 writer.add(record)
-        if gap := self._gap():
+        if gap := self._lost.gap(self._now):
             writer.add(gap)
         writer.flush()
         return writer

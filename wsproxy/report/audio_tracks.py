@@ -13,7 +13,7 @@ from wsproxy.session.format_timeline import FormatDeclaration, format_timeline
 from wsproxy.session.size_histogram import Place
 from wsproxy.wording import plural
 
-from .text import safe
+from .safe_text import safe
 
 
 def tracks_json(session: Session, api: Api | None) -> Iterator[dict[str, Any]]:

@@ -11,8 +11,8 @@ from rich.text import Text
 from wsproxy.catalog import TRAFFIC, Condition, Match
 
 from .explanation import RETRY
+from .safe_text import safe
 from .screen import STYLES, grid
-from .text import safe
 
 _LINE = tuple[str, str, Text]
 

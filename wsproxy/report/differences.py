@@ -12,7 +12,7 @@ from rich.text import Text
 
 from wsproxy.compare import Difference
 
-from .text import safe, short
+from .safe_text import safe, short
 
 _WIDEST = 160  # characters of a value in a table
 _MAX_LEFT_OUT = 8  # shown places that were not compared

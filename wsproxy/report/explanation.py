@@ -25,7 +25,8 @@ from wsproxy.wire import Opcode
 from wsproxy.wording import plural
 
 from .request_ids import request_ids
-from .text import api, compact, lasting, made_from, safe, short, size, when
+from .safe_text import safe, short
+from .text import api, compact, lasting, made_from, size, when
 
 _ROWS = 6  # of the last frames
 _SCANNED = 1000  # frames before the end that are searched for them

@@ -16,7 +16,8 @@ from wsproxy.wording import plural
 from . import json_schema
 from .examination import json_explanation
 from .explanation import Explanation, explain
-from .text import api, loss_lines, safe, short, when
+from .safe_text import safe, short
+from .text import api, loss_lines, when
 from .timeline import result_json
 from .transcript import result_line
 
@@ -148,12 +149,11 @@ class FollowedSession:
             self._began = True
             yield Began(self.path, self.session)
         transcript = self._timeline.transcript
-        count = transcript.results - self._results
+        new = transcript.kept.after(self._results)
         self._results = transcript.results
-        if count:
-            for result in list(transcript)[-count:]:
-                self.interim = None if result.final else result
-                yield Heard(self.session.id, result)
+        for result in new:
+            self.interim = None if result.final else result
+            yield Heard(self.session.id, result)
 
     def _end(self) -> Ended:
         self.interim = None

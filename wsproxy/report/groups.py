@@ -14,7 +14,8 @@ from wsproxy.wording import plural
 
 from .examination import ExaminedSession
 from .explanation import Explanation, clean
-from .text import short, when
+from .safe_text import short
+from .text import when
 
 _VALUES = re.compile(r"[0-9a-fA-F-]{12,}|\d+(\.\d+)?")
 _MAX_VALUES = 1000  # models, or keys, that are counted in a group

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .differences import LATENCY, within
-from .text import safe, short
+from .safe_text import safe, short
 
 _STYLES = {"reproduced": "bold green", "unproven": "bold yellow"}
 _ROWS = 8  # of the tables of differences and of errors

@@ -15,7 +15,7 @@ from wsproxy.diagnose import Finding
 
 from .explanation import Explanation, Row
 from .groups import Group, Overview
-from .text import safe
+from .safe_text import safe
 
 # GitHub searches for these in the rendered text, where a backslash is no longer there.
 _REFERENCE = re.compile("([@#]+)")

@@ -9,7 +9,7 @@ from .explanation import explain
 from .html.page import template
 from .html.reading import SessionContent
 from .latency import latency_figures, latency_series
-from .text import short
+from .safe_text import short
 from .transcript import final_results
 from .waveform import HeardTrack, TimeAxis, heard_tracks
 

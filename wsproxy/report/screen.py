@@ -18,7 +18,7 @@ from wsproxy.wording import plural
 from .explanation import Explanation, Row
 from .groups import Group as Alike
 from .groups import Overview
-from .text import safe, short
+from .safe_text import safe, short
 
 STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 # How much of each list is shown unless everything is.

@@ -1,34 +1,19 @@
-"""Text for people. Everything from a trace passes through `safe`."""
+"""How a session, its frames, sizes and times are worded for people."""
 
 from __future__ import annotations
 
-import codecs
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, Loss, Start
 from wsproxy.wire import Close, Opcode
 
+from .safe_text import LONG, safe, short
+
 _READ = 64 << 10  # bytes of a frame that are read for its line
 MAX_LOSS_LINES = 5  # shown of a trace
-LONG = 1 << 20  # bytes; a longer text is not parsed as JSON, and is printed in parts
-
-
-def safe(text: str) -> str:
-    """Text without terminal control sequences; line ends and tabs are escaped too."""
-    if text.isprintable():
-        return text
-    # The text may be long, but has few different characters.
-    return text.translate({ord(c): repr(c)[1:-1] for c in set(text) if not c.isprintable()})
-
-
-def short(text: str, limit: int) -> str:
-    """Text as by `safe`, of at most `limit` characters."""
-    # Cut before escaping: the text may be very long.
-    shown = safe(text[: limit + 1])
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def loss_lines(losses: Sequence[Loss]) -> list[str]:
@@ -127,14 +112,6 @@ def content(record: FrameRecord, limit: int | None) -> str:
         return safe(text) if limit is None else short(text, limit)
     shown = record.payload[:16].hex(" ")
     return f"{shown}{' …' if len(record.payload) > 16 else ''}"
-
-
-def pieces(payload: bytes) -> Iterator[str]:
-    """A long text as by `safe`, in parts: escaped it may be very long."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    for at in range(0, len(payload), LONG):
-        yield safe(decoder.decode(payload[at : at + LONG]))
-    yield safe(decoder.decode(b"", final=True))
 
 
 def compact(text: str) -> str:

@@ -16,7 +16,7 @@ from wsproxy.session.transcript import Result, SessionTranscript
 
 from .audio_tracks import track_lines, tracks_json
 from .latency import latency_figures
-from .text import safe, short
+from .safe_text import safe, short
 
 _LINE = 200  # characters of a result
 _REASON = 1000  # characters of a reason

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from wsproxy.session.transcript import Result, SessionTranscript
 from wsproxy.wording import plural
 
-from .text import safe, short
+from .safe_text import safe, short
 
 _TEXT = 2000  # characters of a result
 _CHANNEL = 20  # characters of a channel's name

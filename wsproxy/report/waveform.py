@@ -12,7 +12,7 @@ from wsproxy.session.audio_track import AudioTrack
 from .html.placement import placements
 from .html.reading import SessionContent
 from .html.track_recorder import TrackRecorder
-from .text import short
+from .safe_text import short
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-:=+*#"

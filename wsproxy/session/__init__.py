@@ -7,6 +7,7 @@ frame_fold         the frames of a session, folded: traffic, audio, messages tha
 traffic            the frames of a session, in running totals
 messages           messages and closes as values
 head_tail_buffer   the messages that a session keeps
+kept_ends          the first and the last items of a long sequence
 audio_carrier      what carries audio in a message, right or wrong
 audio_track        the audio of one direction in one carrier, as running totals
 session_audio      the tracks of a session
@@ -25,7 +26,7 @@ control_events     messages that are neither audio nor transcript
 message            a message as JSON: its kind and its content
 message_kinds      the kind of a message
 binary_block       binary messages that are added at once
-few_records        all records of a short session
+short_session      all records of a short session
 audio_meter        how much audio a direction has carried, and how much is speech
 requested_model    the model and the language that a session requests
 """

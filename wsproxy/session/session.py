@@ -37,12 +37,12 @@ from wsproxy.wire import Close, Opcode, header
 
 from . import ending
 from .direction import Direction
-from .few_records import FewRecords
-from .frame_fold import FrameFold
+from .frame_fold import FrameFold, MessageListener
 from .head_tail_buffer import KEPT_TEXT
 from .messages import BinaryMessage, CloseInfo, TextMessage
 from .outcome import Outcome, outcome_of
 from .session_audio import SessionAudio
+from .short_session import FewRecords
 from .timeline import Timeline
 from .track_signal import TrackSignal
 from .traffic import FrameInfo, Traffic
@@ -116,7 +116,8 @@ class Session:
             keep_results: of its transcript, see `SessionTranscript`.
         """
         session = cls()
-        session.timeline = timeline = Timeline(session, catalog, keep_results)
+        session._timeline = timeline = Timeline(session, catalog, keep_results)
+        session.listen(timeline)
         session.audio.analyzer_of = partial(TrackSignal, session, catalog, timeline.follow_speech)
         return session
 
@@ -151,11 +152,8 @@ class Session:
     ) -> Iterator[Record | FrameRun]:
         """Add the records of a trace, and yield each, or a run of frames, once it is added.
 
-        Args:
-            allowance: as for `read`.
-
         Raises:
-            TraceError: as `read` does.
+            TraceError: as `read` does; the arguments are the same.
         """
         with TraceReader(path, allowance) as reader:
             yield from self._add_all(reader, bounded_runs(reader))
@@ -310,10 +308,17 @@ class Session:
         direction = self.sent if eof.from_client else self.received
         if direction.ended is None or eof.how == "reset":
             direction.ended = eof
-        if self._first_ended is None:
-            self._first_ended = eof
+        self._first_ended = self._first_ended or eof
         if not eof.from_client:
             self._frames.end()
+
+    def listen(self, listener: MessageListener | None) -> None:
+        """Let a listener read every message from now on."""
+        self._frames.listener = listener
+
+    def tell_listener(self) -> None:
+        """Let it read those that wait: many messages of audio are read at once."""
+        self._frames.tell_listener()
 
     # -- facts
 
@@ -368,10 +373,6 @@ class Session:
         if self._timeline is not None:
             self._timeline.settle()
         return self._timeline
-
-    @timeline.setter
-    def timeline(self, timeline: Timeline | None) -> None:
-        self._timeline = self._frames.listener = timeline
 
     @property
     def traffic(self) -> Traffic:
@@ -475,15 +476,11 @@ class Session:
 
     def response_header(self, name: str) -> str | None:
         """A header of the response, or None."""
-        if self.response is None:
-            return None
-        return header(((h[0], h[1]) for h in self.response.headers), name)
+        return _header(self.response, name)
 
     def request_header(self, name: str) -> str | None:
         """A header of the request, or None."""
-        if self.request is None:
-            return None
-        return header(((h[0], h[1]) for h in self.request.headers), name)
+        return _header(self.request, name)
 
 
 def _is_later_frame(record: Record, session: Session) -> bool:
@@ -491,6 +488,10 @@ def _is_later_frame(record: Record, session: Session) -> bool:
     if not isinstance(record, FrameRecord):
         return False
     return session.frame_count == FIRST_FRAMES or record.opcode == Opcode.CLOSE
+
+
+def _header(head: Request | Response | None, name: str) -> str | None:
+    return header(((h[0], h[1]) for h in head.headers), name) if head is not None else None
 
 
 def _keep(kept: list[_T], item: _T) -> None:

@@ -26,6 +26,7 @@ _SEEK_TABLE_MAGIC = 0x184D2A5E
 _SEEK_FOOTER_MAGIC = 0x8F92EAB1
 _LEVEL = 3
 
+BLOCK_SIZE = 256 << 10  # bytes of packed records after which a block is closed
 MAX_BLOCK = 80 << 20  # bytes that one block may hold, compressed or not
 READ_AHEAD = 1 << 20  # bytes; with a file buffer of this size most blocks cost one read
 PEEK = 128 << 10  # bytes of a zstd block at most (RFC 8878, section 3.1.1.2.4)

@@ -14,10 +14,17 @@ from typing import BinaryIO
 import msgpack
 
 from .atomic_file import Replacement
-from .blocks import READ_AHEAD, BadBlock, Compressor, read_block, seek_table, seek_table_entry
+from .blocks import (
+    BLOCK_SIZE,
+    READ_AHEAD,
+    BadBlock,
+    Compressor,
+    read_block,
+    seek_table,
+    seek_table_entry,
+)
 from .reader import MAX_SYNC
 from .records import BadRecord, Sync, from_map, to_map
-from .writer import BLOCK_SIZE
 
 # Measured on 10 minutes of live transcription, against one run of zstd -3 over its records:
 # level 3 gives 1.010, level 6 gives 0.996 and level 9 gives 0.995.

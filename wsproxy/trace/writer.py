@@ -11,10 +11,9 @@ import msgpack
 
 from wsproxy.system.complete_write import write_completely
 
-from .blocks import Compressor, seek_table, seek_table_entry
+from .blocks import BLOCK_SIZE, Compressor, seek_table, seek_table_entry
 from .records import VERSION, AnyRecord, More, Record, Sync, to_map
 
-BLOCK_SIZE = 256 << 10  # bytes of packed records after which a block is closed
 _LARGE = 1 << 20  # bytes of a packed record
 _SEEK_TABLE = len(seek_table(b""))  # bytes of one without entries
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wsproxy.errors import TraceError
-from wsproxy.report.text import short
+from wsproxy.report.safe_text import short
 from wsproxy.trace import FrameRecord, TraceReader, bounded
 from wsproxy.trace.read_limits import Allowance
 from wsproxy.wire import Opcode

@@ -33,7 +33,7 @@ class CaughtCommand:
 
     Attributes:
         pid: its process id.
-        connections: the end of the channel for `wsproxy.proxy.caught`, which has to close it.
+        connections: the end of the channel for `wsproxy.proxy.caught_connections`, which closes it.
     """
 
     def __init__(

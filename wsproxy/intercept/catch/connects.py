@@ -50,7 +50,7 @@ class Connects:
 
     Args:
         listener: their notifications.
-        recorder: messages to and from `wsproxy.proxy.caught`.
+        recorder: messages to and from `wsproxy.proxy.caught_connections`.
         ports: TCP ports whose connections are caught.
         ca_folder: the path that the environment of a process has if it trusts the recorder's CA;
             None: all of them do.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from wsproxy.report.text import safe, short
+from wsproxy.report.safe_text import safe, short
 from wsproxy.session import Session
 from wsproxy.system.address import authority
 from wsproxy.trace import Request, Response

@@ -12,7 +12,7 @@ from wsproxy.diagnose import Finding
 from wsproxy.report import json_schema
 from wsproxy.report.examination import ExaminedSession
 from wsproxy.report.groups import Group, Overview
-from wsproxy.report.text import short
+from wsproxy.report.safe_text import short
 from wsproxy.session.outcome import FAILED, SUCCEEDED, UNPROVEN
 from wsproxy.statistics import percentile
 

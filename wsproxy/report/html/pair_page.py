@@ -9,7 +9,7 @@ from typing import Any
 from wsproxy.catalog import Catalog
 from wsproxy.compare import Comparison, Difference, compare
 from wsproxy.report import differences as report
-from wsproxy.report.text import short
+from wsproxy.report.safe_text import short
 
 from .page import SessionView, render, view_of
 from .reading import read_content

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from wsproxy.report.text import compact, short
+from wsproxy.report.safe_text import short
+from wsproxy.report.text import compact
 
 from .frame_table import TableFrame, content_of
 from .reading import SessionContent, named_frames

@@ -16,7 +16,7 @@ import pytest
 from wire_servers import unused_port
 from wsproxy.intercept.catch.meeting import Meeting
 from wsproxy.intercept.catch.socket_address import SocketAddress
-from wsproxy.proxy import caught
+from wsproxy.proxy import caught_connections
 from wsproxy.proxy.adopted_server import Streams
 from wsproxy.proxy.first_bytes import FirstBytes
 
@@ -37,7 +37,7 @@ async def connected_by_meeting() -> tuple[Streams, Streams]:
     app.setblocking(False)
     meeting = Meeting(DESTINATION)
     address = meeting.invite(app)
-    recorder = await caught._join(meeting.address, address)
+    recorder = await caught_connections._join(meeting.address, address)
     meeting.close()
     return await asyncio.open_connection(sock=app), recorder
 
@@ -48,7 +48,7 @@ async def test_caught_connections_send_small_data_at_once() -> None:
     app, recorder = await connected_by_meeting()
     server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     async with server:
-        upstream = await caught._connect(server.sockets[0].getsockname())
+        upstream = await caught_connections._connect(server.sockets[0].getsockname())
         assert has_no_delay(recorder)
         assert has_no_delay(upstream)
         for streams in (app, recorder, upstream):
@@ -65,7 +65,7 @@ async def test_meeting_app_sees_its_connect_in_progress_until_the_recorder_joins
         app.getpeername()
     with pytest.raises(BlockingIOError):
         app.connect(("127.0.0.1", unused_port()))  # EALREADY
-    recorder = await caught._join(meeting.address, address)
+    recorder = await caught_connections._join(meeting.address, address)
     assert app.getpeername() == meeting.address
     recorder[1].close()
     meeting.close()
@@ -116,7 +116,7 @@ async def test_caught_first_bytes_stay_in_the_readers(
 ) -> None:
     """Whoever speaks first; b"" is an end."""
     async with pair() as (client, ours), pair() as (server, upstream):
-        task = asyncio.create_task(caught._first_bytes(ours, upstream))
+        task = asyncio.create_task(caught_connections._first_bytes(ours, upstream))
         for data in from_client:
             for _ in range(5):  # the task reads what was sent before
                 await asyncio.sleep(0)
@@ -138,9 +138,9 @@ async def test_caught_connection_that_fails_unexpectedly_is_refused(
     async def fail(to: object) -> Streams:
         raise ValueError("a bug")
 
-    monkeypatch.setattr(caught, "_connect", fail)
+    monkeypatch.setattr(caught_connections, "_connect", fail)
     supervisor, ours = socket.socketpair()
-    connections = caught.CaughtConnections(cast("Any", None), ours)
+    connections = caught_connections.CaughtConnections(cast("Any", None), ours)
     serving = asyncio.create_task(connections.serve())
     reader, writer = await asyncio.open_connection(sock=supervisor)
     message = {"opening": 7, "to": ["192.0.2.1", 443], "meeting": ["", 1], "app": ["", 2]}

@@ -12,7 +12,7 @@ import pytest
 
 from wire_bytes import accepted, upgrade
 from wire_witness import PATIENCE, wait_until
-from wsproxy.proxy import reset_watch
+from wsproxy.proxy import reset_after_fin
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.system.tcp import reset_on_close
 
@@ -20,12 +20,12 @@ from wsproxy.system.tcp import reset_on_close
 @pytest.fixture(params=["epoll", "polling"])
 def watch_for_reset(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., reset_watch.ResetWatch]:
+) -> Callable[..., reset_after_fin.ResetWatch]:
     if request.param == "polling":
         monkeypatch.delattr("select.epoll", raising=False)
     elif not hasattr(select, "epoll"):
         pytest.skip("there is none here")
-    return reset_watch.watch_for_reset
+    return reset_after_fin.watch_for_reset
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -44,7 +44,7 @@ def reset(peer: socket.socket) -> None:
 
 
 def test_watch_reset_after_fin_is_reported_once(
-    watch_for_reset: Callable[..., reset_watch.ResetWatch],
+    watch_for_reset: Callable[..., reset_after_fin.ResetWatch],
 ) -> None:
     async def main() -> None:
         ours, peer = pair()
@@ -56,11 +56,11 @@ def test_watch_reset_after_fin_is_reported_once(
             came.set()
 
         watch = watch_for_reset(ours, on_reset)
-        await asyncio.sleep(3 * reset_watch.POLL_INTERVAL)
+        await asyncio.sleep(3 * reset_after_fin.POLL_INTERVAL)
         assert not found
         reset(peer)
         await asyncio.wait_for(came.wait(), PATIENCE)
-        await asyncio.sleep(3 * reset_watch.POLL_INTERVAL)
+        await asyncio.sleep(3 * reset_after_fin.POLL_INTERVAL)
         assert len(found) == 1
         watch.close()
         watch.close()
@@ -70,7 +70,7 @@ def test_watch_reset_after_fin_is_reported_once(
 
 
 def test_watch_end_in_order_is_not_reported(
-    watch_for_reset: Callable[..., reset_watch.ResetWatch],
+    watch_for_reset: Callable[..., reset_after_fin.ResetWatch],
 ) -> None:
     async def main() -> None:
         ours, peer = pair()
@@ -79,7 +79,7 @@ def test_watch_end_in_order_is_not_reported(
         ours.shutdown(socket.SHUT_WR)
         assert peer.recv(1) == b""
         peer.close()
-        await asyncio.sleep(3 * reset_watch.POLL_INTERVAL)
+        await asyncio.sleep(3 * reset_after_fin.POLL_INTERVAL)
         assert not found
         watch.close()
         ours.close()
@@ -88,14 +88,14 @@ def test_watch_end_in_order_is_not_reported(
 
 
 def test_watch_that_is_closed_reports_nothing(
-    watch_for_reset: Callable[..., reset_watch.ResetWatch],
+    watch_for_reset: Callable[..., reset_after_fin.ResetWatch],
 ) -> None:
     async def main() -> None:
         ours, peer = pair()
         found: list[OSError] = []
         watch_for_reset(ours, found.append).close()
         reset(peer)
-        await asyncio.sleep(3 * reset_watch.POLL_INTERVAL)
+        await asyncio.sleep(3 * reset_after_fin.POLL_INTERVAL)
         assert not found
         ours.close()
 
@@ -103,7 +103,7 @@ def test_watch_that_is_closed_reports_nothing(
 
 
 def test_relay_server_resets_after_its_fin_resets_the_app(
-    watch_for_reset: Callable[..., reset_watch.ResetWatch], tmp_path: Path
+    watch_for_reset: Callable[..., reset_after_fin.ResetWatch], tmp_path: Path
 ) -> None:
     """As a process does that closes, and gets something after that."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
