@@ -14,7 +14,7 @@ _NAME = re.compile(
     r"(?<![A-Za-z0-9_.~%-])([A-Za-z0-9_.~%-]++)(?:\[[^\]\s\"']{0,32}+\])?+"
     r"(?:[\"']\]|['\])])?+[ \t]*+(?:=>|[:=]|\((?=\\*+[\"']))[ \t]*+"
     r"(?:[|>][+-]?+[ \t]*+\r?\n[ \t]++)?+"  # a block of YAML
-    r"(?:[A-Za-z_.]{1,24}+\((?=\\*+[\"']))?+"  # Some("...")
+    r"(?:(?:Some|Just|Ok|Optional|String|str|Secret(?:Str|String)?)\((?=\\*+[\"']))?+"
 )
 # Words before a credential that are kept, so that a wrong one is visible.
 SCHEME = re.compile(
