@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 import tomllib
@@ -40,7 +41,8 @@ BASE = names(PROJECT["dependencies"])
 EXTRA = {name: names(each) for name, each in PROJECT["optional-dependencies"].items()}
 
 
-def imported(path: Path) -> set[str]:
+@functools.cache
+def imported(path: Path) -> frozenset[str]:
     """The distributions that a module imports, anywhere in it."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -50,7 +52,7 @@ def imported(path: Path) -> set[str]:
             found.add(node.module or "")
     roots = {name.partition(".")[0] for name in found}
     others = roots - {"wsproxy", "__future__", "_typeshed"} - set(sys.stdlib_module_names)
-    return {DISTRIBUTIONS.get(name, name) for name in others}
+    return frozenset(DISTRIBUTIONS.get(name, name) for name in others)
 
 
 def allowed(path: Path) -> set[str]:
