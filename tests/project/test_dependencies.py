@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from each_case import each_case
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "wsproxy"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -62,7 +64,7 @@ def allowed(path: Path) -> set[str]:
 
 
 @pytest.mark.one_python
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@each_case(MODULES)
 def test_imports_of_each_module_are_declared(path: Path) -> None:
     assert imported(path) <= allowed(path)
 
