@@ -366,12 +366,16 @@ class Session:
             return self.end.heuristic_redactions
         return list(self._heuristic_redactions)
 
-    @property
-    def timeline(self) -> Timeline | None:
-        """All messages as `read` has read them with a catalog; else None."""
+    def settle(self) -> None:
+        """Analyze what waits for more: the last messages, and the last samples of each track."""
         self._frames.tell_listener()
         if self._timeline is not None:
             self._timeline.settle((self.frame_count, self._frames.ended))
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """All messages as `read` has read them with a catalog; else None."""
+        self.settle()
         return self._timeline
 
     @property
