@@ -139,7 +139,7 @@ class AudioCarrierReader:
         """The audio of a text message, None where it has none; arguments as of `binary`."""
         if len(data) > _LONG and data.count(b'"') > _MAX_QUOTES:
             return _printed(data)  # many values: no string with audio is among so many
-        if not self.fields and not self._kinds and len(data) < _MIN_BASE64:
+        if not (self._kinds or self.fields) and len(data) < _MIN_BASE64:
             return self._short(data, ())  # nearly always, where all audio is binary
         parts = data.split(b'"')
         if max(map(len, parts)) < _MIN_BASE64:
