@@ -91,7 +91,7 @@ _MAX_PARTS = 5
 # Beginnings of these keys.
 _KEY_START = re.compile(
     r"(?<![A-Za-z0-9_+-])(?:eyJ|AKIA|ASIA|AIza|ya29\.|ATATT3x|SG\.|gh[pousr]_|github_pat_"
-    r"|xox[abeoprs]-|auth_tokens/|temp:|do[op]_v1_|(?:[a-z]{2,12}[-_]){1,2}(?:api|pat|live)[-_]"
+    r"|xox[abeoprs]-|auth_tokens/|temp:|do[op]_v1_|(?:[a-z]{2,12}[-_]){1,2}(?:api|pat|live)[-_](?=[A-Za-z]{0,8}\d)"
     rf"|(?:{_ISSUERS}|(?:sk|ek|rk|whsec|gsk|hf|xai|pplx|nvapi|glpat|npm|r8)[-_])(?=[A-Za-z0-9]{{4}}))"
 )
 _LONGEST = len("auth_tokens/")
