@@ -175,7 +175,7 @@ def pool_of_buffers(data: bytes, part: int = 1024) -> list[bytes]:
 
 
 REPEATED = [
-    (pool_of_buffers(PCM), "each message repeats 7168 of the 8192 bytes of the one before it"),
+    (pool_of_buffers(PCM), "each message repeats 7168 of the 8192 bytes before it, in place"),
     (
         [chunk for chunk in cut(PCM) for _ in range(2)],
         "the same 3200 bytes of audio are sent twice",
@@ -197,3 +197,7 @@ def test_repeated_audio_is_found_with_its_figures(messages: list[bytes], says: s
 @pytest.mark.parametrize("data", [PCM, bytes(64_000), b"\xff" * 64_000, TONE])
 def test_repeated_audio_speech_silence_and_tones_have_no_evidence(data: bytes) -> None:
     assert repeated_audio(facts_of(LISTEN, cut(data))) == []
+
+
+def test_repeated_audio_source_of_one_message_has_no_evidence() -> None:
+    assert repeated_audio(facts_of(LISTEN, cut(PCM)[5:6] * 20)) == []

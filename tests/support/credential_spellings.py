@@ -35,6 +35,8 @@ MIXED = "q7W2e9R4t1Y8u3I6o5P0a2S7d4F9"
 
 for name in (
     *("pw", "mnemonic", "seed", "seed_phrase", "clave_api", "senha", "appKey", "Autorization"),
+    *("authn", "access", "ak", "sk", "vault", "pem", "license", "private", "conn_str", "cvv"),
+    *("verification_code", "activation_code", "authdata"),
     *("schl\u00fcssel", "contrase\u00f1a", "ha\u0142o".replace("ha", "has"), "L\u00f6senord"),
     *("\u043f\u0430\u0440\u043e\u043b\u044c", "\u5bc6\u7801", "\u30d1\u30b9\u30ef\u30fc\u30c9"),
     *("\ube44\ubc00\ubc88\ud638", "\uff41\uff50\uff49\uff3f\uff4b\uff45\uff59"),
@@ -65,6 +67,12 @@ for pattern in (
     'Config { api_key: Some(\\"{}\\") }',
     "curl -u me:{} https://x",
     "wscat -s token,{} -c wss://x",
+    "websocat --basic-auth me:{} wss://x",
+    "http -a me:{} https://x",
+    'os.environ[\\"OPENAI_API_KEY\\"] = \\"{}\\"',
+    "client.setApiKey('{}')",
+    "req.setHeader('x-api-key', '{}')",
+    "[(b'host', b'x'), (b'x-api-key', b'{}')]",
 ):
     place(f"error, {pattern[:24]}", message(f'{{"error":"{pattern}"}}'), MIXED)
 for pattern in (

@@ -32,7 +32,8 @@ _STRONG = re.compile(
     r"|^(id|user|temp|ws|xi|bot|app|service|secret|login|device|push)token"
     r"|credential|auth?ori[sz]ation|signature|jwt|cookie|gladiakey|^(x)?goog[a-z]*key|^pass$|^creds?$"
     r"|^(user|db|my)?pwd?$|appkey|mnemonic|(seed|recovery|backup|pass)phrase|apischlussel"
-    r"|sessid|sessionid$|connectsid|connectionstring|^dsn$|(access|auth|authorization|security|recovery)code$"
+    r"|sessid|sessionid$|connectsid|connectionstring|^dsn$|connstr|privkey"
+    r"|(access|auth|authorization|security|recovery|verification|activation|unlock|pairing)code$"
     r"|passwort|kennwort|motdepasse|contrasena|wachtwoord|losenord|adgangskode|salasana|palavrapasse"
     r"|^(senha|haslo|sifre|heslo|jelszo|lozinka|passord|matkhau|katasandi)$"
     r"|^(api)?clave(api|secreta|deapi|acceso|deacceso)?$"
@@ -41,7 +42,8 @@ _STRONG = re.compile(
 _WEAK = re.compile(
     r"key|keys|token|tokens|auth|authentication|authenticate|sig|session|pass|pwd|pin|sas|hmac|"
     r"ticket|bearer|otp|totp|mfa|nonce|sid|grant|assertion|psk|csrf|xsrf|salt|verifier|byok|seed|"
-    r"schlussel|schluessel|llave|chave"
+    r"schlussel|schluessel|llave|chave|authn|authz|authdata|access|ak|sk|licen[sc]e|vault|pem|cvv|"
+    r"private|tok|presigned"
 )
 _PHRASE = re.compile(r"pass|seed|recovery|backup|mnemonic")  # these may have spaces
 # With these, a UUID is a secret too; with the second ones, also a short number.

@@ -62,16 +62,17 @@ _KEY = re.compile(rf"(?<![A-Za-z0-9_+-])(?:{_ONE_WORD}|{_SEPARATED})[A-Za-z0-9_-
 _ANNOUNCED = re.compile(
     r"(?i:\b(?:bearer|token|basic|auth|secret|password|(?:api[-_ ]?)?key)"
     r"(?:[ \t]++(?:is|was|provided|given|value)\b){0,2}+)"
-    r"[ \t=:;,]{1,4}+[\"']?+(?=[^\d\s]{0,80}\d)"
+    r"(?:[ \t=:;]{1,4}+|,)[\"']?+(?=[^\d\s]{0,80}\d)"
     r"([A-Za-z0-9._~+/=-]{20,}+)"
 )
 _PASSWORD = re.compile(
     r"(?i:\b(?:password|passphrase|passcode|secret)[ \t]++(?:is|was|provided|given|value)\b)"
     r"[ \t=:;]{1,4}+[\"']?+(?=[^\d\s]{0,80}\d)([^\s\"'<>,;]{8,}+)"
 )
-# curl -u NAME:PASSWORD
+# curl -u NAME:PASSWORD, and the same options of other programs
 _USER_OPTION = re.compile(
-    r"(?<![^\s'\"])(?:-u|--(?:proxy-)?user)[ =]++[\"']?+[^\s:\"'\\]{0,64}+:([^\s\"'\\]{6,}+)"
+    r"(?<![^\s'\"])(?:-[ua]|--(?:proxy-)?user|--(?:basic-)?auth)[ =]++"
+    r"[\"']?+[^\s:\"'\\]{0,64}+:([^\s\"'\\]{6,}+)"
 )
 # URLs that are credentials themselves.
 _WEBHOOK = re.compile(
@@ -89,8 +90,9 @@ _MAX_PARTS = 5
 
 # Beginnings of these keys.
 _KEY_START = re.compile(
-    r"(?<![A-Za-z0-9_+-])(?:eyJ|AKIA|ASIA|AIza|ya29\.|(?:sk|ek|rk|whsec)[-_](?=[A-Za-z0-9]{4})"
-    r"|gh[pousr]_|xox[abeoprs]-|auth_tokens/|temp:)"
+    r"(?<![A-Za-z0-9_+-])(?:eyJ|AKIA|ASIA|AIza|ya29\.|ATATT3x|SG\.|gh[pousr]_|github_pat_"
+    r"|xox[abeoprs]-|auth_tokens/|temp:|do[op]_v1_|(?:[a-z]{2,12}[-_]){1,2}(?:api|pat|live)[-_](?=[A-Za-z]{0,8}\d)"
+    rf"|(?:{_ISSUERS}|(?:sk|ek|rk|whsec|gsk|hf|xai|pplx|nvapi|glpat|npm|r8)[-_])(?=[A-Za-z0-9]{{4}}))"
 )
 _LONGEST = len("auth_tokens/")
 _WORD = string.ascii_letters + string.digits + "._~+/=-"

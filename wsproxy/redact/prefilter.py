@@ -29,7 +29,17 @@ _ESCAPED = re.compile(rb"\\u00[2-7]|\\x|\\u\{|\\[01][0-7]|&(?:#|[A-Za-z]{2,8};)|
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
 # Words, besides names, before a key or at its beginning.
 _MARKER_WORDS = frozenset(
-    (b"temp", b"inline", b"basic", b"hidden", b"-----begin", b"-u", b"--user", b"--proxy-user")
+    (
+        b"temp",
+        b"inline",
+        b"basic",
+        b"hidden",
+        b"-----begin",
+        b"-u",
+        b"-a",
+        b"--user",
+        b"--proxy-user",
+    )
 )
 # Parts of words in sentences about authentication, and of URLs that are credentials.
 _MARKERS = (b"uthoriz", b"uthoris", b"uthentic", b"UTHORI", b"UTHENTIC", b"hooks.", b"webhook")

@@ -78,10 +78,6 @@ class SessionContent:
         elif isinstance(record, Bytes) and len(self.garbage) < _KEPT_GARBAGE:
             self.garbage.append(record)
 
-    def settle(self) -> None:
-        """Analyze what waits for more: the last messages, and the last samples of each track."""
-        self.timeline.settle()
-
     def diagnose(self) -> None:
         """Find out what is wrong, as far as the session was read."""
         self.findings = diagnose(self.session, self.catalog)
@@ -147,7 +143,7 @@ def read_content(
     step(f"explaining {path.name}")
     content.diagnose()
     add_evidence(content)
-    content.settle()
+    content.session.settle()
     return content
 
 
