@@ -41,8 +41,9 @@ causes that the session shows. It is:
 Each session has a near miss, which looks alike and has another cause or none. Its headline must not
 name that cause.
 
-The last 59 sessions were judged before anything was changed for them: 38 were right, 9 generic
-and 12 wrong. The headline of one of them, `oai-shared-pool`, is still wrong.
+Two groups of sessions were judged before anything was changed for them. Of 59, 38 were right, 9
+generic and 12 wrong. Of the last 61, 28 were right, 16 generic and 17 wrong. The headline of one of
+them, `inworld-headers`, is still wrong: its API documents the headers, so they are no fault.
 
 `python tools/wild.py` generates this page from the sessions in `tests/wild/`. A test compares both.
 """

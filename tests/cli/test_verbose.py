@@ -45,6 +45,19 @@ def test_verbose_shows_levels_and_names(
     assert [line for line in shown if "Token" not in line] == lines
 
 
+def test_verbose_bytes_in_messages_of_mitmproxy_are_not_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with logging_on_stderr(1):
+        log = logging.getLogger("mitmproxy.proxy.server")
+        log.info("Unexpected data from server: %r", b"X-Key: it's K7x9")
+        log.info("Unexpected data from server: %r, %s", b"X-Key:\n K7x9", "the end")
+    assert capsys.readouterr().err.splitlines() == [
+        "info mitmproxy.proxy.server: Unexpected data from server: b'...'",
+        "info mitmproxy.proxy.server: Unexpected data from server: b'...', the end",
+    ]
+
+
 def test_verbose_logging_is_restored_afterwards(capsys: pytest.CaptureFixture[str]) -> None:
     logger = logging.getLogger("wsproxy")
     before = (logger.level, list(logger.handlers))

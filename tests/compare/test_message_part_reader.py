@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from wsproxy.catalog import load
 from wsproxy.compare import messages
 from wsproxy.compare.messages import MessagePart, MessagePartReader
+from wsproxy.session import Session, frame_fold
 from wsproxy.trace import FrameRecord
 
 
@@ -14,14 +16,14 @@ def frame(payload: bytes, opcode: int = 1, *, fin: bool = True) -> FrameRecord:
 
 
 def read(*frames: FrameRecord) -> list[MessagePart]:
-    reader = MessagePartReader(None)
-    parts = (reader.take(number, each) for number, each in enumerate(frames, 1))
-    return [part for part in parts if part is not None]
+    reader = MessagePartReader(Session(), load())
+    return [part for frame in frames for part in reader.add(frame)]
 
 
 @pytest.fixture(autouse=True)
 def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "MAX_TEXT", 4)
+    monkeypatch.setattr(messages, "KEPT_MESSAGE", 4)
+    monkeypatch.setattr(frame_fold, "KEPT_MESSAGE", 4)
 
 
 def test_reader_long_message_has_the_digest_of_its_own_rest_only() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from refused_upgrades import HEX32, HEX40, REFUSED, refused, token
 from traces import RECORDS
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import TRAFFIC, load
 from wsproxy.diagnose import RULES, diagnose
 from wsproxy.diagnose.rules import credentials, messages, timing
 from wsproxy.diagnose.session_facts import SessionFacts
-from wsproxy.redact import HeadRedactor
 from wsproxy.session import Session
 from wsproxy.trace import Eof, FrameRecord, Request, Response, Start
 
@@ -39,6 +40,8 @@ STREAMING = Api("assemblyai", "streaming", "/v3/ws?sample_rate=16000")
 SPEECHMATICS = Api("speechmatics", "rt", "/v2/en")
 REVAI = Api("revai", "stream", "/speechtotext/v1/stream?content_type=audio/x-raw")
 OPENAI = Api("openai", "realtime", "/v1/realtime")
+GEMINI = Api("gemini", "live", "/ws/x")
+XAI = Api("xai", "realtime", "/v1/realtime")
 
 
 class Talk:
@@ -64,7 +67,9 @@ class Talk:
         self.session.add(FrameRecord(int(at * S), from_client, opcode, payload))
         return self
 
-    def audio(self, since: float, count: int, every: float = 0.1, chunk: bytes = CHUNK) -> Talk:
+    def audio(
+        self, since: float, count: int, every: float = 0.1, chunk: str | bytes = CHUNK
+    ) -> Talk:
         for number in range(count):
             self.app(since + number * every, chunk)
         return self
@@ -98,9 +103,17 @@ def results(behind: float) -> SessionFacts:
     return talk.app(20, END).close(20.2)
 
 
+def uses(model: str) -> str:
+    return say(type="session.update", session={"model": model})
+
+
+MANUAL = say(setup={"realtimeInputConfig": {"automaticActivityDetection": {"disabled": True}}})
+GEMINI_AUDIO = say(realtimeInput={"audio": {"data": b64encode(CHUNK).decode()}})
+
+
 # (rule, a session that breaks it, frames, value): and one near it that does not.
 Rule = Callable[[SessionFacts], object]
-BROKEN: list[tuple[Rule, SessionFacts, tuple[int, ...], float, SessionFacts]] = [
+BROKEN: list[tuple[Rule, SessionFacts, tuple[int, ...], float | None, SessionFacts]] = [
     (
         timing.first_audio_late,
         Talk().audio(11, 5).close(12),
@@ -235,6 +248,31 @@ BROKEN: list[tuple[Rule, SessionFacts, tuple[int, ...], float, SessionFacts]] = 
         2.0,
         Talk().app(1, b"a", 9).app(2, b"b", 9).server(2.1, b"b", 10).app(3, b"c", 9).close(5),
     ),
+    (
+        messages.audio_before_turn,
+        Talk(GEMINI).app(0, MANUAL).audio(0.1, 3, chunk=GEMINI_AUDIO).close(1),
+        (2,),
+        None,
+        Talk(GEMINI)
+        .app(0, MANUAL)
+        .app(0.1, say(realtimeInput={"activityStart": {}}))
+        .audio(0.2, 3, chunk=GEMINI_AUDIO)
+        .close(1),
+    ),
+    (
+        messages.other_model,
+        Talk(XAI).app(0, uses("grok-voice-think")).server(0.1, uses("grok-voice-fast")).close(1),
+        (1, 2),
+        None,
+        Talk(XAI).app(0, uses("grok-voice-latest")).server(0.1, uses("grok-voice-fast-1")).close(1),
+    ),
+    (
+        messages.empty_message,
+        Talk().audio(0, 5).app(0.5, b"").server(0.6, b"{}", 1).close(0.7),
+        (6,),
+        0.2,
+        Talk().audio(0, 5).app(0.41, b"").close(0.7),
+    ),
 ]  # fmt: skip
 
 
@@ -261,13 +299,28 @@ def test_rule_broken_is_found_and_near_miss_is_not(
     rule: Callable[[SessionFacts], list[object]],
     broken: SessionFacts,
     frames: tuple[int, ...],
-    value: float,
+    value: float | None,
     near: SessionFacts,
 ) -> None:
     [evidence] = RULES[rule.__name__](broken)
     assert tuple(evidence.frames) == frames
     assert evidence.value == pytest.approx(value, abs=0.02)
     assert rule(near) == []
+
+
+def held_to_talk(*between: str) -> SessionFacts:
+    """Speech while a key is held, three times; in each pause these messages."""
+    talk = Talk()
+    for number in range(3):
+        talk.audio(number * 8.0, 20)
+        for message in between:
+            talk.app(number * 8.0 + 5.0, message)
+    return talk.close(24)
+
+
+def test_audio_too_slow_pauses_with_keepalives_are_meant() -> None:
+    assert timing.audio_too_slow(held_to_talk(say(type="KeepAlive"))) == []
+    assert timing.audio_too_slow(held_to_talk())
 
 
 @pytest.mark.parametrize("by", ["eof", "reset"])
@@ -278,115 +331,6 @@ def test_no_graceful_end_without_close_frame_is_found(by: str) -> None:
 
 
 # -- refused upgrades
-
-
-def refused(
-    provider: str,
-    *,
-    status: int = 401,
-    path: str = "/v1/x",
-    body: bytes = b"{}",
-    headers: Sequence[tuple[str, str]] = (),
-    server: str = "",
-) -> SessionFacts:
-    """An upgrade that was refused; what it asked with is redacted as the recorder does it."""
-    redacted = HeadRedactor(CATALOG.credentials, b"key", CATALOG.key_shapes)(list(headers), path)
-    session = Session()
-    session.add(Start(0, 1, "0123456789abcdef", 0, provider=provider, api=None))
-    asked = [*redacted.headers, ["Upgrade", "websocket"], ["Connection", "Upgrade"]]
-    session.add(
-        Request(0, "GET", "wss", "h", 443, redacted.path, headers=asked, redacted=redacted.entries)
-    )
-    answered = [["Server", server]] if server else []
-    session.add(Response(S, status, headers=answered, body=body, body_length=len(body)))
-    return SessionFacts(session, CATALOG)
-
-
-HEX40, HEX32 = "0123456789" * 4, "abcdef01" * 4
-HTML = b"<html><body><center>nginx/1.25</center></body></html>"
-
-
-def token(value: str) -> list[tuple[str, str]]:
-    return [("Authorization", value)]
-
-
-REFUSED = [
-    (
-        credentials.empty_credential,
-        refused("deepgram", headers=token("Token ")),
-        0.0,
-        refused("deepgram", headers=token(f"Token {HEX40}")),
-    ),
-    (
-        credentials.empty_credential,
-        refused("deepgram", path="/v1/listen?token="),
-        0.0,
-        refused("deepgram", path="/v1/listen?token=x"),
-    ),
-    (
-        credentials.no_credential,
-        refused("deepgram"),
-        0.0,
-        refused("deepgram", path="/v1/listen?token=abc"),
-    ),
-    (credentials.no_credential, refused("openai"), 0.0, refused("openai", status=400)),
-    (
-        credentials.wrong_scheme,
-        refused("deepgram", headers=token("Basic abcdef")),
-        1.0,
-        refused("deepgram", headers=token("Token abcdef")),
-    ),
-    (
-        credentials.wrong_scheme,
-        refused("deepgram", headers=token(HEX40)),
-        1.0,
-        refused("assemblyai", headers=token(HEX32)),
-    ),
-    (
-        # An API key where a short-lived token has to be.
-        credentials.wrong_scheme,
-        refused("deepgram", headers=token(f"Bearer {HEX40}")),
-        1.0,
-        refused("deepgram", headers=token("Bearer eyJhbGciOi.x.y")),
-    ),
-    (
-        credentials.white_space_or_quotes,
-        refused("deepgram", headers=token(f'Token "{HEX40}"')),
-        42.0,
-        refused("deepgram", headers=token(f"Token {HEX40}")),
-    ),
-    (
-        credentials.white_space_or_quotes,
-        refused("deepgram", path=f"/v1/listen?token=%20{HEX40}%0A"),
-        42.0,
-        refused("deepgram", path=f"/v1/listen?token={HEX40}"),
-    ),
-    (
-        credentials.foreign_key_shape,
-        refused("deepgram", headers=token("Token sk-proj-abc")),
-        11.0,
-        refused("openai", headers=token("Bearer sk-proj-abc")),
-    ),
-    (
-        credentials.foreign_key_shape,
-        refused("assemblyai", headers=token("sk_" + HEX40)),
-        43.0,
-        # 40 hex digits are a key of Deepgram, and of others.
-        refused("assemblyai", headers=token(HEX40)),
-    ),
-    (
-        messages.gateway_between,
-        refused("deepgram", status=502, body=HTML, server="nginx"),
-        502.0,
-        refused("deepgram", status=502, body=b'{"err_code": "x"}', server="nginx"),
-    ),
-    (
-        messages.page_for_upgrade,
-        refused("deepgram", status=200, body=HTML, server="nginx"),
-        200.0,
-        refused("deepgram", status=502, body=HTML, server="nginx"),
-    ),
-]
 
 
 @pytest.mark.parametrize("rule, broken, value, near", REFUSED)

@@ -24,6 +24,7 @@ TWILIO = [
 BUFFERS = [json.dumps({"type": "Buffer", "data": list(chunk)}) for chunk in CHUNKS]
 APPENDS = [json.dumps({"type": "input_audio_buffer.append", "audio": text}) for text in BASE64]
 
+OTHER_FIELD = [json.dumps({"type": "audio", "data": text}) for text in BASE64]
 OBJECTS = ["[object Blob]"] * 10
 EMPTY = ["{}"] * 10
 FROM_TWILIO = "10 messages with Twilio's media messages"
@@ -37,6 +38,8 @@ SHOWN: list[tuple[Measure, Api, Sequence[SentMessage], str]] = [
     (carriers.base64_for_audio, LISTEN, BASE64, "10 messages with base64 as text"),
     (carriers.base64_for_audio, LISTEN, BASE64_JSON, "10 messages with base64 in JSON"),
     (carriers.binary_for_json, REALTIME, CHUNKS, "10 messages with bytes in place of the audio"),
+    (carriers.other_field, REALTIME, OTHER_FIELD, "10 messages with the audio in data; the API"),
+    (carriers.wrong_carrier, REALTIME, OTHER_FIELD, "10 messages with the audio in data; the API"),
     (carriers.texts_for_audio, LISTEN, EMPTY, WITHOUT_MEANING),
     (carriers.wrong_carrier, LISTEN, TWILIO, FROM_TWILIO),
     (carriers.wrong_carrier, LISTEN, EMPTY, WITHOUT_MEANING),

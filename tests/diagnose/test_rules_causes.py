@@ -12,10 +12,12 @@ from live_source import live
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
-from wsproxy.diagnose.rules import likely_causes
+from wsproxy.diagnose.rules import credentials, likely_causes
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.redact import HeadRedactor
 from wsproxy.session import Session
 from wsproxy.trace import Eof, FrameRecord, Request, Response, Start
+from wsproxy.wire import Frame, Opcode, RuleChecker
 
 CATALOG = load()
 LISTEN = ("deepgram", "listen", "/v1/listen?encoding=linear16&sample_rate=16000")
@@ -63,6 +65,50 @@ def cut(size: int = 3200, data: bytes = PCM) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
+def left_after(silence: float) -> SessionFacts:
+    """A message, then nothing for this time, then the app closes."""
+    facts = facts_of(LISTEN, [PCM], 10)
+    session = Session()
+    session.start, session.request, session.response = (
+        facts.session.start,
+        facts.session.request,
+        facts.session.response,
+    )
+    session.add(FrameRecord(100_000_000, True, 2, PCM))
+    session.add(FrameRecord(100_000_000 + int(silence * 1e9), True, 8, b"\x03\xe8"))
+    return SessionFacts(session, CATALOG)
+
+
+def compressing(*, deflate: bool) -> SessionFacts:
+    """The first message of the app is compressed; the server agreed to it, or did not."""
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=LISTEN[0], api=LISTEN[1]))
+    session.add(Request(0, "GET", "wss", "h", 443, LISTEN[2]))
+    session.add(Response(0, 101))
+    rule = RuleChecker(from_client=True, deflate=deflate).check(
+        Frame(Opcode.TEXT, b"x", rsv=4, mask=b"abcd", wire_length=7)
+    )
+    session.add(FrameRecord(100, True, 1, b"x", rsv=4, broken_rule=rule))
+    session.add(FrameRecord(200, False, 8, b"\x03\xea"))
+    return SessionFacts(session, CATALOG)
+
+
+def with_key(key: str) -> SessionFacts:
+    """A session of Gemini with this as the API key, redacted as the recorder does it."""
+    path = f"/ws/google.ai.x?key={key}"
+    redacted = HeadRedactor(CATALOG.credentials, b"key", CATALOG.key_shapes)([], path)
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider="gemini", api="live"))
+    session.add(
+        Request(0, "GET", "wss", "h", 443, redacted.path, headers=[], redacted=redacted.entries)
+    )
+    session.add(Response(0, 101))
+    session.add(FrameRecord(200, False, 8, b"\x03\xef"))
+    return SessionFacts(session, CATALOG)
+
+
+OGG = ("", "", "/v1/recognize")
+DECLARES_OGG = '{"action": "start", "content-type": "audio/ogg;codecs=opus"}'
 SHOWN = [
     (likely_causes.no_audio, facts_of(LISTEN, [], 10), (), 0.0),
     (likely_causes.only_keepalives, facts_of(LISTEN, [KEEPALIVE] * 3, 10), (1,), 3.0),
@@ -76,6 +122,10 @@ SHOWN = [
     (likely_causes.written_by_hand, facts_of(STREAMING, ["{'type': 'Terminate'}"], 1), (1,), 21.0),
     (likely_causes.idle_at_end, ended_after(60), (1,), 60.0),
     (likely_causes.arrives_at_lower_rate, live(8000, chunk=800), (1,), 8000.0),
+    (likely_causes.compressed_unasked, compressing(deflate=False), (1,), None),
+    (likely_causes.raw_for_container, facts_of(OGG, [DECLARES_OGG, *cut()], 1), (2,), 64000.0),
+    (likely_causes.left_soon, left_after(0.5), (1,), 0.5),
+    (credentials.unlike_own_keys, with_key("auth_tokens/0123456789"), (), 22.0),
 ]
 GOOD = [
     facts_of(LISTEN, [*cut(), KEEPALIVE], 0.2),
@@ -84,6 +134,9 @@ GOOD = [
     facts_of(("deepgram", "speak", "/v1/speak"), ['{"type": "Speak", "text": "Hello"}'], 1),
     ended_after(3),
     live(16_000),
+    facts_of(OGG, ['{"content-type": "audio/l16;rate=16000"}', *cut()], 0.2),
+    left_after(5.0),
+    with_key("AIza" + "0" * 35),
 ]
 
 
@@ -91,11 +144,15 @@ GOOD = [
     "rule, shown, frames, value", SHOWN, ids=[rule.__name__ for rule, *_ in SHOWN]
 )
 def test_cause_rule_is_found(
-    rule: Measure, shown: SessionFacts, frames: tuple[int, ...], value: float
+    rule: Measure, shown: SessionFacts, frames: tuple[int, ...], value: float | None
 ) -> None:
     [evidence] = rule(shown)
     assert tuple(evidence.frames) == frames
     assert evidence.value == pytest.approx(value)
+
+
+def test_compression_that_was_agreed_to_is_no_cause() -> None:
+    assert likely_causes.compressed_unasked(compressing(deflate=True)) == []
 
 
 @pytest.mark.parametrize("rule", likely_causes.RULES, ids=lambda rule: rule.__name__)

@@ -19,6 +19,7 @@ from wsproxy.diagnose.rules.audio import (
     wrong_endianness,
 )
 from wsproxy.diagnose.rules.likely_causes import arrives_at_lower_rate
+from wsproxy.diagnose.rules.repetition import repeated_audio
 from wsproxy.diagnose.rules.signal import (
     RULES,
     clipped_part,
@@ -158,3 +159,45 @@ def test_fault_of_all_of_the_audio_is_reported_once(
     facts = facts_of(LISTEN, cut(convert(base_speech(SECOND)[: 10 * SECOND])))
     assert rule(facts)
     assert [each.__name__ for each in RULES if each(facts)] == []
+
+
+POOL = 8192
+
+
+def pool_of_buffers(data: bytes, part: int = 1024) -> list[bytes]:
+    """The complete pool each time, of which one part is new."""
+    pool, out = bytearray(POOL), []
+    for number, chunk in enumerate(cut(data, part)):
+        at = number * part % POOL
+        pool[at : at + len(chunk)] = chunk
+        out.append(bytes(pool))
+    return out
+
+
+REPEATED = [
+    (pool_of_buffers(PCM), "each message repeats 7168 of the 8192 bytes before it, in place"),
+    (
+        [chunk for chunk in cut(PCM) for _ in range(2)],
+        "the same 3200 bytes of audio are sent twice",
+    ),
+    (
+        [PCM[at : at + 3200] for at in range(0, 32_000, 1600)],
+        "each message begins with the last 1600 of 3200 bytes before it",
+    ),
+]
+TONE = (b"\x00\x00\x10\x20\x20\x40\x10\x20\x00\x00\xf0\xe0\xe0\xc0\xf0\xe0" * 200) * 10
+
+
+@pytest.mark.parametrize(("messages", "says"), REPEATED)
+def test_repeated_audio_is_found_with_its_figures(messages: list[bytes], says: str) -> None:
+    [evidence] = repeated_audio(facts_of(LISTEN, messages))
+    assert evidence.text.startswith(says)
+
+
+@pytest.mark.parametrize("data", [PCM, bytes(64_000), b"\xff" * 64_000, TONE])
+def test_repeated_audio_speech_silence_and_tones_have_no_evidence(data: bytes) -> None:
+    assert repeated_audio(facts_of(LISTEN, cut(data))) == []
+
+
+def test_repeated_audio_source_of_one_message_has_no_evidence() -> None:
+    assert repeated_audio(facts_of(LISTEN, cut(PCM)[5:6] * 20)) == []

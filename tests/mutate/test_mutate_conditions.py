@@ -73,6 +73,7 @@ def good_session(condition: Known, folder: Path) -> Path:
 ASKED_FOR = {
     "aws_transcribe.upgrade.presigned-expiry",
     "azure_speech.upgrade.404-resource-host",
+    "gemini.live.token-of-another-method",
     "openai.realtime.transcription-model-in-url",
 }
 SIMULATED = [c for c in CATALOG.conditions if c.simulated and c.id not in ASKED_FOR]

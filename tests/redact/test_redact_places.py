@@ -16,7 +16,7 @@ import zstandard
 
 from commands import printed_by_readers
 from credential_places import Place
-from credential_unusual import PLACES
+from credential_spellings import PLACES
 from traces import SESSION, make_trace, pack_trace
 from wsproxy.catalog import load
 from wsproxy.redact import HeadRedactor, SessionRedactor
@@ -33,6 +33,14 @@ def cleaned(records: list[Record]) -> list[Record]:
     return [redactor(record) for record in records]
 
 
+def _unhex(digits: bytes) -> bytes:
+    return bytes.fromhex(digits.decode())
+
+
+def _unpacked(data: bytes) -> bytes:
+    return zlib.decompressobj(31).decompress(data) if data.startswith(b"\x1f\x8b\x08") else data
+
+
 def views(content: bytes) -> Iterator[bytes]:
     """The content, and its decoded views."""
     yield content
@@ -42,15 +50,24 @@ def views(content: bytes) -> Iterator[bytes]:
         text = re.sub(r"\\+u00([0-9a-fA-F]{2})", lambda m: chr(int(m[1], 16)), text)
         yield text.replace("\\", "").encode("latin-1", "replace")
     yield content.replace(b"\0", b"")
-    for word in re.findall(rb"[A-Za-z0-9+/_-]{16,}", content):
+    yield re.sub(
+        r"\\+([01][0-7]{2})", lambda m: chr(int(m[1], 8)), content.decode("latin-1")
+    ).encode()
+    yield re.sub(rb"\\+u\{(\w\w)\}", lambda m: bytes.fromhex(m[1].decode()), content)
+    yield bytes(int(number) for number in re.findall(rb"\b\d{2,3}\b", content) if int(number) < 256)
+    joined = re.sub(rb"(?:\\+n|%20|[\s:,'\"-])+", b"", content)
+    yield joined
+    yield from map(_unhex, re.findall(rb"(?:[0-9a-fA-F]{2}){8,}", joined))
+    for word in re.findall(rb"[A-Z2-7=]{24,}", content):
+        yield base64.b32decode(word[: len(word) // 8 * 8] if b"=" not in word else word)
+    for word in re.findall(rb"[A-Za-z0-9+/_-]{16,}", content + b" " + joined):
         for shift in range(4):
             part = word[shift:].translate(bytes.maketrans(b"-_", b"+/"))
             decoded = base64.b64decode(part[: len(part) // 4 * 4])
-            yield decoded
+            yield _unpacked(decoded)
             if re.fullmatch(rb"[A-Za-z0-9+/=\s]{16,}", decoded):
                 yield base64.b64decode(decoded[: len(decoded) // 4 * 4])
-    for word in re.findall(rb"(?:[0-9a-fA-F]{2}){8,}", content):
-        yield bytes.fromhex(word.decode())
+    yield from map(_unhex, re.findall(rb"(?:[0-9a-fA-F]{2}){8,}", content))
     for magic, bits in ((b"\x1f\x8b\x08", 31), (b"\x78\x9c", 15)):
         if (at := content.find(magic)) >= 0:
             yield zlib.decompressobj(bits).decompress(content[at:])

@@ -117,6 +117,24 @@ def test_frame_table_keeps_the_first_the_last_and_named_frames(
     assert [frame.number for frame in table] == [1, 2, 3, 9, 10, 17, 18, 19, 20]
 
 
+def test_frame_table_that_forgets_has_the_frames_after_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(frame_table, "KEPT_FIRST", 3)
+    table = FrameTable()
+    records = texts(20, 5)
+    for record in records[:9]:
+        table.add(record)  # type: ignore[arg-type]
+    table.forget()
+    assert list(table) == table.after(9) == []
+    for record in records[9:]:
+        table.add(record)  # type: ignore[arg-type]
+    assert [frame.number for frame in table] == list(range(10, 21))
+    assert [frame.number for frame in table.after(9)] == list(range(10, 21))
+    assert [frame.number for frame in table.after(14)] == list(range(15, 21))
+    assert [number for number in range(22) if table.keeps(number)] == list(range(10, 21))
+
+
 @pytest.mark.parametrize(
     ("sizes", "budget", "limit"),
     [

@@ -202,6 +202,40 @@ def test_track_short_last_chunk_in_json_counts() -> None:
     assert (track.messages, track.size) == (2, CHUNK + 4)
 
 
+DECLARED: dict[str, tuple[str, bytes]] = {
+    "at the path": ('{"type": "x", "event": {"audio": "AAEC"}}', b"\0\1\2"),
+    "beside a long text": (json.dumps({"a": "so " * 50, "event": {"audio": "AAEC"}}), b"\0\1\2"),
+    "at another path": ('{"type": "x", "audio": "AAEC"}', b""),
+    "of a kind with audio": ('{"type": "response.audio.delta", "delta": "AAEC"}', b"\0\1\2"),
+    "of a kind with text": ('{"type": "response.text.delta", "delta": "AAEC"}', b""),
+    "no base64": ('{"type": "x", "event": {"audio": "!?"}}', b""),
+    "no text": ('{"type": "x", "event": {"audio": null}}', b""),
+}
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_track_short_audio_counts_where_the_api_has_audio(name: str) -> None:
+    text, found = DECLARED[name]
+    session = Session()
+    session.audio.declare_fields(["event.audio", "delta"])
+    session.add(message(100, True, text))
+    assert sum(each.size for each in session.audio.tracks(from_client=True)) == len(found)
+    assert not fold([text]).audio.tracks(from_client=True)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_track_of_json_in_binary_messages_that_end_with_a_line(end: str) -> None:
+    text = json.dumps({"inlineData": {"mimeType": "audio/pcm", "data": b64(PCM)}}) + end
+    (track,) = fold([text.encode()]).audio.tracks(from_client=True)
+    assert (track.carrier, track.size) == ("base64-json", len(PCM))
+
+
+def test_track_of_base64_in_lines_has_no_escapes() -> None:
+    text = json.dumps({"audio": base64.encodebytes(PCM).decode()}).replace("/", "\\/")
+    (track,) = fold([text]).audio.tracks(from_client=True)
+    assert track.head == PCM[:KEPT_HEAD]
+
+
 def test_track_short_text_in_the_same_field_of_another_kind_does_not_count() -> None:
     transcript = json.dumps({"type": "response.output_audio_transcript.delta", "delta": "Good"})
     contents = [CARRIERS["openai server"][2](CHUNKS[3]), transcript]

@@ -15,6 +15,7 @@ from wsproxy.report.examination import ExaminedSession, examine
 from wsproxy.session import Session, frame_fold
 from wsproxy.session.audio_carrier import AudioCarrierReader
 from wsproxy.session.message import MAX_MESSAGE_VALUES, MessageReader
+from wsproxy.session.messages import CompleteMessage
 from wsproxy.trace import FrameRecord
 from wsproxy.trace.read_limits import Allowance
 from wsproxy.wire import Opcode
@@ -56,9 +57,7 @@ def test_message_reader_too_many_values_reads_no_json() -> None:
     def content(values: int) -> object:
         data = b'{"type":"x","a":[' + b"1," * values + b"1]}"
         reader = MessageReader(None)
-        return reader.read(
-            1, 0, from_client=False, data=data, is_text=True, length=len(data)
-        ).content
+        return reader.read(CompleteMessage(1, 0, False, True, data, len(data))).content
 
     assert content(MAX_MESSAGE_VALUES // 2) is not None
     assert content(MAX_MESSAGE_VALUES) is None
@@ -79,7 +78,7 @@ def test_fold_long_text_in_one_frame_is_read_up_to_the_limit(
     timeline, given = session.timeline, []
     assert timeline is not None
     monkeypatch.setattr(
-        timeline, "add_message", lambda *args: given.append((len(args[4]), args[5]))
+        timeline, "add_message", lambda each, _: given.append((len(each.data), each.length))
     )
     session.add(FrameRecord(0, False, Opcode.TEXT, b"x" * 300))
     session.add(FrameRecord(0, False, Opcode.TEXT, b"x" * 100))

@@ -100,6 +100,10 @@ ASKED = {
         "/stream-transcription-websocket?language-code=en-US&media-encoding=pcm"
         "&sample-rate=16000&X-Amz-Expires=900"
     ),
+    "gemini.live.token-of-another-method": (
+        "/ws/google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContent"
+        "?access_token=x"
+    ),
 }
 # Not at the provider's own host.
 ELSEWHERE = {

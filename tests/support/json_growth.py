@@ -12,6 +12,8 @@ def grown(value: Any, change: Growth) -> Any:
     if "set" in change:
         return change["set"]
     if "keep" in change:
+        start, count = change.get("cut", (0, 0))
+        value = value[:start] + value[start + count :]
         return value[: change["keep"]] + change["more"]
     for key, each in change["in"].items():
         if isinstance(value, list):

@@ -17,7 +17,12 @@ from wsproxy.wire import Opcode
 
 CHANCE = random.Random(7)
 WORDS = ["Zanzibar", "Quokkaberg", "Übermorgenmann", "пельменями", "ドラゴンフルーツ"]
-SENTENCE = f"please call {WORDS[0]} about the {WORDS[1]}, {WORDS[2]}! {WORDS[3]} {WORDS[4]} 4711"
+# Long enough that no synthetic id contains it by chance, as one of four digits does.
+SPOKEN_NUMBER = "4711081523"
+SENTENCE = (
+    f"please call {WORDS[0]} about the {WORDS[1]}, {WORDS[2]}! {WORDS[3]} {WORDS[4]} "
+    + SPOKEN_NUMBER
+)
 MAIL = "ada.lovelace@analytical-engines.example"
 PHONE = "+49 170 5551234"
 ACCOUNT = str(uuid.UUID(int=0x1234567890ABCDEF1234567890ABCDEF))
@@ -75,7 +80,7 @@ def session() -> list[Any]:
     return frames
 
 
-PLANTED = [*WORDS, MAIL, "lovelace", PHONE, "5551234", ACCOUNT, REQUEST_ID, CUSTOMER, "4711"]
+PLANTED = [*WORDS, MAIL, "lovelace", PHONE, "5551234", ACCOUNT, REQUEST_ID, CUSTOMER, SPOKEN_NUMBER]
 
 
 def unescaped(payload: bytes) -> bytes:

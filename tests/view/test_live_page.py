@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from browser import chromium, needs_browser, until
+from browser import needs_browser, until
 from html_page import MARKUP, RATE
 from sessions import APP, SERVER, Records, audio, closed, opened, result, text_message, write
 from speech_sessions import spoken
-from view_server import OpenSession, view_server
+from view_server import OpenSession
 from wsproxy.session import Session
 from wsproxy.trace import Eof
 
@@ -24,40 +23,6 @@ pytestmark = [needs_browser, pytest.mark.one_python, pytest.mark.xdist_group("br
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 STEP = RATE // 10 * 2  # bytes of 0.1 s
 SPEECH = spoken(20.0, RATE)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    place = tmp_path / "recordings"
-    place.mkdir()
-    return place
-
-
-@pytest.fixture
-def url(folder: Path) -> Iterator[str]:
-    with view_server(folder) as found:
-        yield found
-
-
-@pytest.fixture
-def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    context = browser.new_context(**getattr(request, "param", {}))
-    opened_page = context.new_page()
-    problems: list[str] = []
-    opened_page.on("pageerror", lambda error: problems.append(str(error)))
-    opened_page.on(
-        "console", lambda m: problems.append(m.text) if m.type in {"error", "warning"} else None
-    )
-    yield opened_page
-    context.close()
-    # Of the answer to a request that was refused.
-    assert [each for each in problems if "status of 4" not in each] == []
 
 
 def begun(folder: Path, name: str = "call") -> OpenSession:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,9 +23,12 @@ from websockets.typing import Origin
 import hostile_traces
 from sessions import APP, SERVER, Records, audio, closed, opened, write
 from view_server import OpenSession, view_server
+from wsproxy.audio.kept_samples import KeptSamples
 from wsproxy.catalog import load
+from wsproxy.trace import lock
 from wsproxy.view.folder import SessionFolder, session_id
 from wsproxy.view.live_content import LiveContent
+from wsproxy.view.recording import recorded_among
 
 MB = 1_000_000
 MAX_PAGE = 6 * MB  # of a session without audio, with the scripts
@@ -183,7 +189,7 @@ def test_view_trace_that_is_changed_while_it_is_shown_ends_nothing(
     root = tmp_path / "recordings"
     root.mkdir()
     session = OpenSession(root / "call.wstrace", *records())
-    live = LiveContent(session.path, load(), max_audio=0)
+    live = LiveContent(session.path, load())
     folder = SessionFolder(root, load())
     folder.poll()
     live.poll()
@@ -195,7 +201,7 @@ def test_view_trace_that_is_changed_while_it_is_shown_ends_nothing(
             folder._list_at = 0.0
             folder.poll()
             live.poll()
-        assert len(live.after(0) or []) >= 1
+        assert live.version >= 1
         status, body = get(url, f"session/{name}")
         assert status in (200, 404, 422)
         assert status == 200 or body.count(b"\n") == 1
@@ -219,6 +225,38 @@ def test_view_folder_that_is_removed_and_made_again_is_shown(tmp_path: Path) -> 
     folder._list_at = 0.0
     folder.poll()
     assert [path for _, path in folder.ids()] == [trace]
+
+
+def test_view_folder_of_many_sessions_is_listed_a_few_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = write(tmp_path / "0.wstrace", records(1)).read_bytes()
+    for number in range(1, 60):
+        (tmp_path / f"{number}.wstrace").write_bytes(content)
+    listings: list[object] = []
+    scandir = os.scandir
+
+    def counted(path: Any) -> Any:
+        listings.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    folder = SessionFolder(tmp_path, load())
+    folder.poll()
+    assert len(folder.ids()) == 60
+    assert len(listings) < 6
+
+
+@pytest.mark.skipif(os.name == "nt", reason="traces are locked with flock")
+def test_view_trace_of_which_a_later_part_is_written_is_being_recorded(tmp_path: Path) -> None:
+    done = write(tmp_path / "call.wstrace", records(1))
+    other = write(tmp_path / "other.wstrace", records(1))
+    assert recorded_among([done, other]) == set()
+    with (tmp_path / "call.part2.wstrace").open("wb") as part:
+        part.write(b"x")
+        part.flush()
+        lock.hold(part.fileno())
+        assert recorded_among([done, other]) == {done}
 
 
 @pytest.mark.soak
@@ -258,6 +296,22 @@ def test_view_page_that_is_closed_and_opened_again_has_everything(tmp_path: Path
                 session.grow(*(audio(500 + count + n, APP, b"12") for n in range(10)))
                 assert '"version":' in str(page.recv(30))
             assert f'"count":{count}'.encode() in get(url, place)[1]
+
+
+def test_view_page_that_was_sent_leaves_no_audio_in_memory(tmp_path: Path) -> None:
+    head = opened("/v1/listen?encoding=linear16&sample_rate=16000")
+    pieces = [audio(100 + 100 * n, APP, bytes(range(200)) * 16) for n in range(100)]
+    session = OpenSession(tmp_path / "call.wstrace", *head, *pieces)
+    with view_server(tmp_path) as url:
+        with updates(url) as answer:
+            answer()
+        body = get(url, f"session/{session_id(tmp_path, session.path)}")[1]
+        assert b'id="audio-0"' in body
+        end = time.monotonic() + 30
+        while kept := [each for each in gc.get_objects() if type(each) is KeptSamples]:
+            assert time.monotonic() < end, kept
+            time.sleep(0.05)
+            del kept
 
 
 def test_view_two_servers_of_one_folder_show_the_same(tmp_path: Path) -> None:

@@ -226,8 +226,6 @@ REPORTS = [
         "a short answer",
         ("incomplete", "token"),
     ),
-]
-UNSOLVED = [
     Report(
         "oai-shared-pool",
         "carrier",

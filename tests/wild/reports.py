@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import audio_form_reports
 import deepgram_reports
 import elevenlabs_reports
+import ending_reports
 import gemini_reports
+import key_place_reports
 import openai_reports
+import order_reports
 import provider_reports
+import refusal_reports
 import reported_access
 import reported_audio
 import reported_networks
 import reported_sessions
 import reported_settings
 import server_reports
+import timeout_reports
 
 REPORTS = [
     *reported_access.REPORTS,
@@ -26,6 +32,12 @@ REPORTS = [
     *elevenlabs_reports.REPORTS,
     *provider_reports.REPORTS,
     *server_reports.REPORTS,
+    *order_reports.REPORTS,
+    *ending_reports.REPORTS,
+    *refusal_reports.REPORTS,
+    *timeout_reports.REPORTS,
+    *key_place_reports.REPORTS,
+    *audio_form_reports.REPORTS,
 ]
-UNSOLVED = openai_reports.UNSOLVED
+UNSOLVED = audio_form_reports.UNSOLVED
 """Reports whose cause no rule finds yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,14 @@ class WireSession:
             self._send(False, *_payload(message), after)
         return self
 
+    def app_deflates(self, message: Message, *, after: float = _LATENCY) -> WireSession:
+        """The app sends a message compressed (RFC 7692)."""
+        opcode, payload = _payload(message)
+        deflate = zlib.compressobj(wbits=-15)
+        data = deflate.compress(payload) + deflate.flush(zlib.Z_SYNC_FLUSH)
+        self._send(True, opcode, data.removesuffix(b"\0\0\xff\xff"), after, rsv=4)
+        return self
+
     def stream(
         self,
         chunks: Iterable[bytes],
@@ -143,6 +152,11 @@ class WireSession:
     ) -> WireSession:
         """The app closes; the server answers the Close."""
         return self._closing(True, code, reason, after)
+
+    def app_goes(self, code: int, reason: str, *, after: float = _LATENCY) -> WireSession:
+        """The app closes, and is gone before the server answers."""
+        self._send(True, Opcode.CLOSE, Close(code, reason).serialize(), after)
+        return self.drop(by_client=True, after=10.0)
 
     def drop(self, *, by_client: bool, how: str = "eof", after: float = _LATENCY) -> WireSession:
         """A peer's connection ends without a Close."""
@@ -196,8 +210,10 @@ class WireSession:
 
         return self._step(step, after)
 
-    def _send(self, from_client: bool, opcode: Opcode, payload: bytes, after: float) -> None:
-        frame = Frame(opcode, payload, mask=_MASK if from_client else None).serialize()
+    def _send(
+        self, from_client: bool, opcode: Opcode, payload: bytes, after: float, *, rsv: int = 0
+    ) -> None:
+        frame = Frame(opcode, payload, rsv=rsv, mask=_MASK if from_client else None).serialize()
         self._step(lambda trace, t_ns: trace.data(t_ns, from_client, frame), after)
 
     def _closing(

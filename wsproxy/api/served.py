@@ -188,12 +188,7 @@ class ServedRecording(Served):
         return self._thread.settle(timeout)
 
     def _open_proxy(self) -> Proxy:
-        server = self._thread.server
-
-        def find_server(host: str, target: str) -> tuple[str, int] | None:
-            return server.address if server.library.answers_for(host, target) else None
-
-        return self._start_proxy(find_server)
+        return self._start_proxy(self._thread.server.address_for)
 
 
 class ServedPlan(Served):

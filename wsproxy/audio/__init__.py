@@ -14,6 +14,7 @@ analyzer            a stream of audio, analyzed while it is read
 synthetic_speech    synthetic audio that resembles speech
 chunk               the audio of one message, and its position
 arrival             the sample rate that the arrival of audio implies
+rows                sums over the rows of arrays
 regions             stretches of a stream for which something holds
 stream_analysis     the analysis of a stream in large blocks, with numpy
 signal_meter        levels over a complete stream: silence, clipping, offset, speech

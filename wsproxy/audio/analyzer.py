@@ -63,9 +63,10 @@ class AudioAnalyzer:
 
     def add_all(self, data: Sequence[bytes], frames: Sequence[int], times: Sequence[int]) -> None:
         """Add the next chunks, short and not empty, as `add` does each."""
-        self._size += sum(map(len, data))
-        self._chunks += len(data)
+        size = self._waiting.size
         self._waiting.extend(data, frames, times)
+        self._size += self._waiting.size - size
+        self._chunks += len(data)
         self._analyze_full()
 
     def _analyze_full(self) -> None:
@@ -96,10 +97,15 @@ class AudioAnalyzer:
                 format=self._declared,
                 size=self._size,
                 chunks=self._chunks,
-                duration_s=self._duration_s,
+                duration_s=self.duration_s,
                 unmeasured=unmeasured,
             )
         return self._analysis.report(self._declared, self._size, self._chunks)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of audio in the analyzed chunks, as decoded."""
+        return self._duration_s if self._analysis is None else self._analysis.position_s
 
     def settle(self) -> None:
         """Analyze all chunks so far."""

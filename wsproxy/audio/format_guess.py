@@ -120,7 +120,7 @@ class FormatGuess:
 
     def feed(
         self,
-        raw: bytes,
+        raw: bytes | memoryview,
         samples: Windows,
         count: int,
         start_s: float,
@@ -198,11 +198,11 @@ class FormatGuess:
         if self._other_law:
             _, other_errors = _try(all_rows[examined], self._other_law[1])
             _label_law(errors, other_errors, self._other_law[0], found)
-        stereo = _is_stereo(prediction)
+        stereo = _is_stereo(prediction) if self._channels == 1 else np.zeros(len(numbers), np.bool_)
         for at, number in enumerate(numbers):
             if found[at]:
                 labels[number] = found[at]
-            elif labels[number] == "" and self._channels == 1 and stereo[at]:
+            elif labels[number] == "" and stereo[at]:
                 labels[number] = STEREO_AS_MONO
             elif labels[number] == "" and errors[at] < _PREDICTABLE:
                 labels[number] = "ok"
@@ -351,21 +351,17 @@ class _Episode:
 
 def _is_stereo(prediction: Prediction) -> NDArray[np.bool_]:
     """Whether two channels alternate in each window."""
-    error = prediction.second_error
-    alike = (
-        (error < _STEREO_ERROR)
-        & (prediction.lag_1 > _TONE)
-        & (prediction.error > _STEREO_GAIN * error)
-        & (prediction.lag_2 - prediction.lag_1 > _STEREO_LAGS)
-    )
-    # The other channel says nothing about this one.
-    apart = (
-        (error < _APART_ERROR)
-        & (prediction.lag_2 > _STEREO_LAGS)  # that of the hiss of a telephone line is negative
-        & (prediction.error > _APART_GAIN * error)
-        & (np.abs(prediction.lag_1) < _APART_LAG)
-    )
+    lag_1, lag_2 = prediction.lags[:, 1], prediction.lags[:, 2]
+    alike = (lag_1 > _TONE) & (lag_2 - lag_1 > _STEREO_LAGS)
+    # The other channel says nothing about this one. `lag_2` of the hiss of a telephone line is
+    # negative.
+    apart = (np.abs(lag_1) < _APART_LAG) & (lag_2 > _STEREO_LAGS)
     out: NDArray[np.bool_] = alike | apart
+    numbers = np.flatnonzero(out)
+    if len(numbers):
+        second, error = prediction.second_error(numbers), prediction.error[numbers]
+        out[numbers] = alike[numbers] & (second < _STEREO_ERROR) & (error > _STEREO_GAIN * second)
+        out[numbers] |= apart[numbers] & (second < _APART_ERROR) & (error > _APART_GAIN * second)
     return out
 
 

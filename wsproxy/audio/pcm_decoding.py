@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LIMIT = 4.0 * FULL_SCALE  # floats beyond are no audio; they are limited to it
 
 
-def decode_pcm(data: bytes, encoding: Encoding) -> Samples:
+def decode_pcm(data: bytes | memoryview, encoding: Encoding) -> Samples:
     """Decode raw samples.
 
     Args:
@@ -53,7 +53,7 @@ def _floats(values: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.clip(scaled, -_LIMIT, _LIMIT, out=scaled)
 
 
-def _three_bytes(data: bytes, order: str) -> NDArray[np.float32]:
+def _three_bytes(data: bytes | memoryview, order: str) -> NDArray[np.float32]:
     parts = np.frombuffer(data, np.uint8).reshape(-1, 3)
     low, middle, high = (0, 1, 2) if order == "<" else (2, 1, 0)
     top = parts[:, high].astype(np.int8).astype(np.float32)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .rows import row_means, row_products
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -30,15 +32,9 @@ def level_and_smoothness(
     """
     size = windows.shape[1]
     power = energy / size - mean**2
-    product = np.einsum("ij,ij->i", windows[:, :-lag], windows[:, lag:]).astype(np.float64)
+    product = row_products(windows[:, :-lag], windows[:, lag:]).astype(np.float64)
     smooth = (product / (size - lag) - mean**2) / np.maximum(power, _TINY)
     return np.sqrt(np.maximum(power, 0.0)), smooth
-
-
-def _means(windows: Windows) -> Windows:
-    """The mean of each window: as a product of matrices, which is faster."""
-    size = windows.shape[1]
-    return windows @ np.full(size, 1 / size, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +44,30 @@ class Prediction:
     Attributes:
         rms: without the mean.
         error: the share of the power that a prediction from the last 6 samples leaves.
-        second_error: the same for a prediction from every second of them.
-        lag_1, lag_2: correlation with the last sample and with the last but one.
+        lags: correlation with the last samples, by their distance from 0 on.
     """
 
     rms: Figures
     error: Figures
-    second_error: Figures
-    lag_1: Figures
-    lag_2: Figures
+    lags: Figures
+
+    def second_error(self, numbers: NDArray[np.intp]) -> Figures:
+        """The same error of some windows for a prediction from every second of those samples."""
+        return _residue(self.lags[numbers, ::2])
 
 
 def predict(windows: Windows) -> Prediction:
     """Predict each sample of each window from those before it."""
-    centered = windows - _means(windows)[:, None]
+    centered = windows - row_means(windows)[:, None]
     size = windows.shape[1]
     lags = np.stack(
-        [
-            np.einsum("ij,ij->i", centered[:, : size - lag], centered[:, lag:])
-            for lag in range(_ORDER + 1)
-        ],
+        [row_products(centered[:, : size - lag], centered[:, lag:]) for lag in range(_ORDER + 1)],
         axis=1,
     ).astype(np.float64)
     shares = lags / np.maximum(lags[:, 0], _TINY)[:, None]
     shares[:, 0] = 1.0 + 1e-6
     rms = np.sqrt(lags[:, 0] / size)
-    return Prediction(rms, _residue(shares), _residue(shares[:, ::2]), shares[:, 1], shares[:, 2])
+    return Prediction(rms, _residue(shares), shares)
 
 
 def _residue(lags: Figures) -> Figures:
@@ -101,11 +95,14 @@ def alternates(windows: Windows) -> NDArray[np.bool_]:
     steps = np.abs(np.diff(windows[:, : windows.shape[1] // 2 * 2 - 1], axis=1))
     even, odd = steps[:, 0::2], steps[:, 1::2]
     out = np.zeros(len(windows), np.bool_)
+    even_square, odd_square = row_products(even, even), row_products(odd, odd)
     # A pair may begin at any sample.
-    for within, between in ((even, odd), (odd, even)):
-        nearer = (within < between).mean(axis=1) > _MIN_NEARER
-        square = np.einsum("ij,ij->i", within, within), np.einsum("ij,ij->i", between, between)
-        out |= nearer & (square[0] < _MAX_WITHIN * square[1])
+    for within, between, alike in (
+        (even, odd, even_square < _MAX_WITHIN * odd_square),
+        (odd, even, odd_square < _MAX_WITHIN * even_square),
+    ):
+        rows = np.flatnonzero(alike)  # nearly always none
+        out[rows] |= (within[rows] < between[rows]).mean(axis=1) > _MIN_NEARER
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
@@ -18,35 +19,47 @@ if TYPE_CHECKING:
 
 _KEPT = 500  # regions at each end of a stream
 _MAX_MARKS = 20_000  # chunks whose place is known, the latest ones
+_MAX_SURPLUS = 10_000  # others that are still in memory
+_ROUNDING_S = 1e-6
+
+
+def stretches_of(holds: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where the stretches begin in which something holds, and where each of them ends."""
+    padded = np.zeros(len(holds) + 2, np.bool_)
+    padded[1:-1] = holds
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    return edges[::2], edges[1::2]
 
 
 class Locator:
     """Which frame a position is in; known for the latest chunks only."""
 
     def __init__(self) -> None:
-        self._starts: list[float] = []
-        self._frames: list[int] = []
-        self._times: list[int] = []
+        self._starts = array("d")
+        self._frames = array("q")
+        self._times = array("q")
+        self._first = 0  # index of the first that counts: not each `extend` moves the others
 
     def extend(self, starts: list[float], frames: list[int], times: list[int]) -> None:
         """Add chunks: the position in seconds, the frame number and the time of each."""
-        self._starts += starts
-        self._frames += frames
-        self._times += times
-        surplus = len(self._starts) - _MAX_MARKS
-        if surplus > 0:
+        self._starts.extend(starts)
+        self._frames.extend(frames)
+        self._times.extend(times)
+        surplus = self._first = max(0, len(self._starts) - _MAX_MARKS)
+        if surplus > _MAX_SURPLUS:
             del self._starts[:surplus], self._frames[:surplus], self._times[:surplus]
+            self._first = 0
 
     def frame_at(self, seconds: float) -> tuple[int, int]:
         """Number and time of the frame with the audio at this position."""
         if not self._starts:
             return 0, 0
-        at = max(0, bisect_right(self._starts, seconds + 1e-6) - 1)
+        at = max(self._first, bisect_right(self._starts, seconds + 1e-6, self._first) - 1)
         return self._frames[at], self._times[at]
 
     def start_of(self, frame: int) -> float | None:
         """The position of the first chunk from a frame on; None if none of them is known."""
-        at = bisect_left(self._frames, frame)
+        at = bisect_left(self._frames, frame, self._first)
         return self._starts[at] if at < len(self._starts) else None
 
     def region(self, start_s: float, end_s: float) -> Region:
@@ -106,38 +119,56 @@ class RegionCollector:
             locator: finds their frames.
             weights: a number for each step.
         """
-        if not holds.any():
+        begins, ends = stretches_of(holds)
+        if len(begins) and not self._bridge_s:
+            may_count = self._may_count(begins, ends, len(holds), step_s)
+            begins, ends = begins[may_count], ends[may_count]
+        if not len(begins):
             return
-        edges = np.flatnonzero(np.diff(holds, prepend=False, append=False)).reshape(-1, 2)
-        if not self._bridge_s:
-            edges = edges[self._may_count(edges, len(holds), step_s)]
-        sums = None if weights is None else np.concatenate(([0.0], np.cumsum(weights)))
-        for begin, end in edges.tolist():
-            weight = 0.0 if sums is None else float(sums[end] - sums[begin])
-            first, last = start_s + begin * step_s, start_s + end * step_s
-            self.add(locator.region(first, last), weight)
+        # Of stretches that are one region, only the bounds of that are located.
+        firsts = np.flatnonzero((begins[1:] - ends[:-1]) * step_s > self._bridge_s + _ROUNDING_S)
+        firsts = np.concatenate(([0], firsts + 1))
+        lasts = np.append(firsts[1:], len(begins)) - 1
+        held = np.add.reduceat(ends - begins, firsts) * step_s
+        weight = np.zeros(len(firsts))
+        if weights is not None:
+            sums = np.concatenate(([0.0], np.cumsum(weights)))
+            weight = np.add.reduceat(sums[ends] - sums[begins], firsts)
+        for begin, end, seconds, weighed in zip(
+            begins[firsts].tolist(),
+            ends[lasts].tolist(),
+            held.tolist(),
+            weight.tolist(),
+            strict=True,
+        ):
+            where = locator.region(start_s + begin * step_s, start_s + end * step_s)
+            self._add(Stretch(where, seconds, weighed))
 
-    def _may_count(self, edges: NDArray[np.intp], steps: int, step_s: float) -> NDArray[np.bool_]:
+    def _may_count(
+        self, begins: NDArray[np.intp], ends: NDArray[np.intp], steps: int, step_s: float
+    ) -> NDArray[np.bool_]:
         """Which stretches of a block are long enough, or may go on in another block."""
-        begins, ends = edges[:, 0], edges[:, 1]
-        out: NDArray[np.bool_] = (ends - begins) * step_s >= self._min_s - 1e-6
+        out: NDArray[np.bool_] = (ends - begins) * step_s >= self._min_s - _ROUNDING_S
         out |= (begins == 0) | (ends == steps)
         return out
 
-    def add(self, where: Region, weight: float = 0.0) -> None:
-        """Add a region that begins after the previous ones."""
+    def _add(self, new: Stretch) -> None:
+        """Add a stretch that begins after the previous ones."""
         grown = self._open
-        if grown is not None and where.start_s - grown.where.end_s <= self._bridge_s + 1e-6:
-            grown.where = grown.where.until(where)
-            grown.held += where.seconds
-            grown.weight += weight
+        if (
+            grown is not None
+            and new.where.start_s - grown.where.end_s <= self._bridge_s + _ROUNDING_S
+        ):
+            grown.where = grown.where.until(new.where)
+            grown.held += new.held
+            grown.weight += new.weight
             return
         self._close()
-        self._open = Stretch(where, where.seconds, weight)
+        self._open = new
 
     def _counts(self, stretch: Stretch) -> bool:
         seconds = stretch.where.seconds
-        return seconds >= self._min_s - 1e-6 and stretch.weight >= self._min_weight * seconds
+        return seconds >= self._min_s - _ROUNDING_S and stretch.weight >= self._min_weight * seconds
 
     def _close(self) -> None:
         stretch, self._open = self._open, None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .regions import Locator, RegionCollector
+from .regions import Locator, RegionCollector, stretches_of
 from .report import (
     CLIPPING,
     DC_OFFSET,
@@ -22,6 +22,7 @@ from .report import (
     Regions,
     SpeechSoFar,
 )
+from .rows import row_means, row_products
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -168,8 +169,8 @@ class SignalMeter:
             return None
         block = samples[: count * step].reshape(count, step)
         floats = floats[: count * step].reshape(count, step)
-        energy = np.einsum("ij,ij->i", floats, floats).astype(np.float64)
-        means = floats @ np.full(step, 1 / step, np.float32)
+        energy = row_products(floats, floats).astype(np.float64)
+        means = row_means(floats)
         high, low = block.max(axis=1), block.min(axis=1)
         step_s = step_samples(rate) / rate
         self._total(energy, means, high, low, step)
@@ -393,8 +394,7 @@ def _flat_runs(
         levels: samples as shares of full scale, with the sign of these runs.
         longest: samples of the longest run that a voice can have unclipped.
     """
-    edges = np.flatnonzero(np.diff(marks, prepend=False, append=False))
-    begins, ends = edges[::2], edges[1::2]
+    begins, ends = stretches_of(marks)
     beside = np.minimum(
         levels[np.maximum(begins - 1, 0)], levels[np.minimum(ends, len(levels) - 1)]
     )

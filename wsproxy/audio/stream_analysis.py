@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -55,7 +56,6 @@ _MAX_ODD = 200
 np.empty(4 << 20, np.uint8)
 _RI, _IF = (int.from_bytes(pair, "little") for pair in (b"RI", b"IF"))
 _MAGIC_STARTS = (b"\x1aE\xdf\xa3", b"OggS\0\x02", b"fLaC", b"#!AMR")
-_FIRST_FOUR = frozenset(magic[:4] for magic in _MAGIC_STARTS)
 
 
 @dataclass(slots=True)
@@ -169,9 +169,8 @@ class StreamAnalysis:
                 return UnknownSegment("", at)
         rate = declared.rate if declared else 0
         if not rate:
-            tools.notes.unmeasured[f"No sample rate is declared; {_ASSUMED_RATE} Hz is assumed"] = (
-                None
-            )
+            assumed = f"No sample rate is declared; {_ASSUMED_RATE} Hz is assumed"
+            tools.notes.unmeasured[assumed] = None
         channels = declared.channels if declared else 1
         name = declared.encoding if declared and declared.samples else samples.kind
         return RawSegment(tools, samples, name, rate or _ASSUMED_RATE, channels, at)
@@ -196,6 +195,11 @@ class StreamAnalysis:
             skipped=skipped,
         )
 
+    @property
+    def position_s(self) -> float:
+        """The position of the end of the stream."""
+        return self._segment.position_s if self._segment is not None else self._position_s
+
     def report(self, declared: AudioFormat | None, size: int, chunks: int) -> AudioReport:
         """The result so far."""
         segment, tools = self._segment, self._tools
@@ -210,7 +214,7 @@ class StreamAnalysis:
             channels=segment.channels if segment else 0,
             size=size,
             chunks=chunks,
-            duration_s=segment.position_s if segment else self._position_s,
+            duration_s=self.position_s,
             rms_dbfs=levels.rms_dbfs,
             peak_dbfs=levels.peak_dbfs,
             speech_dbfs=levels.speech_dbfs,
@@ -325,11 +329,11 @@ class RawSegment:
 
     def feed(self, chunks: ChunkBlock) -> None:
         """Analyze chunks."""
-        joined = b"".join(chunks.data)
-        if self._skip or _may_have_header(joined, chunks.data):
+        data = b"".join((self._held, *chunks.data))
+        if self._skip or _may_have_header(data, chunks.data):
             chunks = self._without_headers(chunks)
-            joined = b"".join(chunks.data)
-        sizes = np.array(list(map(len, chunks.data)), np.int64)
+            data = b"".join((self._held, *chunks.data))
+        sizes = np.fromiter(map(len, chunks.data), np.int64, len(chunks))
         seconds = sizes / (self._frame_bytes * self.rate)
         ends = self._position(self._arrived) + np.cumsum(seconds)
         starts = ends - seconds
@@ -337,11 +341,10 @@ class RawSegment:
         self._tools.arrival.feed(np.array(chunks.times, np.int64), starts, seconds, self.rate)
         self._note_odd(sizes, ends)
         self._arrived += int(sizes.sum())
-        data = self._held + joined
         whole = len(data) // self._window_bytes
         self._held = data[whole * self._window_bytes :]
         if whole:
-            self._measure(data[: whole * self._window_bytes], whole)
+            self._measure(memoryview(data)[: whole * self._window_bytes], whole)
 
     def flush(self) -> None:
         """Analyze what is held back until more arrives."""
@@ -350,7 +353,7 @@ class RawSegment:
         if data:
             self._measure(data, 0)
 
-    def _measure(self, data: bytes, windows: int) -> None:
+    def _measure(self, data: bytes | memoryview, windows: int) -> None:
         start_s = self._position(self._measured)
         self._measured += len(data)
         samples = decode_pcm(data, self._encoding)
@@ -469,8 +472,8 @@ class ContainerSegment:
 
 
 def _may_have_header(joined: bytes, chunks: Sequence[bytes]) -> bool:
-    """Whether a header of a container may be in joined chunks."""
-    if not _FIRST_FOUR.isdisjoint(data[:4] for data in chunks):
+    """Whether a header of a container may be in chunks, which are joined behind earlier bytes."""
+    if any(map(bytes.startswith, chunks, repeat(_MAGIC_STARTS))):
         return True
     # Pairs of bytes, the first or the second of which is one of "RIFF": six times as fast as
     # looking for all four.

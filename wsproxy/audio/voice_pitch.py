@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .rows import row_products
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -46,7 +48,7 @@ class VoicePitch:
         if count == 0 or len(self._pitches) >= _MAX_PITCHES:
             return
         pieces = samples[: count * size].reshape(count, size)
-        power = np.einsum("ij,ij->i", pieces, pieces) / size
+        power = row_products(pieces, pieces) / size
         wanted = _SPECTRUM_PIECES
         if with_pitch:
             wanted = _PIECES if start_s < _DETAILED_S else _FEWER_PIECES
@@ -61,7 +63,8 @@ class VoicePitch:
         chosen = chosen - chosen.mean(axis=1, keepdims=True)
         # As long as no lag that is examined wraps around.
         length = max(2 * _BANDS, 1 << (size + _longest_lag(size, rate) - 1).bit_length())
-        spectra = np.abs(np.fft.rfft(chosen, length, axis=1)) ** 2
+        transformed = np.fft.rfft(chosen, length, axis=1)
+        spectra = transformed.real**2 + transformed.imag**2
         self._add_spectrum(spectra.sum(axis=0))
         if not with_pitch:
             return

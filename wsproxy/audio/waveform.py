@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,8 +27,7 @@ class Waveform:
     def __init__(self) -> None:
         self.per_second = PER_SECOND
         self._seconds = 0.0
-        self._low: list[int] = []
-        self._high: list[int] = []
+        self._low, self._high = array("b"), array("b")
 
     def add(self, samples: Samples, channels: int, rate: int) -> None:
         """Add samples; arguments as for `SampleListener.add_samples`."""
@@ -51,21 +51,21 @@ class Waveform:
         if first < len(self._low):
             self._low[-1] = min(self._low[-1], lows.pop(0))
             self._high[-1] = max(self._high[-1], highs.pop(0))
-        self._low += lows
-        self._high += highs
+        self._low.extend(lows)
+        self._high.extend(highs)
 
     def _halve(self) -> None:
         self.per_second /= 2
         for peaks, pick in ((self._low, min), (self._high, max)):
-            peaks[:] = [pick(peaks[at : at + 2]) for at in range(0, len(peaks), 2)]
+            peaks[:] = array("b", [pick(peaks[at : at + 2]) for at in range(0, len(peaks), 2)])
 
     @property
-    def low(self) -> list[int]:
+    def low(self) -> array[int]:
         """The lowest sample of each interval, -127 to 127 at full scale."""
         return self._low
 
     @property
-    def high(self) -> list[int]:
+    def high(self) -> array[int]:
         """The highest sample of each interval, likewise."""
         return self._high
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .dialogue import Dialogue
-from .success import NO_RESULT_PATHS, NO_SUCCESS, ResultPaths, Success
+from .success import NO_RESULT_PATHS, NO_SUCCESS, MessagePattern, ResultPaths, Success
 
 SEVERITIES = ("error", "warning", "info")
 RETRIES = ("yes", "wait", "fix-first", "maybe", "no-error")
@@ -130,6 +130,8 @@ class Vocabulary:
         results: types of the server with a transcript or a report about audio.
         summary: types of the server that repeat the transcript of the whole session.
         text: dotted path of the text to synthesize in a client's message.
+        manual_turns: pattern of the client's message after which it marks its turns itself.
+        turn_start: dotted path of the field in a client's message that begins such a turn.
     """
 
     kind: str = "type"
@@ -141,6 +143,8 @@ class Vocabulary:
     results: tuple[str, ...] = ()
     summary: tuple[str, ...] = ()
     text: str = ""
+    manual_turns: MessagePattern | None = None
+    turn_start: str = ""
 
 
 @dataclass(frozen=True, slots=True)

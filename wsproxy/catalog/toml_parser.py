@@ -170,6 +170,7 @@ def _limits(table: Table) -> ApiLimits:
 
 
 def _vocabulary(table: Table) -> Vocabulary:
+    manual = table.take("manual_turns", str, "")
     return Vocabulary(
         kind=table.take("kind", str, "type"),
         client=table.strings("client"),
@@ -180,6 +181,8 @@ def _vocabulary(table: Table) -> Vocabulary:
         results=table.strings("results"),
         summary=table.strings("summary"),
         text=table.take("text", str, ""),
+        manual_turns=MessagePattern.parse(manual) if manual else None,
+        turn_start=table.take("turn_start", str, ""),
     )
 
 

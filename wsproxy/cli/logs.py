@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterator
 
 import click
@@ -15,6 +16,8 @@ from .hints import with_hints
 # Log messages of other libraries are not shown: some of them contain headers and payloads.
 _WITHOUT_VERBOSE = ("wsproxy",)
 _WITH_VERBOSE = ("wsproxy", "mitmproxy")
+# Bytes of a connection, in Python's notation, in mitmproxy's messages.
+_BYTES = re.compile(r"\bb(?:'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\")", re.DOTALL)
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 
@@ -64,8 +67,13 @@ class _OnStderr(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         where = f"{record.levelname.lower()} {record.name}: " if self._named else ""
         try:
-            text = with_hints(self.format(record), getattr(record, "settings", ()))
+            text = with_hints(self._text(record), getattr(record, "settings", ()))
             for line in text.splitlines():
                 click.echo(where + safe(line), err=True)
         except OSError:  # a log on the disk that is full, or a terminal that has gone
             self.handleError(record)
+
+    def _text(self, record: logging.LogRecord) -> str:
+        """The message; of another library's, without bytes, which may hold a credential."""
+        text = self.format(record)
+        return text if record.name.startswith("wsproxy") else _BYTES.sub("b'...'", text)

@@ -238,15 +238,12 @@ class _Run:
 
     @staticmethod
     def _redirecting_proxy(server: ReplayServer, where: _Proxy) -> AbstractContextManager[Proxy]:
-        def answer(host: str, target: str) -> tuple[str, int] | None:
-            return server.address if server.library.answers_for(host, target) else None
-
         def refused(host: str) -> None:
             """The app gets a 502, which may be intended: --others refuse."""
 
         listen = (where.host, where.port)
         return redirecting_proxy(
-            answer, refused, where.confdir, listen=listen, unmatched=where.others
+            server.address_for, refused, where.confdir, listen=listen, unmatched=where.others
         )
 
     def _serving(self, trace: Path) -> None:

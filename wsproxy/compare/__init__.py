@@ -3,8 +3,7 @@
 comparison          what is compared, and the verdict
 session_pair        the two sessions of a comparison
 session_digest      a trace read once: messages, audio sizes and hashes, transcript
-messages            messages read from frames
-base64_audio        audio in JSON fields of messages
+messages            messages, as the fold of a session completes them
 message_kinds       whether messages of a kind are counted
 sequence            the messages of one direction in order
 transcript          final results as words, and word errors

@@ -10,9 +10,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wsproxy.catalog import Api
+from wsproxy.catalog import Catalog
+from wsproxy.session import Session
 
-from .messages import read_messages
+from .messages import MessagePartReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,7 @@ class AudioComparison:
 def compare_audio(
     recorded: str | os.PathLike[str],
     replayed: str | os.PathLike[str],
-    recorded_api: Api | None,
-    replayed_api: Api | None,
+    catalog: Catalog,
     *,
     from_client: bool,
 ) -> AudioComparison:
@@ -55,8 +55,7 @@ def compare_audio(
     Raises:
         TraceError: one of the traces cannot be read.
     """
-    left = _audio(recorded, recorded_api, from_client=from_client)
-    right = _audio(replayed, replayed_api, from_client=from_client)
+    left, right = (_audio(path, catalog, from_client=from_client) for path in (recorded, replayed))
     a, b = next(left, None), next(right, None)
     offset = 0
     same_chunking = True
@@ -85,10 +84,11 @@ def _first_mismatch(a: memoryview, b: memoryview) -> int:
 
 
 def _audio(
-    path: str | os.PathLike[str], api: Api | None, *, from_client: bool
+    path: str | os.PathLike[str], catalog: Catalog, *, from_client: bool
 ) -> Iterator[tuple[int, memoryview]]:
     """(frame number, bytes) of one side's messages with audio, without empty ones."""
-    for number, part in read_messages(path, api, from_client=from_client):
-        if part.audio:
-            # A fragment has its own number, a message that of its first frame.
-            yield number if part.kind == "binary" else part.frame, memoryview(part.audio)
+    for part in MessagePartReader(Session(), catalog).read(path):
+        if part.from_client is from_client:
+            for chunk in part.audio:
+                if chunk.data:
+                    yield chunk.frame, memoryview(chunk.data)

@@ -6,9 +6,13 @@ import json
 import os
 from typing import Any
 
-from .difference import Difference
+from wsproxy.catalog import Catalog
+from wsproxy.session import Session
+
+from .difference import Difference, sequence_difference
 from .excerpt import around_difference
-from .messages import read_messages
+from .messages import MessagePartReader
+from .sequence import MessageSequence, Position
 from .session_digest import SessionDigest
 from .session_pair import SessionPair
 from .volatile_values import ABSENT, first_difference
@@ -16,9 +20,26 @@ from .volatile_values import ABSENT, first_difference
 _MAX_PATH_LENGTH = 200  # characters of a path that are shown
 
 
-def content_difference(
-    pair: SessionPair, left: int, right: int, name: str, *, from_client: bool
-) -> Difference:
+def message_differences(
+    pair: SessionPair, a: MessageSequence, b: MessageSequence, position: Position | None, name: str
+) -> list[Difference]:
+    """The difference between two sequences of messages at a position; none if there is none.
+
+    Args:
+        name: the compared field.
+
+    Raises:
+        TraceError: a trace cannot be read again.
+    """
+    if position is None:
+        return []
+    x, y = a.item_at(position[0]), b.item_at(position[1])
+    if x is None or y is None or x.kind != y.kind:
+        return [sequence_difference(name, a, b, position)]
+    return [content_difference(pair, x.frame, y.frame, name)]
+
+
+def content_difference(pair: SessionPair, left: int, right: int, name: str) -> Difference:
     """The difference between two messages of one kind.
 
     Args:
@@ -29,7 +50,7 @@ def content_difference(
         TraceError: a trace cannot be read again.
     """
     a, b = (
-        _content(path, frame, digest, from_client=from_client)
+        _content(path, frame, digest, pair.catalog)
         for path, frame, digest in zip(pair.paths, (left, right), pair.digests, strict=True)
     )
     found = first_difference(a, b) if not isinstance(a, str) or not isinstance(b, str) else None
@@ -67,12 +88,9 @@ def _shorten(path: str) -> str:
 
 
 def _content(
-    path: str | os.PathLike[str], first_frame: int, digest: SessionDigest, *, from_client: bool
+    path: str | os.PathLike[str], first_frame: int, digest: SessionDigest, catalog: Catalog
 ) -> Any:
     """The content of the message that begins with a frame."""
-    for _, part in read_messages(
-        path, digest.api, from_client=from_client, first_frame=first_frame
-    ):
-        if part.frame == first_frame and part.done:
-            return digest.content(part, from_client=from_client)
-    return ""
+    parts = MessagePartReader(Session(), catalog).read(path)
+    found = next((part for part in parts if part.frame == first_frame), None)
+    return digest.content(found) if found is not None else ""

@@ -46,7 +46,7 @@ def _durations_ns(digest: SessionDigest) -> dict[str, int]:
             times.transcript,
         ),
         "final_transcript": (audio.last_ns, times.final),
-        "close": (times.before_close, times.close),
+        "close": (times.before_close, session.close.t_ns if session.close else None),
     }
     return {
         name: end - begin

@@ -10,13 +10,11 @@ from typing import Any
 
 from wsproxy.catalog import Catalog, load
 from wsproxy.errors import UsageError
-from wsproxy.trace import FrameRecord, TraceReader
-from wsproxy.wire import Opcode
+from wsproxy.session.audio_carrier import BINARY
 
 from .comparison import compare
 from .difference import Tolerances
 from .learned_variation import NO_VARIATION, LearnedVariation
-from .messages import MessagePartReader, check_values
 from .sequence import MessageSequence, first_difference
 from .session_digest import SessionDigest
 from .volatile_values import child_path
@@ -93,25 +91,9 @@ def _varying_paths(recorded: Path, other: Path, catalog: Catalog) -> set[tuple[b
 def _compared_messages(path: Path, catalog: Catalog) -> Iterator[_ComparedMessage]:
     """The messages of both sides without plain audio, normalized for comparison."""
     digest = SessionDigest(catalog)
-    messages: dict[bool, MessagePartReader] = {}
-    with TraceReader(path) as reader:
-        number = values = 0
-        for record in reader:
-            if not isinstance(record, FrameRecord):
-                digest.session.add(record)
-                start = digest.session.start
-                if not messages and start is not None:
-                    digest.api = catalog.api(start.provider, start.api)
-                    messages = {side: MessagePartReader(digest.api) for side in (True, False)}
-                continue
-            number += 1
-            side = record.from_client
-            if record.opcode <= Opcode.BINARY and messages:
-                part = messages[side].take(number, record)
-                values += part.values if part is not None else 0
-                check_values(reader, values)
-                if part is not None and not (part.kind == "binary" and not part.text):
-                    yield side, part.kind, digest.content(part, from_client=side)
+    for part in digest.messages.read(path):
+        if part.kind != BINARY or part.text:
+            yield part.from_client, part.kind, digest.content(part)
 
 
 def differing_paths(a: Any, b: Any, path: str = "") -> Iterator[str]:

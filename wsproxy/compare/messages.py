@@ -1,6 +1,6 @@
-"""Read the messages of one direction: kind, JSON, audio.
+"""The messages of a session for a comparison, as the fold of the session completes them.
 
-Holds one text message, at most MAX_TEXT bytes of it, and nothing of plain binary messages.
+Holds nothing of plain binary messages: they are audio, whose fragments are parts of their own.
 """
 
 from __future__ import annotations
@@ -8,159 +8,226 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+import sys
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
-from wsproxy.catalog import Api
-from wsproxy.catalog.envelope import Json, read
-from wsproxy.session.message_kinds import MAX_TEXT, kind_of_json
-from wsproxy.trace import FrameRecord, TraceReader
-from wsproxy.wire import AssembledMessage, MessageAssembler, Opcode
+from wsproxy.catalog import Api, Catalog
+from wsproxy.catalog.envelope import Json, holders
+from wsproxy.session import Session
+from wsproxy.session.audio_carrier import BINARY, FRAMED, CarriedAudio
+from wsproxy.session.binary_block import BinaryBlock
+from wsproxy.session.frame_fold import KEPT_MESSAGE
+from wsproxy.session.message import MessageReader
+from wsproxy.session.message_kinds import kind_of_json
+from wsproxy.session.messages import CompleteMessage
+from wsproxy.trace import FrameRecord, FrameRun, Record, Start, TraceReader, bounded_runs
+from wsproxy.wire import AssembledMessage, Opcode
 
-from .base64_audio import separate_audio
-
-_BEFORE_VALUE = (b",", b"[", b"{")  # one of them stands before each value of JSON
-_BYTES_A_VALUE = 32  # of text, which cost as much
+_BYTES_A_VALUE = 32  # of text, which cost as much as a value of JSON
 
 
-@dataclass(frozen=True, slots=True)
-class MessagePart:
-    """A message, or one frame of a plain binary message.
+class AudioChunk(NamedTuple):
+    """The audio of a message, or of one frame of a plain binary message.
 
     Attributes:
-        frame, t_ns: number of its first frame, and time of its last byte.
+        frame: number of the frame; of a message that is not plain audio, of its first one.
+        t_ns: time of its last byte.
+        data: as much as was recorded.
+        length: bytes of all of it.
+        done: whether the message is complete.
+    """
+
+    frame: int
+    t_ns: int
+    data: bytes
+    length: int
+    done: bool = True
+
+
+class MessagePart(NamedTuple):
+    """A message, a frame of a plain binary message, or several plain binary messages.
+
+    Attributes:
+        frame, t_ns: number of its first frame, and time of its last byte; of several messages
+            those of the first.
         kind: see `kind_of`; "binary" for plain audio, "text" for text that is not a JSON object.
         content: the JSON object without its audio, None without one.
         text: of a message that is not a JSON object.
-        audio: the audio in it.
-        cut: bytes of audio at its end that were not recorded.
-        done: whether the message is complete.
-        values: how many JSON values had to be read for it, at most.
+        audio: the audio in it; nothing in a message without any.
     """
 
+    from_client: bool
     frame: int
     t_ns: int
     kind: str
     content: Json | None = None
     text: str = ""
-    audio: bytes = b""
-    cut: int = 0
-    done: bool = True
-    values: int = 0
-
-    @property
-    def has_audio(self) -> bool:
-        return bool(self.audio or self.cut or self.kind == "binary")
+    audio: Sequence[AudioChunk] = ()
 
 
 class MessagePartReader:
-    """Reads one direction's data frames.
+    """Reads the messages of a session: listens to its fold.
 
     Args:
-        api: the API whose messages these are, None if unknown.
+        session: to which the records are added.
+        catalog: describes the messages of the known APIs.
+
+    Attributes:
+        api: the API whose messages these are; None if unknown.
     """
 
-    def __init__(self, api: Api | None) -> None:
-        self._api = api
-        self._envelope = api.envelope if api else ""
-        self._assembler = MessageAssembler(
-            keep_text=MAX_TEXT, keep_binary=MAX_TEXT if self._envelope else 0
-        )
-        self._over_sum = _digest()  # of bytes beyond what is kept
-        self._is_over = False  # whether it has any
+    def __init__(self, session: Session, catalog: Catalog) -> None:
+        self.api: Api | None = None
+        self._text_size = 0  # bytes that were read
+        self._session = session
+        self._catalog = catalog
+        self._record: Record | FrameRun | None = None  # that is being added
+        self._parts: list[MessagePart] = []
+        self._rest = [_digest(), _digest()]  # of bytes beyond what the fold keeps of a message
+        self._envelope = ""
+        self._reader = MessageReader(None)
+        session.listen(weakref.proxy(self))  # no reference cycle
 
-    def take(self, number: int, frame: FrameRecord) -> MessagePart | None:
-        """Take the next data frame of the direction.
-
-        Args:
-            number: of the frame, from 1.
+    def add(self, record: Record | FrameRun) -> list[MessagePart]:
+        """Add the next record to the session.
 
         Returns:
-            The message that it completes; None if the message continues.
+            What it completes. Plain audio waits until the end of the session at most, see `end`.
         """
-        message = self._assembler.add(frame, number)
-        if message is None:
-            return None
+        self._record = record
+        if isinstance(record, FrameRun):
+            self._session.add_run(record)
+        else:
+            self._session.add(record)
+            if isinstance(record, Start):
+                self._begin(self._catalog.api(record.provider, record.api))
+            elif not isinstance(record, FrameRecord) or record.opcode == Opcode.CLOSE:
+                self._session.tell_listener()
+        return self._completed()
+
+    def end(self) -> list[MessagePart]:
+        """What waited when the last record was added."""
+        self._session.tell_listener()
+        return self._completed()
+
+    def read(self, path: str | os.PathLike[str]) -> Iterator[MessagePart]:
+        """The messages of both sides of a trace.
+
+        Raises:
+            TraceError: the trace cannot be read.
+            LimitExceeded: it holds more than may be read, or than may be compared.
+        """
+        with TraceReader(path) as reader:
+            for record in bounded_runs(reader):
+                yield from self.add(record)
+                self.check_values(reader)
+        yield from self.end()
+
+    def check_values(self, reader: TraceReader) -> None:
+        """Read no more of a trace that costs more to compare than a recording of its size.
+
+        Raises:
+            LimitExceeded: it has more JSON values than the reader's allowance.
+        """
+        values = self._reader.values + self._text_size // _BYTES_A_VALUE
+        if values > reader.allowance.values:
+            reader.stop(f"it has over {reader.allowance.values:,} JSON values to compare")
+
+    def _begin(self, api: Api | None) -> None:
+        self.api = api
+        self._envelope = api.envelope if api else ""
+        self._reader = MessageReader(api, sys.maxsize)
+        self._session.audio.declare_fields(api.audio.fields if api else ())
+
+    def _completed(self) -> list[MessagePart]:
+        parts, self._parts = self._parts, []
+        return parts
+
+    # -- as a listener of the session's fold
+
+    def add_audio(self, block: BinaryBlock, start: int) -> None:
+        """Add binary messages in one frame each."""
+        columns = (block.numbers, block.times, block.payloads, block.lengths)
+        chunks = [*map(AudioChunk, *(column[start:] for column in columns))]
+        if not self._envelope:
+            self._add_audio(block.from_client, chunks)
+            return
+        for frame, t_ns, data, length, _ in chunks:
+            complete = CompleteMessage(frame, t_ns, block.from_client, False, data, length)
+            self.add_message(complete, CarriedAudio(BINARY, "", length, partial(bytes, data)))
+
+    def add_fragment(self, message: AssembledMessage, frame: FrameRecord) -> None:
+        """Add a frame of a message in several frames."""
+        number, payload, side = self._session.frame_count, frame.payload, frame.from_client
         if not message.is_text and not self._envelope:
-            return MessagePart(
-                message.number,
-                frame.t_ns,
-                "binary",
-                audio=frame.payload,
-                cut=frame.cut,
-                done=frame.fin,
-            )
-        if message.frames == 1 and self._is_over:
-            self._over_sum, self._is_over = _digest(), False
-        if message.kept_of_last < len(frame.payload):
-            self._over_sum.update(frame.payload[message.kept_of_last :])
-            self._is_over = True
-        return self._open(message, frame.t_ns) if message.finished else None
+            length = len(payload) + frame.cut
+            chunk = AudioChunk(number, frame.t_ns, payload, length, frame.fin)
+            self._add_audio(side, [chunk], message.number)
+            return
+        if message.frames == 1:
+            self._rest[side] = _digest()
+        self._rest[side].update(payload[message.kept_of_last :])
 
-    def _open(self, message: AssembledMessage, t_ns: int) -> MessagePart:
-        number, data = message.number, message.content
-        over = message.length - len(data)
-        values = sum(map(data.count, _BEFORE_VALUE)) + len(data) // _BYTES_A_VALUE
-        if over:
+    def add_message(self, complete: CompleteMessage, carried: CarriedAudio | None) -> None:
+        """Add a complete message."""
+        frame, t_ns, from_client, is_text, data, length, fragmented = complete
+        record, payload = self._record, data
+        if type(record) is FrameRecord and (fragmented or is_text):
+            t_ns, payload = record.t_ns, record.payload  # of its last frame
+        if not is_text and not self._envelope:
+            if not fragmented:
+                self._add_audio(from_client, [AudioChunk(frame, t_ns, data, length)])
+            return
+        kept = data[:KEPT_MESSAGE]
+        self._text_size += len(kept)
+        kind, content, text, audio = "text" if is_text else BINARY, None, "", b""
+        if len(kept) < length:
             # Too long to be parsed as JSON, but its content is compared.
-            text = data.decode("utf-8", "replace") if message.is_text else data.hex()
-            text += f"{over} more bytes: {self._over_sum.hexdigest()}"
-            kind = "text" if message.is_text else "binary"
-            return MessagePart(number, t_ns, kind, text=text, values=values)
-        raw: str | bytes = data.decode("utf-8", "replace") if message.is_text else data
-        try:
-            content, audio = read(self._envelope, raw)
-        except (ValueError, RecursionError, IndexError):
-            content, audio = None, b""
-        if content is None:
-            if isinstance(raw, bytes):
-                return MessagePart(number, t_ns, "binary", audio=raw, values=values)
-            return MessagePart(number, t_ns, "text", text=raw, values=values)
-        kind = kind_of_json(content, self._api.vocabulary.kind if self._api else "")
-        if self._api is not None and not audio:
-            content, audio = separate_audio(content, self._api.audio.fields, kind)
-        return MessagePart(number, t_ns, kind, content, audio=audio, values=values)
+            rest = self._rest[from_client] if fragmented else _digest(payload[KEPT_MESSAGE:])
+            text = kept.decode("utf-8", "replace") if is_text else kept.hex()
+            text += f"{length - len(kept)} more bytes: {rest.hexdigest()}"
+        elif (content := self._reader.read(complete).content) is not None:
+            kind = kind_of_json(content, self.api.vocabulary.kind if self.api else "")
+            audio = self._audio_in(content, carried)
+        elif is_text:
+            text = data.decode("utf-8", "replace")
+        else:
+            audio = data
+        chunks = [AudioChunk(frame, t_ns, audio, len(audio))] if audio or kind == BINARY else ()
+        self._parts.append(MessagePart(from_client, frame, t_ns, kind, content, text, chunks))
+
+    def _audio_in(self, content: Json, carried: CarriedAudio | None) -> bytes:
+        """The audio of a message; "<audio>" replaces it in the content.
+
+        Nothing unless it stands where the API has audio: other content is compared as it is.
+        """
+        if self.api is None or carried is None or not (audio := carried.data()):
+            return b""
+        if carried.carrier in (BINARY, FRAMED):
+            return audio if self._envelope != "json" else b""
+        found = False
+        for path in self.api.audio.fields:
+            for holder, name in holders(content, path):
+                value = holder[name]
+                if isinstance(value, str) and value.encode("utf-8", "replace") in carried.encoded:
+                    holder[name] = "<audio>"
+                    found = True
+        return audio if found else b""
+
+    def _add_audio(
+        self, from_client: bool, chunks: Sequence[AudioChunk], frame: int | None = None
+    ) -> None:
+        first = chunks[0]
+        self._parts.append(
+            MessagePart(from_client, frame or first.frame, first.t_ns, BINARY, audio=chunks)
+        )
 
 
-def check_values(reader: TraceReader, values: int) -> None:
-    """Read no more of a trace that costs more to compare than a recording of its size.
-
-    Args:
-        values: sum of the `MessagePart.values` so far.
-
-    Raises:
-        LimitExceeded: they are more than the reader's allowance has.
-    """
-    if values > reader.allowance.values:
-        reader.stop(f"it has over {reader.allowance.values:,} JSON values to compare")
-
-
-def _digest() -> hashlib.blake2b:
-    return hashlib.blake2b(digest_size=16)
-
-
-def read_messages(
-    path: str | os.PathLike[str], api: Api | None, *, from_client: bool, first_frame: int = 1
-) -> Iterator[tuple[int, MessagePart]]:
-    """The messages of one side of a trace, each with the number of its last frame.
-
-    Args:
-        first_frame: number of the frame to start at; the frames before it are skipped.
-
-    Raises:
-        TraceError: the trace cannot be read.
-    """
-    messages = MessagePartReader(api)
-    with TraceReader(path) as reader:
-        frames = (record for record in reader if isinstance(record, FrameRecord))
-        for number, frame in enumerate(frames, 1):
-            if number < first_frame:
-                continue
-            if frame.from_client is from_client and frame.opcode <= Opcode.BINARY:
-                part = messages.take(number, frame)
-                if part is not None:
-                    yield number, part
+def _digest(data: bytes = b"") -> hashlib.blake2b:
+    return hashlib.blake2b(data, digest_size=16)
 
 
 def canonical(content: Mapping[str, Any] | list[Any] | str) -> str:

@@ -8,8 +8,8 @@ from wsproxy.session.declared_audio import declared_format
 
 from . import sequence
 from .audio import AudioDifference, compare_audio
-from .content_difference import content_difference
-from .difference import Difference, count_difference, format_size, sequence_difference
+from .content_difference import content_difference, message_differences
+from .difference import Difference, count_difference, format_size
 from .sequence import MIN_OCCURRENCES, SequenceItem
 from .session_digest import IN_FLIGHT_NS, DirectionDigest, SessionDigest
 from .session_pair import SessionPair
@@ -41,12 +41,7 @@ def _messages(pair: SessionPair) -> list[Difference]:
     left, right = pair.digests
     a, b = left.received.sequence, right.received.sequence
     position = sequence.first_difference(a, b, _required_items(left), _required_items(right))
-    if position is None:
-        return []
-    x, y = a.item_at(position[0]), b.item_at(position[1])
-    if x is None or y is None or x.kind != y.kind:
-        return [sequence_difference("messages", a, b, position)]
-    return [content_difference(pair, x.frame, y.frame, "messages", from_client=False)]
+    return message_differences(pair, a, b, position, "messages")
 
 
 def _required_items(digest: SessionDigest) -> Callable[[SequenceItem], bool]:
@@ -81,7 +76,7 @@ def _errors(pair: SessionPair) -> list[Difference]:
     left, right = pair.digests
     for a, b in zip(left.errors, right.errors, strict=False):
         if a[1] != b[1]:
-            return [content_difference(pair, a[0], b[0], "error", from_client=False)]
+            return [content_difference(pair, a[0], b[0], "error")]
     return []
 
 
@@ -106,7 +101,7 @@ def _results(pair: SessionPair, distance: TranscriptDistance | None) -> list[Dif
         return []
     for a, b in zip(left.results, right.results, strict=False):
         if a.content_digest != b.content_digest:
-            return [content_difference(pair, a.frame, b.frame, "results", from_client=False)]
+            return [content_difference(pair, a.frame, b.frame, "results")]
     return []
 
 
@@ -134,7 +129,7 @@ def _audio(pair: SessionPair) -> list[Difference]:
         return [Difference("audio_received", format_size(x), format_size(y))]
     if a.size == b.size and a.content_digest == b.content_digest:
         return []
-    found = compare_audio(*pair.paths, left.api, right.api, from_client=False)
+    found = compare_audio(*pair.paths, pair.catalog, from_client=False)
     if found.first is not None:
         return [audio_difference("audio_received", pair, found.first, from_client=False)]
     if (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 MAX_ITEMS = 20_000  # held one by one; the rest is only hashed
 MAX_NONDETERMINISTIC = 1000  # kinds
@@ -13,8 +14,7 @@ MAX_NONDETERMINISTIC = 1000  # kinds
 MIN_OCCURRENCES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceItem:
+class SequenceItem(NamedTuple):
     """A message, or a run of messages.
 
     Attributes:

@@ -9,20 +9,21 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from wsproxy.catalog import Api, Catalog
 from wsproxy.session import Session
+from wsproxy.session.audio_carrier import BINARY
 from wsproxy.session.message_kinds import is_error, is_ping
 from wsproxy.session.transcript_result import TranscriptResult, is_agent_message, transcript_result
-from wsproxy.trace import Bytes, Eof, FrameRecord, Record, Start, TraceReader, bounded
+from wsproxy.trace import Bytes, Eof, FrameRecord, FrameRun, Record, TraceReader, bounded_runs
 from wsproxy.wire import Opcode
 
 from .learned_variation import NO_VARIATION, LearnedVariation
 from .message_kinds import Role, has_countable_messages, is_keepalive, role_of
-from .messages import MessagePart, MessagePartReader, canonical, check_values
+from .messages import AudioChunk, MessagePart, MessagePartReader, canonical
 from .sequence import MAX_ITEMS, MessageSequence, SequenceItem
 from .transcript import Transcript
 from .volatile_values import MAX_NOT_COMPARED, Normalizer, mask_volatile
@@ -32,7 +33,6 @@ MAX_CHUNK_INTERVAL_NS = 1_000_000_000  # between two audio chunks of a stream
 _MAX_ERRORS = 64
 _MAX_ERROR_LENGTH = 4000  # characters; the rest of a longer error is hashed
 _MAX_RULES = 64
-_BINARY = "binary"
 
 
 def _blake2b(data: bytes = b"") -> hashlib.blake2b:
@@ -46,13 +46,13 @@ class AudioStats:
     Attributes:
         size: bytes.
         chunks: number of messages with audio.
-        required_size: bytes received before the peer ended the session.
+        size_at_end: bytes until the peer ended the session; None if it did not.
         first_ns, last_ns: time of the first and of the last chunk.
     """
 
     size: int = 0
     chunks: int = 0
-    required_size: int = 0
+    size_at_end: int | None = None
     first_ns: int | None = None
     last_ns: int | None = None
     _content: hashlib.blake2b = field(default_factory=_blake2b)
@@ -60,19 +60,25 @@ class AudioStats:
     _recent_sizes: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=4096))
     _chunk_size: int = 0
 
-    def add(self, part: MessagePart) -> None:
-        """Add a message with audio, or a fragment of one."""
-        self._content.update(part.audio)
-        self.size += len(part.audio) + part.cut
-        self._chunk_size += len(part.audio) + part.cut
+    def add(self, chunks: Sequence[AudioChunk]) -> None:
+        """Add the audio of messages, or of a fragment of one."""
+        for _, t_ns, data, length, done in chunks:
+            self._content.update(data)
+            self.size += length
+            self._chunk_size += length
+            self._recent_sizes.append((t_ns, self.size))
+            if done:
+                self._chunking.update(self._chunk_size.to_bytes(8, "big"))
+                self.chunks += 1
+                self._chunk_size = 0
         if self.first_ns is None:
-            self.first_ns = part.t_ns
-        self.last_ns = part.t_ns
-        self._recent_sizes.append((part.t_ns, self.size))
-        if part.done:
-            self._chunking.update(self._chunk_size.to_bytes(8, "big"))
-            self.chunks += 1
-            self._chunk_size = 0
+            self.first_ns = chunks[0].t_ns
+        self.last_ns = chunks[-1].t_ns
+
+    @property
+    def required_size(self) -> int:
+        """Bytes received before the peer ended the session."""
+        return self.size if self.size_at_end is None else self.size_at_end
 
     @property
     def chunk_interval_ns(self) -> int:
@@ -125,18 +131,17 @@ class DirectionDigest:
 
 @dataclass(slots=True)
 class MessageTimes:
-    """Times of the server's messages and of the Close frame, ns; None where there was none.
+    """Times of the server's messages, ns; None where there was none.
 
     Attributes:
         message, transcript: the first message, and the first result with text.
         final: the last final result.
-        close, before_close: the first Close frame, and the record before it.
+        before_close: the frame, or the bytes that are none, before the first Close frame.
     """
 
     message: int | None = None
     transcript: int | None = None
     final: int | None = None
-    close: int | None = None
     before_close: int | None = None
 
 
@@ -163,19 +168,17 @@ class SessionDigest:
         variation: what is known to vary between recordings, and is not compared.
 
     Attributes:
-        api: the API whose messages these are; None if unknown.
+        messages: reads them.
         errors: (frame, text) of the server's first _MAX_ERRORS error messages, without volatile
             values; later ones are part of the message sequence.
         results: the final results that arrive in a message of their own.
         transcript: the text of the final results.
         not_compared: places in messages that are not compared, each with the reason.
         truncated_bytes: bytes of its frames that are missing from the trace.
-        values: JSON values that were read for it.
     """
 
     def __init__(self, catalog: Catalog, variation: LearnedVariation = NO_VARIATION) -> None:
         self.session = Session()
-        self.api: Api | None = None
         self.sent = DirectionDigest()
         self.received = DirectionDigest()
         self.errors: list[tuple[int, str]] = []
@@ -183,16 +186,13 @@ class SessionDigest:
         self.transcript = Transcript()
         self.times = MessageTimes()
         self.not_compared: dict[str, str] = {}
-        self._catalog = catalog
+        self.messages = MessagePartReader(self.session, catalog)
         self._variation = variation
         self._credential_fields = frozenset(n.lower() for n in catalog.credentials.message_fields)
-        self._messages = {side: MessagePartReader(None) for side in (True, False)}
         self.truncated_bytes = 0
-        self.values = 0
         self._last_result: tuple[MessagePart | None, TranscriptResult | None] = None, None
         self._conversation_started = False  # see `_is_setup`
-        self._frame_count = 0
-        self._last_ns = 0
+        self._last_ns: int | None = None
 
     @classmethod
     def read(
@@ -209,31 +209,44 @@ class SessionDigest:
         """
         digest = cls(catalog, variation)
         with TraceReader(path) as reader:
-            for record in bounded(reader):
+            for record in bounded_runs(reader):
                 digest.add(record)
-                check_values(reader, digest.values)
+                digest.messages.check_values(reader)
             digest.session.losses = reader.losses
+        digest._take(digest.messages.end())
         digest.transcript.required_until_ns = digest.required_until_ns
         return digest
 
-    def add(self, record: Record) -> None:
+    @property
+    def api(self) -> Api | None:
+        """The API whose messages these are; None if unknown."""
+        return self.messages.api
+
+    def add(self, record: Record | FrameRun) -> None:
         """Add the next record."""
-        self.session.add(record)
-        match record:
-            case Start():
-                self.api = self._catalog.api(record.provider, record.api)
-                self._messages = {side: MessagePartReader(self.api) for side in (True, False)}
-            case FrameRecord():
-                self._frame_count += 1
-                self._frame(record)
-                self._last_ns = record.t_ns
-            case Bytes():
-                # Without a broken rule, it is a frame that the end of the session truncated.
-                if record.broken_rule:
-                    self._direction(record.from_client).add_violation(record.broken_rule, 0)
-                self._last_ns = record.t_ns
-            case Eof():
-                self._set_ended(record.from_client, record.t_ns)
+        self._take(self.messages.add(record))
+        if isinstance(record, FrameRun):
+            self._last_ns = record.times[-1]
+        elif isinstance(record, FrameRecord):
+            self._add_frame(record)
+            self._last_ns = record.t_ns
+        elif isinstance(record, Bytes):
+            # Without a broken rule, it is a frame that the end of the session truncated.
+            if record.broken_rule:
+                self._direction(record.from_client).add_violation(record.broken_rule, 0)
+            self._last_ns = record.t_ns
+        elif isinstance(record, Eof):
+            self._set_ended(record.from_client, record.t_ns)
+
+    def _add_frame(self, frame: FrameRecord) -> None:
+        self.truncated_bytes += frame.cut
+        if frame.broken_rule:
+            direction = self._direction(frame.from_client)
+            direction.add_violation(frame.broken_rule, self.session.frame_count)
+        if frame.opcode == Opcode.CLOSE:
+            if len(self.session.closes) == 1:
+                self.times.before_close = self._last_ns
+            self._set_ended(frame.from_client, frame.t_ns)
 
     def _direction(self, from_client: bool) -> DirectionDigest:
         return self.sent if from_client else self.received
@@ -242,42 +255,29 @@ class SessionDigest:
         direction = self._direction(from_client)
         if direction.ended_ns is None:
             direction.ended_ns = t_ns
+            other = self._direction(not from_client).audio
+            other.size_at_end = other.size
 
-    def _frame(self, frame: FrameRecord) -> None:
-        direction = self._direction(frame.from_client)
-        self.truncated_bytes += frame.cut
-        if frame.broken_rule:
-            direction.add_violation(frame.broken_rule, self._frame_count)
-        if frame.opcode == Opcode.CLOSE:
-            if self.times.close is None:
-                self.times.close = frame.t_ns
-                self.times.before_close = self._last_ns or None
-            self._set_ended(frame.from_client, frame.t_ns)
-        elif frame.opcode <= Opcode.BINARY:
-            part = self._messages[frame.from_client].take(self._frame_count, frame)
-            if part is not None:
-                self.values += part.values
-                if part.has_audio:
-                    direction.audio.add(part)
-                if frame.from_client:
-                    self._add_sent(part)
-                else:
-                    self._add_received(part)
-        other = self._direction(not frame.from_client)
-        if other.ended_ns is None:
-            direction.audio.required_size = direction.audio.size
+    def _take(self, parts: Sequence[MessagePart]) -> None:
+        for part in parts:
+            if part.audio:
+                self._direction(part.from_client).audio.add(part.audio)
+            if part.from_client:
+                self._add_sent(part)
+            else:
+                self._add_received(part)
 
     # -- content of a message
 
-    def content(self, part: MessagePart, *, from_client: bool) -> Any:
+    def content(self, part: MessagePart) -> Any:
         """The message as a JSON value that is equal where two messages count as equal."""
-        errors = not from_client and is_error(part.kind)
-        is_result = not from_client and self._transcript_result(part) is not None
+        errors = not part.from_client and is_error(part.kind)
+        is_result = not part.from_client and self._transcript_result(part) is not None
         normalizer = Normalizer(
             numbers=errors,
             results=is_result,
             credentials=self._credential_fields,
-            varies=self._varies(part.kind, from_client=from_client),
+            varies=self._varies(part.kind, from_client=part.from_client),
         )
         value: Any = part.content
         if value is None:
@@ -292,13 +292,12 @@ class SessionDigest:
         paths = self._variation.paths
         return (lambda path: (from_client, kind, path) in paths) if paths else None
 
-    def content_text(self, part: MessagePart, *, from_client: bool) -> str:
-        """The message as text that is equal where two messages count as equal."""
-        content = self.content(part, from_client=from_client)
+    def _content_text(self, part: MessagePart) -> str:
+        content = self.content(part)
         return content if isinstance(content, str) else canonical(content)
 
-    def _content_digest(self, part: MessagePart, *, from_client: bool) -> bytes:
-        text = self.content_text(part, from_client=from_client)
+    def _content_digest(self, part: MessagePart) -> bytes:
+        text = self._content_text(part)
         return _blake2b(text.encode("utf-8", "surrogatepass")).digest()
 
     # -- messages from the client
@@ -309,9 +308,9 @@ class SessionDigest:
             self.sent.sent_end_message = True
         if (True, part.kind) in self._variation.kinds:
             return
-        plain_audio = part.kind == _BINARY and not part.text
-        content = b"" if plain_audio else self._content_digest(part, from_client=True)
-        item = SequenceItem(part.kind, content, part.frame, part.t_ns, part.has_audio)
+        plain_audio = part.kind == BINARY and not part.text
+        content = b"" if plain_audio else self._content_digest(part)
+        item = SequenceItem(part.kind, content, part.frame, part.t_ns, bool(part.audio))
         if is_keepalive(part.kind, self.api):
             self.sent.sequence.add_nondeterministic(item)
             self._note_not_compared(part.kind, "how often it is sent")
@@ -346,12 +345,12 @@ class SessionDigest:
             self.errors.append((part.frame, self._error_text(part)))
             content = b""
         elif role is Role.COUNTED or part.text:
-            content = self._content_digest(part, from_client=False)
+            content = self._content_digest(part)
         else:
             content = b""
             if role is Role.NONDETERMINISTIC:
                 self._note_not_compared(kind, "timing-dependent")
-            elif result is None and not part.has_audio:
+            elif result is None and not part.audio:
                 self._note_not_compared(kind, "what an agent says")
         item = SequenceItem(kind, content, part.frame, part.t_ns, role is Role.REPEATABLE)
         if role is Role.NONDETERMINISTIC:
@@ -367,13 +366,13 @@ class SessionDigest:
         role = Role.REPEATABLE
         if result is not None and not result.final:
             role = Role.NONDETERMINISTIC
-        elif result is None and not part.has_audio:
+        elif result is None and not part.audio:
             role = role_of(part.kind, self.api)
         is_setup = self._is_setup(part, role, result)
         return Role.COUNTED if is_setup and role is Role.REPEATABLE else role
 
     def _error_text(self, part: MessagePart) -> str:
-        text = self.content_text(part, from_client=False)
+        text = self._content_text(part)
         if len(text) > _MAX_ERROR_LENGTH:
             rest = _blake2b(text.encode("utf-8", "replace")).hexdigest()
             text = text[:_MAX_ERROR_LENGTH] + rest
@@ -389,7 +388,7 @@ class SessionDigest:
         nondeterministic = role is Role.NONDETERMINISTIC and not is_ping(part.kind)
         from_agent = part.content is not None and is_agent_message(part.kind, part.content)
         self._conversation_started = (
-            part.has_audio or result is not None or nondeterministic or from_agent
+            bool(part.audio) or result is not None or nondeterministic or from_agent
         )
         return not self._conversation_started
 
@@ -399,7 +398,7 @@ class SessionDigest:
             self.transcript.add(part.frame, result, part.t_ns)
         self.times.final = part.t_ns if result.has_text else self.times.final
         if not result.fragmented and len(self.results) < MAX_ITEMS:
-            content = self._content_digest(part, from_client=False)
+            content = self._content_digest(part)
             text = _blake2b(result.text.encode("utf-8", "surrogatepass")).digest()
             self.results.append(FinalResult(part.frame, part.t_ns, text, content))
         else:

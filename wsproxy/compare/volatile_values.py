@@ -63,6 +63,7 @@ _CAMEL_CASE_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _MAX_CACHED_NAMES = 4096  # of fields
 _MAX_DEPTH = 50  # of JSON that is normalized; deeper values are compared unchanged
 _MAX_ID_LENGTH = 200  # characters
+_MIN_BLOB = 4096  # characters without a space that are data, not a text or an id
 MAX_NOT_COMPARED = 100  # places that are listed
 
 ABSENT = object()  # the side has no such value
@@ -168,7 +169,7 @@ class Normalizer:
             return [self.value(item, items, name, depth + 1) for item in value]
         if mask := self._mask_for(name, value):
             return self._mask(path, mask, "by heuristic")
-        if isinstance(value, str):
+        if isinstance(value, str) and not _is_blob(value):
             text = mask_volatile(value, numbers=self.numbers)
             if text != value:
                 self._mask(path, "", "in part, by heuristic")
@@ -196,6 +197,11 @@ class Normalizer:
             case "result measurement" if self.results:
                 return "" if isinstance(value, str) else _NUMBER
         return ""
+
+
+def _is_blob(text: str) -> bool:
+    """Whether a text is data, such as an image in base64: what looks like an id in it is none."""
+    return len(text) > _MIN_BLOB and not any(map(str.isspace, text[:_MIN_BLOB]))
 
 
 def _has_digit(text: str) -> bool:

@@ -20,6 +20,7 @@ _FINDINGS = {  # of the rules that a cause may rest on
     "binary_for_json": _CARRIER,
     "numbers_for_audio": _CARRIER,
     "object_for_audio": _CARRIER,
+    "other_field": _CARRIER,
     "text_as_audio": _CARRIER,
     "texts_for_audio": _CARRIER,
     "twilio_forwarded": _CARRIER,

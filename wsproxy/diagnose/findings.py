@@ -15,6 +15,7 @@ from wsproxy.wire import accept_key
 from wsproxy.wording import plural
 
 from .carrier_cause import with_carrier
+from .credential_cause import with_credentials
 from .evidence import Evidence, quoted, seconds
 from .finding import Finding
 from .headline import (
@@ -34,6 +35,7 @@ from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
 _SEVERITIES = ("error", "warning", "info")
+_REASON = "close reason"
 _MESSAGE = 400  # characters of a message of the server in the evidence
 _MAX_FRAMES = 20  # frame numbers in a finding
 _MAX_RELATED = 8  # related conditions in a finding
@@ -60,6 +62,7 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     if measured:
         findings += _rule_findings(facts, findings, hits)
         findings = with_carrier(findings, hits[0].condition if hits else None)
+        findings = with_credentials(findings, session)
     findings += _survived_error(facts, hits, findings, said)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
@@ -111,8 +114,13 @@ def _with_said(finding: Finding, said: Said, *, titled: bool = True) -> Finding:
 def _concerns(hit: Hit, said: Said) -> bool:
     """Whether what the server said is about the condition that matched."""
     if hit.condition.severity == "info":
-        return False
+        return _is_reason_of_normal_close(hit, said)
     return said.sentence.ends if hit.about_end else _is_about(hit, said)
+
+
+def _is_reason_of_normal_close(hit: Hit, said: Said) -> bool:
+    """Whether a server that closed with a normal code says something else in its reason."""
+    return hit.match.kind == "close" and said.kind is not None and said.sentence.where == _REASON
 
 
 def _is_about(hit: Hit, said: Said) -> bool:
@@ -210,6 +218,7 @@ def _finding(facts: SessionFacts, condition: Condition, evidence: list[Evidence]
         {"document": source.document, "section": source.section, "url": source.url},
         condition.confidence,
         condition.disagreement,
+        quoting=[text for text in seen if text not in {advice.text for advice in condition.causes}],
     )
 
 

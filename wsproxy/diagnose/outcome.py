@@ -23,10 +23,16 @@ ABSENCES = frozenset(
         "never-ready",
         "closed-silently",
         "no-audio-for-text",
+        "left-early",
+        "nothing-sent",
     )
 )
 # With one of these, what came is no proof of success.
-_DOUBTS = ("traffic.outcome.results-stopped", "traffic.received.other-samples")
+_DOUBTS = (
+    "traffic.outcome.results-stopped",
+    "traffic.outcome.left-early",
+    "traffic.received.other-samples",
+)
 # Conditions of audio, which may be the cause of what is missing.
 _AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.", "traffic.received.")
 

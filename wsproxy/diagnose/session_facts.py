@@ -16,6 +16,7 @@ from wsproxy.session.audio_carrier import BINARY, OBJECT_TEXT
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.declared_audio import DeclaredFormat, declared_format
 from wsproxy.session.format_timeline import FormatTimeline, format_timeline, without_header
+from wsproxy.session.message_kinds import kind_at
 from wsproxy.session.traffic import DataTotals
 
 from .evidence import Evidence, quoted
@@ -203,14 +204,7 @@ class SessionFacts:
         envelope = self.api.envelope if self.api else ""
         name = self.vocabulary.kind
         return [
-            ServerMessage(frame, self.session.time_of(frame) or 0, _kind(content, name), content)
+            ServerMessage(frame, self.session.time_of(frame) or 0, kind_at(content, name), content)
             for frame, content in json_messages(self.session, envelope, from_client=from_client)
             if frame <= self.session.frame_count
         ]
-
-
-def _kind(content: Json, name: str) -> str:
-    if not name:
-        return next(iter(content), "")
-    value = field_of(content, name)
-    return value if isinstance(value, str) else ""

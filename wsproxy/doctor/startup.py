@@ -8,7 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wsproxy.catalog.loader import VARIABLE, load
@@ -120,10 +120,23 @@ def _options_of(
     path = setup.which(program)
     if path is None or not setup.env.get(variable):
         return
+    _, why = _run(path, *arguments, env=setup.env)
+    if why is not None:
+        yield CheckResult(
+            "start-up",
+            "problem",
+            f"{program} does not start with {variable}: {why}",
+            "neither does the app, with or without wsproxy",
+            f"correct or unset {variable}",
+        )
+
+
+def _run(*command: str, env: Mapping[str, str]) -> tuple[str, str | None]:
+    """What a program prints, and why it failed; None if it did not."""
     try:
         done = subprocess.run(
-            [path, *arguments],
-            env=setup.env,
+            command,
+            env=env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -132,17 +145,8 @@ def _options_of(
             check=False,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        status, why = -1, str(error)
-    else:
-        status, why = done.returncode, _reason(done.stderr)
-    if status != 0:
-        yield CheckResult(
-            "start-up",
-            "problem",
-            f"{program} does not start with {variable}: {why}",
-            "neither does the app, with or without wsproxy",
-            f"correct or unset {variable}",
-        )
+        return "", str(error)
+    return done.stdout.strip(), _reason(done.stderr) if done.returncode else None
 
 
 def _reason(errors: str) -> str:
@@ -170,19 +174,11 @@ def _node_version(setup: Setup) -> Iterator[CheckResult]:
     if node is None:
         return
     env = {name: value for name, value in setup.env.items() if name != "NODE_OPTIONS"}
-    try:
-        done = subprocess.run(
-            [node, "-v"],
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
+    output, why = _run(node, "-v", env=env)
+    if why is not None:
         yield CheckResult("start-up", "warning", f"{node} does not print its version")
         return
-    version = done.stdout.strip().removeprefix("v")
+    version = output.removeprefix("v")
     first, last = _NODE_VERSIONS
     major = version_number(version)[:1]
     if (first,) <= major <= (last,):

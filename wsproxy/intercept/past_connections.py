@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wsproxy.system.address import authority
+from wsproxy.wording import plural
 
 MAX_LINES = 10  # kinds of connections; the others are counted together
 
@@ -37,13 +38,9 @@ def lines(counts: Mapping[PastConnection, int]) -> list[str]:
     """What to print at the end of a run."""
     ordered = Counter(counts).most_common()
     found = [
-        f"went past the recorder: {_connections(count)} {kind.text}"
+        f"went past the recorder: {plural(count, 'connection')} {kind.text}"
         for kind, count in ordered[:MAX_LINES]
     ]
     if others := sum(count for _, count in ordered[MAX_LINES:]):
-        found.append(f"went past the recorder: {_connections(others)} to other addresses")
+        found.append(f"went past the recorder: {plural(others, 'connection')} to other addresses")
     return found
-
-
-def _connections(count: int) -> str:
-    return f"{count} connection{'' if count == 1 else 's'}"

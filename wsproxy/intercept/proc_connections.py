@@ -12,6 +12,7 @@ from pathlib import Path
 
 from wsproxy.system.address import parse_ip
 
+from .catch.target import program_of
 from .past_connections import PastConnection
 
 # Remote address, port and inode of a connection that is established (01) or being made (02); see
@@ -44,7 +45,7 @@ def find(process: int, ports: Collection[int], known: set[str]) -> Iterator[Past
     known.update(remote)
     for each in _with_descendants(process):
         for name in _descriptors(each) & remote.keys():
-            yield PastConnection(remote.pop(name), _program(each))
+            yield PastConnection(remote.pop(name), program_of(each))
 
 
 def _connections(table: str, ports: Collection[int]) -> Iterator[tuple[str, tuple[str, int]]]:
@@ -91,10 +92,3 @@ def _descriptors(process: int) -> set[str]:
             with contextlib.suppress(OSError):
                 found.add(str(entry.readlink()))
     return found
-
-
-def _program(process: int) -> str:
-    try:
-        return Path(f"/proc/{process}/exe").readlink().name.removesuffix(" (deleted)")
-    except OSError:
-        return ""

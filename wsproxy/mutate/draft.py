@@ -458,7 +458,8 @@ class _Checker:
             frame.cut,
         )
         rule = self._rules.check(sent)
-        return self._rules.check_text(sent, None if frame.deflated else frame.payload) or rule
+        unreadable = self._rules.check_text(sent, None if frame.deflated else frame.payload)
+        return rule or unreadable
 
 
 def _is_in_range(record: Record) -> bool:

@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from wsproxy.catalog import Api
-from wsproxy.catalog.envelope import Json, field, read, wrap
+from wsproxy.catalog.envelope import read, wrap
 from wsproxy.errors import UsageError
+from wsproxy.session.message_kinds import kind_at
 from wsproxy.wire import Opcode
 
 from .change import Change, Value, format_seconds, parse_time
@@ -106,17 +107,10 @@ def message_kind(api: Api, message: DraftMessage) -> str:
     json_message, _ = read(
         api.envelope, content.decode("utf-8", "replace") if message.is_text else content
     )
-    return _kind(json_message or {}, api.vocabulary.kind)
+    return kind_at(json_message or {}, api.vocabulary.kind)
 
 
 _MAX_MESSAGE = 64 << 10  # bytes of a message with a kind
-
-
-def _kind(content: Json, name: str) -> str:
-    if not name:
-        return next(iter(content), "")
-    value = field(content, name)
-    return value if isinstance(value, str) else ""
 
 
 def _keepalive_message(api: Api) -> dict[str, Any]:

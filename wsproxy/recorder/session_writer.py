@@ -290,7 +290,8 @@ class SessionWriter:
         if self._inflaters:
             payload = self._inflaters[from_client].inflate(item)
         if item.opcode is not Opcode.BINARY:
-            rule = checker.check_text(item, payload) or rule
+            unreadable = checker.check_text(item, payload)  # may follow from another rule
+            rule = rule or unreadable
         kept, cut, digest = item.payload if payload is None else payload, item.cut, item.digest
         if len(kept) > self._max_payload:
             kept, cut, digest = self._truncated(item, kept)

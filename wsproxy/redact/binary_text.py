@@ -30,33 +30,48 @@ import zstandard
 from . import heuristics
 
 _MAX_DECOMPRESSED = 1 << 20  # bytes
-_UTF16 = re.compile(r"((?:[\t\n\r -~]\0){4,}+)|((?:\0[\t\n\r -~]){4,}+)")
+_ASCII = r"[\t\n\r -~]"
+# The characters of a text in UTF-32 or UTF-16, and Python's name of the encoding.
+_WIDE = {
+    "utf-32-le": rf"(?:{_ASCII}\0\0\0){{4,}}+",
+    "utf-32-be": rf"(?:\0\0\0{_ASCII}){{4,}}+",
+    "utf-16-le": rf"(?:{_ASCII}\0){{4,}}+",
+    "utf-16-be": rf"(?:\0{_ASCII}){{4,}}+",
+}
+_WIDE_TEXT = re.compile("|".join(f"({pattern})" for pattern in _WIDE.values()))
 _PRINTABLE_RUN = re.compile(r"[ -~]{3,}+")
 _MAX_GAP = 6  # bytes between a name and its value: types and lengths
 _MAX_NAME = 40
 _MIN_PAIR_VALUE = 4
+_CBOR_TEXT = 0x60  # RFC 8949, section 3.1: plus the length of a short text
 _MAGIC = {b"\x1f\x8b\x08": 31, b"\x78\x01": 15, b"\x78\x5e": 15, b"\x78\x9c": 15, b"\x78\xda": 15}
 _MAX_MAGIC_OFFSET = 16  # bytes before the compressed data
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True, slots=True)
-class Utf16Text:
-    """The ASCII characters of a UTF-16 text, and its offset; `codec` is Python's name."""
+class WideText:
+    """The ASCII characters of a text in UTF-16 or UTF-32, and its offset.
+
+    Attributes:
+        codec: Python's name of the encoding.
+        width: bytes per character.
+    """
 
     start: int
     text: str
     codec: str
+    width: int
 
 
-def utf16_texts(text: str) -> Iterator[Utf16Text]:
-    """Texts in UTF-16 inside a message (Latin-1)."""
+def wide_texts(text: str) -> Iterator[WideText]:
+    """Texts in UTF-16 and UTF-32 inside a message (Latin-1)."""
     if "\0" in text:
-        for match in _UTF16.finditer(text):
-            if match[1] is not None:
-                yield Utf16Text(match.start(), match[1][::2], "utf-16-le")
-            else:
-                yield Utf16Text(match.start(), match[2][1::2], "utf-16-be")
+        for match in _WIDE_TEXT.finditer(text):
+            codec = tuple(_WIDE)[(match.lastindex or 1) - 1]
+            width = 4 if "32" in codec else 2
+            first = width - 1 if codec.endswith("be") else 0
+            yield WideText(match.start(), match[0][first::width], codec, width)
 
 
 def decompress(data: bytes) -> tuple[bytes, bool] | None:
@@ -92,8 +107,14 @@ def name_value_pairs(text: str) -> Iterator[tuple[str, int, int]]:
             and len(previous[0]) <= _MAX_NAME
             and len(run[0]) >= _MIN_PAIR_VALUE
         ):
-            yield previous[0], run.start(), run.end()
+            yield name_in(previous[0]), run.start(), run.end()
         previous = run
+
+
+def name_in(run: str) -> str:
+    """The name in a run that may begin with its length in CBOR, and end with the value's type."""
+    size = ord(run[0]) - _CBOR_TEXT
+    return run[1 : size + 1] if size in (len(run) - 1, len(run) - 2) else run
 
 
 def _length_in(run: str) -> int:

@@ -3,20 +3,23 @@
 `unescape` removes the escapes of JSON and JavaScript (``\\u002B``, at any depth of JSON in
 JSON), of HTML and XML (``&#43;``), and percent-encoding (``%2B``, ``%252B``, applied once or
 repeatedly). It keeps the position of each character in the original. `encoded_words` decodes words
-of base64 and hexadecimal digits.
+of base64, base32 and hexadecimal digits, and lists of the numbers of characters.
 """
 
 from __future__ import annotations
 
+import base64
 import binascii
 import html
 import re
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _ESCAPE = re.compile(
-    r"(?<!\\)\\++(?:u(?P<u>[0-9a-fA-F]{4})|x(?P<x>[0-9a-fA-F]{2})|(?P<c>[\"'/\\bfnrt]))"
+    r"(?<!\\)\\++(?:u(?P<u>[0-9a-fA-F]{4})|u\{(?P<b>[0-9a-fA-F]{1,5})\}"
+    r"|x(?P<x>[0-9a-fA-F]{2})|(?P<o>[01][0-7]{2})|(?P<c>[\"'/\\bfnrt]))"
     r"|%(?:25)*+(?P<p>[0-9a-fA-F]{2})"
     r"|&(?P<e>#\d{1,7}+;|#[xX][0-9a-fA-F]{1,6}+;|[a-zA-Z]{2,8}+;)"
 )
@@ -94,9 +97,11 @@ def unescape(text: str) -> UnescapedText | None:
 
 def _decode_escape(match: re.Match[str]) -> str | None:
     """The decoded escape, its UTF-8 as Latin-1 characters; None if it is not an escape."""
-    number = match["u"] or match["x"]
+    number = match["u"] or match["b"] or match["x"]
     if number is not None:
         char = chr(int(number, 16))
+    elif match["o"] is not None:
+        char = chr(int(match["o"], 8))
     elif match["p"] is not None:
         return chr(int(match["p"], 16))
     elif match["c"] is not None:
@@ -111,6 +116,23 @@ def _decode_escape(match: re.Match[str]) -> str | None:
 _WORD = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}+={0,2}+")
 _PREFIX = re.compile(r"[A-Za-z0-9]{1,32}[_-](?=.{16})")  # of the encoded part
 _HEX = re.compile(r"[0-9a-fA-F]{16,}+")
+_BASE32 = re.compile(r"[A-Z2-7]{24,}+")
+_BREAK = r"(?:\r?\n|(?:\\++r)?\\++n)"
+_LINES = re.compile(  # RFC 2045, section 6.8
+    rf"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/]{{60,76}}+{_BREAK}(?:[A-Za-z0-9+/]{{60,76}}+{_BREAK})*+"
+    r"[A-Za-z0-9+/]*+={0,2}+"
+)
+_BREAKS = re.compile(r"[\r\n]|(?<!\\)\\++[rn]")
+_PRINTABLE = r"(?:3[2-9]|[4-9]\d|1[01]\d|12[0-6])"  # the number of a character
+_BYTE_LIST = re.compile(rf"\[\s*+({_PRINTABLE}(?:\s*+,\s*+{_PRINTABLE}){{7,}}+)\s*+\]")
+_LETTERS = re.compile(r"[A-Za-z0-9]++")
+_HEX_PAIRS = re.compile(  # 41:42, 41 42, 0x41, 0x42
+    r"(?<![0-9A-Za-z])(?:0x)?[0-9a-fA-F]{2}(?:(?:[ :-]|,[ ]?)(?:0x)?[0-9a-fA-F]{2}){7,}+"
+)
+_HEX_PAIR = re.compile(r"(?:0x)?([0-9a-fA-F]{2})")
+_PACKED = (b"\x1f\x8b\x08", b"\x78\x9c", b"\x78\xda", b"\x78\x5e")
+_MAX_UNPACKED = 1 << 18  # bytes
+_ANY_HEADER = 47  # zlib's wbits: gzip or zlib
 _BLOB = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{1024,}+")
 _PROBE = 64  # characters that decide whether a long word is text
 
@@ -118,15 +140,60 @@ _PROBE = 64  # characters that decide whether a long word is text
 _TEXT = bytes(range(32, 127)) + b"\t\r\n"
 
 
+def byte_lists(text: str) -> Iterator[tuple[int, int, str]]:
+    """Lists of the numbers of characters, without their brackets: (start, end, the text)."""
+    for match in _BYTE_LIST.finditer(text):
+        yield *match.span(1), "".join(chr(int(number)) for number in match[1].split(","))
+
+
 def encoded_words(text: str) -> Iterator[tuple[int, int, str]]:
-    """Words that encode a text, as (start, end, the text in Latin-1)."""
+    """Words and lists that encode a text, as (start, end, the text in Latin-1)."""
+    yield from byte_lists(text)
+    for match in _HEX_PAIRS.finditer(text):
+        plain = bytes.fromhex("".join(_HEX_PAIR.findall(match[0])))
+        if is_text(plain):
+            yield *match.span(), plain.decode("latin-1")
+    for match in _LINES.finditer(text):
+        for line in decode_word(_BREAKS.sub("", match[0])):
+            yield *match.span(), line
     for match in _WORD.finditer(text):
-        plain = decode_word(match[0])
+        decoded = decode_word(match[0])
         start = match.start()
-        if not plain and (prefix := _PREFIX.match(match[0])) is not None:
-            plain, start = decode_word(match[0][prefix.end() :]), start + prefix.end()
-        if plain:
-            yield start, match.end(), plain[0]
+        if not decoded and (prefix := _PREFIX.match(match[0])) is not None:
+            decoded, start = decode_word(match[0][prefix.end() :]), start + prefix.end()
+        if decoded:
+            yield start, match.end(), decoded[0]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedText:
+    """The letters and digits of a text, and where they are in it.
+
+    Attributes:
+        text: letters and digits only.
+        piece_starts: where a piece begins in `text`.
+        raw_starts: where it begins in the original.
+    """
+
+    text: str
+    piece_starts: list[int]
+    raw_starts: list[int]
+
+    def raw(self, at: int) -> int:
+        """The offset in the original of the character at an offset."""
+        piece = bisect_right(self.piece_starts, at) - 1
+        return self.raw_starts[piece] + at - self.piece_starts[piece]
+
+
+def join_words(text: str) -> JoinedText:
+    """A text without what is between its letters and digits: spaces, hyphens, line breaks."""
+    pieces, starts, raw, size = [], [], [], 0
+    for match in _LETTERS.finditer(text):
+        pieces.append(match[0])
+        starts.append(size)
+        raw.append(match.start())
+        size += len(match[0])
+    return JoinedText("".join(pieces), starts, raw)
 
 
 def decode_word(word: str) -> list[str]:
@@ -136,11 +203,38 @@ def decode_word(word: str) -> list[str]:
         plain = _utf16_to_bytes(bytes.fromhex(digits[: len(digits) // 2 * 2]))
         if is_text(plain):
             return [plain.decode("latin-1")]
-    head = decode_base64(word[:_PROBE])
-    if head is None or not is_text(_utf16_to_bytes(head)):
-        return []
-    complete = _utf16_to_bytes(decode_base64(word) or b"\0")
+    if not begins_text(word):
+        return _decode_base32(word) if word[:_PROBE].isupper() else []
+    complete = _unpacked(_utf16_to_bytes(decode_base64(word) or b"\0"))
     return [complete.decode("latin-1")] if is_text(complete) else []
+
+
+def begins_text(word: str) -> bool:
+    """Whether the beginning of a word of base64 encodes text, also compressed text."""
+    head = decode_base64(word[:_PROBE])
+    return head is not None and (head.startswith(_PACKED) or is_text(_utf16_to_bytes(head)))
+
+
+def _decode_base32(word: str) -> list[str]:
+    letters = word.rstrip("=")
+    if not _BASE32.fullmatch(letters):
+        return []
+    letters = letters[: len(letters) - (len(letters) % 8 in (1, 3, 6))]  # of a truncated word
+    try:
+        plain = base64.b32decode(letters + "=" * (-len(letters) % 8))
+    except binascii.Error:
+        return []
+    return [plain.decode("latin-1")] if is_text(plain) else []
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Decompress data that is compressed; other data unchanged."""
+    if not data.startswith(_PACKED):
+        return data
+    try:
+        return zlib.decompressobj(_ANY_HEADER).decompress(data, _MAX_UNPACKED)
+    except zlib.error:
+        return b"\0"
 
 
 def _utf16_to_bytes(data: bytes) -> bytes:
@@ -166,7 +260,7 @@ def blank_base64_audio(text: str) -> str:
 
 
 def _blank_audio(blob: re.Match[str]) -> str:
-    return blob[0] if is_text(decode_base64(blob[0][:_PROBE]) or b"\0") else "\0" * len(blob[0])
+    return blob[0] if begins_text(blob[0]) else "\0" * len(blob[0])
 
 
 def decode_base64(word: str) -> bytes | None:

@@ -173,13 +173,17 @@ class CredentialFinder:
             unfinished = cut and not each.complete
             why = self._why_in_field(each, text[start : each.end], unfinished=unfinished)
             if why is not None:
-                name, ends = each.inherited or each.name, each.delimiter if unfinished else ""
+                explicit = self._is_explicit_name(each.name)
+                name = each.name if explicit else each.inherited or each.name
+                ends = each.delimiter if unfinished else ""
                 found.append(FoundCredential(start, each.end, name, why, ends, each.is_number))
         return found
 
     def _why_in_field(
         self, field: json_fields.JsonField, value: str, *, unfinished: bool
     ) -> str | None:
+        if field.is_name:
+            return "entropy" if heuristics.looks_random(value) else None
         if field.is_number and not (
             self._is_explicit_name(field.name) or heuristics.by_name(field.name, value)
         ):
@@ -258,6 +262,10 @@ class CredentialFinder:
         found = [FoundCredential(*span, "", "shape") for span in key_formats.find_keys(text)]
         found += [FoundCredential(*span, "", "shape") for span in name_values.find_userinfo(text)]
         found += [FoundCredential(*span, "", "shape") for span in heuristics.lone_hex_key(text)]
+        found += [
+            FoundCredential(*span, "", "entropy")
+            for span in heuristics.random_words_in_sentences(text)
+        ]
         if metadata:
             for start, end in key_formats.find_hex_keys(text):
                 if not heuristics.ends_with_id_name(text[max(0, start - _MAX_BEFORE) : start]):
@@ -334,6 +342,11 @@ class CredentialFinder:
     ) -> list[FoundCredential]:
         """Encoded words that hold a credential."""
         found = []
+        for start, end, decoded in encodings.byte_lists(text):
+            name = json_fields.name_of_list(text, start)
+            why = self._why(name, decoded, unfinished=False) if name else None
+            if why is not None:
+                found.append(FoundCredential(start, end, name, why))
         for start, end, decoded in encodings.encoded_words(text):
             # A word at the depth limit is not decoded and may be one.
             inside = self._find_all(decoded, False, metadata, budget, depth - 1) if depth else None

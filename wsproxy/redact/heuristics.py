@@ -13,9 +13,12 @@ No heuristic may match request ids, UUIDs, audio in base64 and transcripts.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import json
 import math
 import re
+import unicodedata
 from collections import Counter
 
 from . import key_formats
@@ -27,15 +30,22 @@ _STRONG = re.compile(
     r"|accountkey|subscriptionkey|authkey|masterkey|licensekey|tokenkey|keytoken|sharedkey"
     r"|(access|auth|api|refresh|session|bearer|client|csrf|xsrf|security|websocket|stream)token"
     r"|^(id|user|temp|ws|xi|bot|app|service|secret|login|device|push)token"
-    r"|credential|authorization|signature|jwt|cookie|gladiakey|^(x)?goog[a-z]*key|^pwd$|userpwd|^pass$|^creds?$"
-    r"|sessid|sessionid$|connectsid|connectionstring|^dsn$|(access|auth|authorization|security|recovery)code$"
-    r"|passwort|kennwort|motdepasse|contrasena|wachtwoord"
+    r"|credential|auth?ori[sz]ation|signature|jwt|cookie|gladiakey|^(x)?goog[a-z]*key|^pass$|^creds?$"
+    r"|^(user|db|my)?pwd?$|appkey|mnemonic|(seed|recovery|backup|pass)phrase|apischlussel"
+    r"|sessid|sessionid$|connectsid|connectionstring|^dsn$|connstr|privkey"
+    r"|(access|auth|authorization|security|recovery|verification|activation|unlock|pairing)code$"
+    r"|passwort|kennwort|motdepasse|contrasena|wachtwoord|losenord|adgangskode|salasana|palavrapasse"
+    r"|^(senha|haslo|sifre|heslo|jelszo|lozinka|passord|matkhau|katasandi)$"
+    r"|^(api)?clave(api|secreta|deapi|acceso|deacceso)?$"
 )
 # These words count only with a value that looks random.
 _WEAK = re.compile(
     r"key|keys|token|tokens|auth|authentication|authenticate|sig|session|pass|pwd|pin|sas|hmac|"
-    r"ticket|bearer|otp|totp|mfa|nonce|sid|grant|assertion|psk|csrf|xsrf|salt|verifier|byok"
+    r"ticket|bearer|otp|totp|mfa|nonce|sid|grant|assertion|psk|csrf|xsrf|salt|verifier|byok|seed|"
+    r"schlussel|schluessel|llave|chave|authn|authz|authdata|access|ak|sk|licen[sc]e|vault|pem|cvv|"
+    r"private|tok|presigned"
 )
+_PHRASE = re.compile(r"pass|seed|recovery|backup|mnemonic")  # these may have spaces
 # With these, a UUID is a secret too; with the second ones, also a short number.
 _TICKET = re.compile(r"token|auth|ticket|bearer|sig|sas|hmac|pass|pwd|otp|grant|assertion")
 _PIN = re.compile(r"pin|otp|totp|mfa|pass|pwd")
@@ -74,18 +84,65 @@ _LAST_NAME = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,39}+)[\s\"'\\:=#]{0,6}$")
 _NUMBERS = re.compile(r"[\d.,:TZ+-]*")  # a date, a version, a number
 
 
+# Names in other alphabets; the second ones count only with a value that looks random.
+_FOREIGN_STRONG = (
+    *("пароль", "секрет", "токен", "密码", "密碼", "密钥", "密鑰", "口令", "令牌"),
+    *("パスワード", "トークン", "暗証番号", "비밀번호", "암호", "토큰", "كلمة المرور", "סיסמה"),
+    *("รหัสผ่าน", "κωδικός", "гасло"),
+)
+_FOREIGN_WEAK = ("ключ", "キー", "鍵", "인증키", "مفتاح", "מפתח", "κλειδί", "पासवर्ड")
+# Latin letters with accents, of which the words above have none.
+_ACCENTED = ("contraseña", "schlüssel", "hasło", "şifre", "lösenord", "mật khẩu", "jelszó")
+
+
+def _folded(name: str) -> str:
+    """A name without accents and full-width letters; of a message, as its bytes in Latin-1."""
+    if name.isascii():
+        return name
+    with contextlib.suppress(UnicodeError):  # it was escaped, or is not UTF-8
+        name = name.encode("latin-1").decode()
+    return unicodedata.normalize("NFKD", name.replace("ł", "l"))
+
+
+def _unaccented(name: str) -> str:
+    return "".join(c for c in _folded(name) if not unicodedata.combining(c))
+
+
 @functools.lru_cache(maxsize=4096)
 def normalized(name: str) -> str:
-    """A name in lower case, without separators."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    """A name in lower case, without separators and accents."""
+    return "".join(filter(str.isalnum, _folded(name).lower()))
+
+
+_FOREIGN_SECRET = re.compile("|".join(map(normalized, _FOREIGN_STRONG)))
+_FOREIGN_KEY = re.compile("|".join(map(normalized, _FOREIGN_WEAK)))
+_FOREIGN_SPELLINGS = frozenset(
+    spelled.lower()
+    for name in (*_FOREIGN_STRONG, *_FOREIGN_WEAK, *_ACCENTED)
+    for cased in (name, name.capitalize())
+    for spelled in (cased.encode(), json.dumps(cased)[1:-1].encode())
+)
+_FULL_WIDTH = (b"\xef\xbd", b"\\uff4", b"\\uff5")
+
+
+def may_have_foreign_name(data: bytes) -> bool:
+    """Whether a text may have a name of a credential that is not in ASCII letters."""
+    if data.isascii() and b"\\u" not in data:
+        return False
+    low = data.lower()
+    return any(name in low for name in (*_FOREIGN_SPELLINGS, *_FULL_WIDTH))
 
 
 @functools.lru_cache(maxsize=4096)
 def name_strength(name: str) -> int:
     """2: the name alone means a secret; 1: with a random value; 0: not at all."""
     flat = normalized(name)
-    words = [word.lower() for word in _WORD.findall(name)]
-    if not words or _HARMLESS.fullmatch(flat) or _NO_SECRET.fullmatch(words[-1]):
+    if not flat.isascii():
+        return 2 if _FOREIGN_SECRET.search(flat) else 1 if _FOREIGN_KEY.search(flat) else 0
+    words = [word.lower() for word in _WORD.findall(_unaccented(name))]
+    if not words or _HARMLESS.fullmatch(flat):
+        return 0
+    if _NO_SECRET.fullmatch(words[-1]) and not (words[-1] == "phrase" and _PHRASE.search(flat)):
         return 0
     if _STRONG.search(flat):
         return 0 if words[-1] in ("id", "ids") else 2
@@ -141,7 +198,7 @@ def by_name(name: str, value: str) -> bool:
         # "Unknown key: sample_rate_hertz_16000" names a parameter.
         named = normalized(name) in ("key", "keys") and _IDENTIFIER.fullmatch(value) is not None
         return (looks_random(value) and not named) or _is_ticket(name, value)
-    return len(value) >= 4 and not (" " in value.strip() and "passw" not in normalized(name))
+    return len(value) >= 4 and not (" " in value.strip() and not _PHRASE.search(normalized(name)))
 
 
 def _is_ticket(name: str, value: str) -> bool:
@@ -242,3 +299,34 @@ def is_key_container(name: str) -> bool:
         "bearer",
         "ticket",
     )
+
+
+# A sentence about authentication, and a random word in prose.
+_AUTHENTICATION = re.compile(
+    r"(?i)\b(?:(?:api|access|subscription)?[ _-]?keys?|tokens?|credentials?|secret|password"
+    r"|(?:un)?authori[sz]\w*+|(?:un)?authenticat\w*+)\b"
+)
+_LONG_WORD = re.compile(r"(?<![\w.~+/=-])[A-Za-z0-9]{24,128}+(?![\w~+/=-])")
+_PROSE_BEFORE = re.compile(r"[a-z][:,]?[ ]$")
+_PROSE_AFTER = re.compile(r"[ ][a-z]")
+_AROUND = 80  # characters
+_MARKS = "\"'`\\()<>[]"
+
+
+def random_words_in_sentences(text: str) -> list[tuple[int, int]]:
+    """Spans of random words in sentences about keys: "K is not a valid API key"."""
+    found = []
+    for match in _LONG_WORD.finditer(text):
+        start, end = match.span()
+        before = text[max(0, start - _AROUND) : start].rstrip(_MARKS)
+        after = text[end : end + _AROUND].lstrip(_MARKS)
+        if not (_PROSE_BEFORE.search(before) or _PROSE_AFTER.match(after)):
+            continue
+        sentence = before.rpartition('"')[2] + " " + after.partition('"')[0]
+        if (
+            _AUTHENTICATION.search(sentence)
+            and by_entropy("", match[0])
+            and not ends_with_id_name(before)
+        ):
+            found.append((start, end))
+    return found

@@ -27,7 +27,7 @@ _KEY_WORD = re.compile(
 )
 _MIN_AFTER = 8  # characters of a credential after such a word
 _K8S = "base64url.bearer.authorization.k8s.io."
-_SEGMENT_PIECES = re.compile(r"[:~,@!]")
+_SEGMENT_PIECES = re.compile(r"[:~,@!.]")
 _SEPARATOR = re.compile(r"[-_.:=/ ]")
 _BETWEEN_PARAMETERS = re.compile(r"(&|;(?=[A-Za-z0-9_.%\[\]-]++=))")
 _PATH = re.compile(r"([^?#]*+)(\?[^#]*+)?+(#.*+)?+", re.DOTALL)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # White space, plain or escaped, around the separator of a name and its value.
 _SPACE = r"(?:\s|\\++[nrt])*+"
@@ -27,6 +27,12 @@ _STRUCTURE = re.compile(r'["{}\[\]]')
 _JSON_BEGINS = re.compile(
     rf'{_SPACE}(?:\{{{_SPACE}\\*+(?:["}}]|\Z)|\[{_SPACE}\\*+(?:["{{\[]|-?\d++{_SPACE},|\Z))'
 )
+# Of a list, or of {"type": "Buffer", "data": [...]}.
+_LIST_NAME = re.compile(
+    r'"([^"\\]{1,64}+)\\*+"\s*+:\s*+(?:\{\s*+\\*+"type\\*+"[^{}\[\]]{0,40}+)?\[\s*+$'
+)
+_MAX_LIST_NAME = 160  # characters before a list
+_MIN_KEY = 16  # characters of a name that may be a key itself
 _MAX_NAME = 160  # characters at the end of a name that are read
 
 
@@ -42,6 +48,7 @@ class JsonField:
         inherited: the name of the enclosing object or list, if that name makes all its strings
             credentials.
         is_number: whether it is a number, which has no quotation marks.
+        is_name: whether it is a name itself, in an object that holds credentials.
     """
 
     name: str
@@ -51,6 +58,7 @@ class JsonField:
     delimiter: str
     inherited: str = ""
     is_number: bool = False
+    is_name: bool = False
 
 
 def find_fields(text: str, inherits: Callable[[str], int]) -> list[JsonField]:
@@ -78,6 +86,12 @@ def find_fields(text: str, inherits: Callable[[str], int]) -> list[JsonField]:
             at = _read_container(text, at, name, inherits, out)
         match = _NAME_ENDS.search(text, at)
     return out
+
+
+def name_of_list(text: str, start: int) -> str:
+    """The name of the list, or of the buffer, whose first item is here; empty without one."""
+    match = _LIST_NAME.search(text[max(0, start - _MAX_LIST_NAME) : start])
+    return unescape_string(match[1]) if match is not None else ""
 
 
 def string_end(text: str, start: int, delimiter: str) -> int:
@@ -168,6 +182,8 @@ def _read_container(
             at = string.end + len(string.delimiter)
             if (named := _NAME_ENDS.match(text, at - 1)) is not None:
                 item = unescape_string(text[string.start : string.end])
+                if len(item) >= _MIN_KEY and inherits(inherited) > 1:
+                    out.append(replace(string, is_name=True))
                 at = item_ends = named.end()
             else:
                 out.append(string)

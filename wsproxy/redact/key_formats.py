@@ -12,11 +12,32 @@ import string
 
 from .fingerprint import PLACEHOLDER
 
-# Prefixes of keys. The key extends to the end of the word.
-_PREFIXED = "|".join(
+# Prefixes of other issuers' keys.
+_ISSUERS = "|".join(
+    [
+        r"shp(?:at|ca|pa|ss)_",
+        *("figd_", "sbp_", "vck_", "fw_", "tgp_v1_", "lsv2_", "phx_", "phc_", "sntrys_", "ntn_"),
+        *("glrt-", "gldt-", "gloas-", "rubygems_", "pul-", "fo1_", "atlasv1-", "cvtkn_", "ops_"),
+        *("pypi-", "GOCSPX-", "SWMTKN-1-"),
+        *(r"hv[sbr]\.", r"dp\.(?:pt|st|ct|sa)\.", r"sq0(?:atp|csp|idp)-"),
+    ]
+)
+# A letter of each case and a digit, in the next characters.
+_MIXED = r"(?=[A-Za-z0-9]{0,40}\d)(?=[A-Za-z0-9]{0,40}[A-Z])(?=[A-Za-z0-9]{0,40}[a-z])"
+# Prefixes of keys. The key extends to the end of the word. These keys may be one long word ...
+_ONE_WORD = "|".join(
     [
         r"(?:AKIA|ASIA)[0-9A-Z]{16}",
         r"AIza[0-9A-Za-z_-]{30,}+(?![+/=])",  # otherwise it is part of base64
+        r"SK[0-9a-f]{32}(?![0-9A-Za-z])",
+        r"inline:[A-Za-z0-9+/]{38,}+=*+",  # RFC 4568, section 6.1
+        r"(?:ATATT3x|ATCTT3x|AQVN|EZAK|EZTK)(?=[A-Za-z_=-]{0,60}\d)[A-Za-z0-9_=-]{20,}+",
+        r"(?:bot)?\d{8,10}:AA[A-Za-z0-9_-]{32,35}+(?![A-Za-z0-9_-])",  # Telegram
+    ]
+)
+# ... and these have a separator.
+_SEPARATED = "|".join(
+    [
         r"ya29\.[0-9A-Za-z_-]{16,}+",
         r"(?:sk|ek|rk|rt|xi|pat|whsec|gsk|hf|xai|pplx|nvapi|glpat|npm|r8|tok)[-_]"
         r"(?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{16,}+",
@@ -26,23 +47,37 @@ _PREFIXED = "|".join(
         r"auth_tokens/[A-Za-z0-9_-]{8,}+",
         r"temp:[A-Za-z0-9_-]{16,}+",
         r"SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}+",
-        r"SK[0-9a-f]{32}(?![0-9A-Za-z])",
-        r"inline:[A-Za-z0-9+/]{38,}+=*+",  # RFC 4568, section 6.1
         r"do[op]_v1_[0-9a-f]{32,}+",
         r"v[1-4]\.(?:local|public)\.[A-Za-z0-9_-]{32,}+",
+        # One or two words, the last of which announces a key: lin_api_..., dckr_pat_...
+        r"(?:[a-z]{2,12}[-_]){0,2}(?:api|pat|key|secret|token|sk|live)[-_](?:v\d[-_])?+"
+        rf"(?={_MIXED}[A-Za-z0-9]{{24}})[A-Za-z0-9]++",
+        rf"(?:{_ISSUERS})(?=[A-Za-z_=-]{{0,60}}\d)[A-Za-z0-9_=-]{{20,}}+",
+        r"(?:NRAK|FLWSECK|CCIPAT|PMAK|CFPAT)[-_][A-Za-z0-9_-]{16,}+",
+        rf"t1\.{_MIXED}[A-Za-z0-9_-]{{24,}}+(?:=*+\.[A-Za-z0-9_-]++=*+)?+",  # Yandex
     ]
 )
-_KEY = re.compile(rf"(?<![A-Za-z0-9_+-])(?:{_PREFIXED})[A-Za-z0-9_-]*+")
+_KEY = re.compile(rf"(?<![A-Za-z0-9_+-])(?:{_ONE_WORD}|{_SEPARATED})[A-Za-z0-9_-]*+")
 # Keys after a word that announces them.
 _ANNOUNCED = re.compile(
     r"(?i:\b(?:bearer|token|basic|auth|secret|password|(?:api[-_ ]?)?key)"
     r"(?:[ \t]++(?:is|was|provided|given|value)\b){0,2}+)"
-    r"[ \t=:;]{1,4}+[\"']?+(?=[^\d\s]{0,80}\d)"
+    r"(?:[ \t=:;]{1,4}+|,)[\"']?+(?=[^\d\s]{0,80}\d)"
     r"([A-Za-z0-9._~+/=-]{20,}+)"
 )
 _PASSWORD = re.compile(
     r"(?i:\b(?:password|passphrase|passcode|secret)[ \t]++(?:is|was|provided|given|value)\b)"
     r"[ \t=:;]{1,4}+[\"']?+(?=[^\d\s]{0,80}\d)([^\s\"'<>,;]{8,}+)"
+)
+# curl -u NAME:PASSWORD, and the same options of other programs
+_USER_OPTION = re.compile(
+    r"(?<![^\s'\"])(?:-[ua]|--(?:proxy-)?user|--(?:basic-)?auth)[ =]++"
+    r"[\"']?+[^\s:\"'\\]{0,64}+:([^\s\"'\\]{6,}+)"
+)
+# URLs that are credentials themselves.
+_WEBHOOK = re.compile(
+    r"(?:hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/\d{5,24}/"
+    r"|\.webhook\.office\.com/webhookb2/|hooks\.zapier\.com/hooks/catch/\d{1,12}/)([A-Za-z0-9_@/-]{8,}+)"
 )
 _PRIVATE = re.compile(
     r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?"
@@ -55,8 +90,9 @@ _MAX_PARTS = 5
 
 # Beginnings of these keys.
 _KEY_START = re.compile(
-    r"(?<![A-Za-z0-9_+-])(?:eyJ|AKIA|ASIA|AIza|ya29\.|(?:sk|ek|rk|whsec)[-_](?=[A-Za-z0-9]{4})"
-    r"|gh[pousr]_|xox[abeoprs]-|auth_tokens/|temp:)"
+    r"(?<![A-Za-z0-9_+-])(?:eyJ|AKIA|ASIA|AIza|ya29\.|ATATT3x|SG\.|gh[pousr]_|github_pat_"
+    r"|xox[abeoprs]-|auth_tokens/|temp:|do[op]_v1_|(?:[a-z]{2,12}[-_]){1,2}(?:api|pat|live)[-_](?=[A-Za-z]{0,8}\d)"
+    rf"|(?:{_ISSUERS}|(?:sk|ek|rk|whsec|gsk|hf|xai|pplx|nvapi|glpat|npm|r8)[-_])(?=[A-Za-z0-9]{{4}}))"
 )
 _LONGEST = len("auth_tokens/")
 _WORD = string.ascii_letters + string.digits + "._~+/=-"
@@ -69,9 +105,10 @@ _HEX_BEGINS = re.compile(r"(?<![A-Za-z0-9])[0-9a-fA-F]{32}")
 _SHORTEST = 15  # characters of a key: xoxb- and 10 more
 _MIN_DIGITS = 6  # different ones in a key
 
-_POSSIBLE_KEY = re.compile(
-    rf"eyJ|{_PREFIXED}|gh[pousr]_|auth_tokens|^[0-9a-fA-F]{{32}}|BEGIN|[0-9a-fA-F]{{32}}"
+_POSSIBLE_WORD = re.compile(
+    rf"eyJ|{_ONE_WORD}|BEGIN|[0-9a-fA-F]{{32}}|^AA[A-Za-z0-9_-]{{32,35}}(?![A-Za-z0-9_-])"
 )
+_POSSIBLE_KEY = re.compile(rf"{_SEPARATED}|gh[pousr]_|auth_tokens")
 
 Span = tuple[int, int]
 
@@ -79,7 +116,7 @@ Span = tuple[int, int]
 def find_keys(text: str) -> list[Span]:
     """Spans of keys, as (start, end)."""
     found = [match.span() for match in _KEY.finditer(text)]
-    for announced in (_ANNOUNCED, _PASSWORD):
+    for announced in (_ANNOUNCED, _PASSWORD, _WEBHOOK, _USER_OPTION):
         found += [m.span(1) for m in announced.finditer(text) if PLACEHOLDER not in m[1]]
     if "-----BEGIN " in text:
         found += [match.span() for match in _PRIVATE.finditer(text)]
@@ -145,4 +182,7 @@ def may_be_key(word: str) -> bool:
     if len(word) >= _LONG_WORD and not ("-" in word or "_" in word or "." in word):
         amazon = "AKIA" in word or "ASIA" in word
         return amazon or "AIza" in word or _HEX_BEGINS.search(word) is not None
-    return _POSSIBLE_KEY.search(word) is not None
+    if _POSSIBLE_WORD.search(word) is not None:
+        return True
+    separated = "-" in word or "_" in word or "." in word
+    return separated and _POSSIBLE_KEY.search(word) is not None

@@ -51,6 +51,7 @@ for _characters, _kind in (
 ):
     for _character in _characters:
         _KINDS[ord(_character)] = _kind[0]
+_ALPHANUMERIC = frozenset((string.ascii_letters + string.digits).encode())
 _MIN_DIFFERENT = 4  # characters of a run
 _PLAIN_WORD = re.compile(r"[A-Za-z]+|[a-z]+(?:[-_][a-z]+)+")
 
@@ -86,6 +87,7 @@ class KnownSecrets:
         spellings: complete spellings of each credential; for bytes that are not frames.
         characters: all their characters except white space and quotation marks.
         spaced: whether one of them contains white space or quotation marks.
+        numeric: whether one of them is a number.
     """
 
     def __init__(self) -> None:
@@ -93,6 +95,7 @@ class KnownSecrets:
         self.spellings: tuple[bytes, ...] = ()
         self.characters: frozenset[int] = frozenset()
         self.spaced = False
+        self.numeric = False
         self._learned: set[str] = set()
         self._indexed = 0
         self._grams: dict[bytes, tuple[_Form, int]] = {}
@@ -123,10 +126,14 @@ class KnownSecrets:
             return
         self._learned.add(secret)
         self.version += 1
+        self.numeric = self.numeric or not secret.strip("0123456789.-")
         plain = secret.encode("utf-8", "surrogateescape")
         self._index(
             _Form(plain.lower(), secret, not _has_distinctive_run(secret)), plain[:_MAX_PLAIN]
         )
+        letters = bytes(c for c in plain[:_MAX_PLAIN] if c in _ALPHANUMERIC)
+        if letters != plain and _has_distinctive_run(letters.decode()):
+            self._index(_Form(letters.lower(), secret, complete_only=False), letters)
         for form in _base64_forms(plain[:_MAX_ENCODED]):
             self._index(_Form(form.lower(), secret, complete_only=False), form)
         self.characters |= frozenset(plain) - _SPACE
@@ -204,18 +211,25 @@ class KnownSecrets:
         low = data.lower()
         found = list(self._matches(low))
         text = data.decode("latin-1")
+        found += self._in_pieces(text)
         found += self._in_encoded_words(text, depth)
         view = encodings.unescape(text)
         while view is not None:
             plain = view.text.encode("latin-1")
             found += [
                 TextSpan(view.raw_start(s), view.raw_end(e), origin)
-                for s, e, origin in self._matches(plain.lower())
+                for s, e, origin in (*self._matches(plain.lower()), *self._in_pieces(view.text))
             ]
             view = view.unescape_again()
         if cut:
             found += self._prefix_at_end(low)
         return found
+
+    def _in_pieces(self, text: str) -> Iterator[TextSpan]:
+        """Those with something between their characters: spaces, hyphens, line breaks."""
+        joined = encodings.join_words(text)
+        for start, end, origin in self._matches(joined.text.lower().encode("latin-1")):
+            yield TextSpan(joined.raw(start), joined.raw(end - 1) + 1, origin)
 
     def _in_encoded_words(self, text: str, depth: int) -> Iterator[TextSpan]:
         """Words of hexadecimal digits or base64 that hold one."""

@@ -97,7 +97,7 @@ class MessageRedactor:
     def find_in_text(self, data: bytes, *, cut: bool = False) -> list[SecretSpan]:
         """Spans of credentials in a text; see `redact`."""
         text = data.decode("latin-1")
-        places = [*self._in_text(text, cut=cut), *self._in_utf16(text, only_evident=False)]
+        places = [*self._in_text(text, cut=cut), *self._in_wide(text, only_evident=False)]
         if not encodings.is_text(data[:256]):
             places += self._in_compressed(data) or self._in_binary_pairs(text, only_evident=False)
         return places + self.find_repeated(data, cut=cut)
@@ -112,7 +112,7 @@ class MessageRedactor:
             return packed
         if binary_text.is_text(data):
             return self.find_in_text(data, cut=cut)
-        places = self._in_utf16(data.decode("latin-1"), only_evident=True)
+        places = self._in_wide(data.decode("latin-1"), only_evident=True)
         for start, end in binary_text.text_regions(data):
             part = data[start:end]
             ends = cut and end == len(data) and binary_text.is_text(part[-_END:])
@@ -137,13 +137,13 @@ class MessageRedactor:
                 found.start, found.end, found.name, secret, found.why, found.delimiter, word
             )
 
-    def _in_utf16(self, text: str, *, only_evident: bool) -> list[SecretSpan]:
+    def _in_wide(self, text: str, *, only_evident: bool) -> list[SecretSpan]:
         places = []
-        for utf16 in binary_text.utf16_texts(text):
-            word = PLACEHOLDER.encode(utf16.codec)
-            inside = [*self._in_text(utf16.text, cut=False, only_evident=only_evident)]
-            for place in inside + self.find_repeated(utf16.text.encode("latin-1")):
-                start, end = utf16.start + 2 * place.start, utf16.start + 2 * place.end
+        for wide in binary_text.wide_texts(text):
+            word = PLACEHOLDER.encode(wide.codec)
+            inside = [*self._in_text(wide.text, cut=False, only_evident=only_evident)]
+            for place in inside + self.find_repeated(wide.text.encode("latin-1")):
+                start, end = (wide.start + wide.width * at for at in (place.start, place.end))
                 places.append(
                     SecretSpan(start, end, place.name, place.secret, place.why, word=word)
                 )
@@ -199,7 +199,14 @@ class MessageRedactor:
         return self._find.is_content(name) and not self._find.is_credential_field(name)
 
     def describe(self, place: SecretSpan) -> Entry:
-        return self._redact.describe(self._where, place.name, place.secret, place.why)
+        """The entry of a credential. A credential may be in the name as well."""
+        name = place.name.encode("utf-8", "surrogateescape")
+        shown = (
+            self._known.hide(name).decode("utf-8", "ignore")
+            if self._known.occurs_in(name)
+            else place.name
+        )
+        return self._redact.describe(self._where, shown, place.secret, place.why)
 
     def remove(self, data: bytes, places: list[SecretSpan]) -> RedactedMessage:
         """The payload without some spans; of those that overlap, the first counts."""

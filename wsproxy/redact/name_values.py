@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 _NAME = re.compile(
     r"(?<![A-Za-z0-9_.~%-])([A-Za-z0-9_.~%-]++)(?:\[[^\]\s\"']{0,32}+\])?+"
-    r"'?+[ \t]*+(?:=>|[:=])[ \t]*+"
+    r"(?:[\"']\]|['\])])?+[ \t]*+(?:=>|[:=]|\((?=\\*+[\"']))[ \t]*+"
+    r"(?:[|>][+-]?+[ \t]*+\r?\n[ \t]++)?+"  # a block of YAML
+    r"(?:(?:Some|Just|Ok|Optional|String|str|Secret(?:Str|String)?)\((?=\\*+[\"']))?+"
 )
 # Words before a credential that are kept, so that a wrong one is visible.
 SCHEME = re.compile(
@@ -33,8 +35,11 @@ _PART = r"[^\s\"'<>\\,;&)}\]=:]*+"
 _WORD = re.compile(rf"{_PART}(?:[=:]++{_PART})?+")
 _WORD_REST = re.compile(r"[^\s\"'<>\\,;&)}\]]*+")
 # Two strings of a list, or the fields "name" and "value" of an object.
-_LISTED = re.compile(r'"\s*+,\s*+(?:\\*+"(?:value|val|v)\\*+"\s*+:\s*+)?+\\*+"')
-_ITEM = re.compile(r'[^"\\]*+')
+_LISTED = re.compile(
+    r'"\s*+,\s*+(?:\\*+"(?:value|val|v)\\*+"\s*+:\s*+)?+\\*+"'
+    r"|'\s*+,\s*+b?'"  # in a program, and in Python's notation
+)
+_ITEM = re.compile(r"[^\"'\\]*+")
 _AUTHORITY = re.compile(r"(?<=[A-Za-z0-9])://([^\s/?#\"'<>\\]*+)")
 _MAX_NAME = 160
 
@@ -67,7 +72,7 @@ def find_pairs(text: str, classify: Classifier) -> list[NameValue]:
             found.append(NameValue(match[1], start, end, why))
             at = end
         match = _NAME.search(text, at)
-    return found + (_in_lists(text, classify) if '"' in text else [])
+    return found + (_in_lists(text, classify))
 
 
 def _value_span(text: str, match: re.Match[str]) -> tuple[int, int, Callable[[int], int]]:
@@ -105,7 +110,7 @@ def _in_lists(text: str, classify: Classifier) -> list[NameValue]:
     """["authorization", "K"], and {"name": "authorization", "value": "K"}."""
     found = []
     for match in _LISTED.finditer(text):
-        begins = text.rfind('"', max(0, match.start() - _MAX_NAME), match.start())
+        begins = text.rfind(match[0][0], max(0, match.start() - _MAX_NAME), match.start())
         if begins < 0:
             continue
         name = text[begins + 1 : match.start()].rstrip("\\")

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 
-from . import binary_text, encodings, key_formats
+from . import binary_text, encodings, heuristics, key_formats
 from .finder import CredentialFinder
 from .known_secrets import KnownSecrets
 
 # Characters of words; all others separate words. Those of known credentials are added.
 _WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~+/%")
 _MAX_WORDS = 2048  # in the set of harmless ones
-_MIN_NAME = 3  # characters
+_MIN_NAME = 2  # characters
 _MIN_KNOWN = 6  # characters of a known credential
 _MIN_KEY = 16  # characters of a key by its format, or of an encoded text
 _MAX_NUMBER = 24  # characters of a number
@@ -25,10 +25,25 @@ _LONG = 1024  # characters of a word that may be audio in base64
 _PROBE = 512  # characters between the probes for these words
 _NOT_BASE64 = (b".", b"~", b"%")
 # Escapes: in JSON of an ASCII character, in HTML, in a URL.
-_ESCAPED = re.compile(rb"\\u00[2-7]|\\x|&(?:#|[A-Za-z]{2,8};)|\\[/'\\]")
+_ESCAPED = re.compile(rb"\\u00[2-7]|\\x|\\u\{|\\[01][0-7]|&(?:#|[A-Za-z]{2,8};)|\\[/'\\]")
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
 # Words, besides names, before a key or at its beginning.
-_MARKER_WORDS = frozenset({b"temp", b"inline", b"basic", b"hidden", b"-----begin"})
+_MARKER_WORDS = frozenset(
+    (
+        b"temp",
+        b"inline",
+        b"basic",
+        b"hidden",
+        b"-----begin",
+        b"-u",
+        b"-a",
+        b"--user",
+        b"--proxy-user",
+    )
+)
+# Parts of words in sentences about authentication, and of URLs that are credentials.
+_MARKERS = (b"uthoriz", b"uthoris", b"uthentic", b"UTHORI", b"UTHENTIC", b"hooks.", b"webhook")
+_BYTE_LIST = re.compile(rb"\[\s*+\d{2,3}+(?:\s*+,\s*+(?:1[0-2]\d|[3-9]\d)\b){7}")
 _TEXT = frozenset(b"{[<")  # first or second byte of a binary message that is text
 _PACKED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x28\xb5")
 _BOMS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")
@@ -36,8 +51,9 @@ _BOMS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")
 _FIRST = frozenset(each[0] for each in (*_PACKED, *_BOMS, b"{", b"[", b"<"))
 _SHORT = 1024  # bytes of a binary message that is checked byte by byte
 _EDGE_BYTES = 128  # bytes at both ends of a longer one that are checked so
-_PRINTABLE_RUN, _UTF16_RUN = b"x" * 8, b"xn" * 7
-_UTF16_NAME = b"xnxnx"  # of the shortest name in UTF-16
+_PRINTABLE_RUN = b"x" * 8
+_WIDE_RUNS = (b"xn" * 7, b"xnnn" * 5)  # in UTF-16 and UTF-32
+_WIDE_NAMES = (b"xnxnx", b"xnnnx")  # the shortest
 _EDGE = 32  # characters at both ends of a long word that are checked
 _MAX_MAGIC_OFFSET = 18  # bytes before compressed text, in protocols with a header
 _MIN_BINARY = 5  # bytes
@@ -72,9 +88,12 @@ class Prefilter:
         """Whether a text message may hold a credential."""
         if self._version != self._known.version:
             self._prepare()
-        if (b"\\" in data or b"&" in data) and _ESCAPED.search(data):
+        escaped = b"\\" in data
+        if (escaped or b"&" in data) and _ESCAPED.search(data):
             return True
-        if b"\0" in data and _UTF16_NAME in data.translate(self._kinds) and self._has_utf16(data):
+        if (escaped or not data.isascii()) and heuristics.may_have_foreign_name(data):
+            return True
+        if b"\0" in data and self._has_wide(data, data.translate(self._kinds), _WIDE_NAMES):
             return True
         if self._known.spaced and self._known.occurs_in(data):
             return True
@@ -87,6 +106,8 @@ class Prefilter:
         if b"@" in data and b" //" in words:  # the rest of a URL with a user
             return True
         if b"code=" in data:  # in a URL
+            return True
+        if b"[" in data and _BYTE_LIST.search(data):
             return True
         new = set(words.split()).difference(self._harmless)
         if not new:
@@ -124,7 +145,7 @@ class Prefilter:
             return True
         if data[-1] and data[-2] and data[0] and data[1]:  # neither end can be UTF-16
             return False
-        return _UTF16_RUN in kinds and self._has_utf16(data)
+        return self._has_wide(data, kinds, _WIDE_RUNS)
 
     def _has_text(self, data: bytes) -> bool:
         if not binary_text.may_hold_credential(data):
@@ -134,9 +155,12 @@ class Prefilter:
         parts = (data[start:end] for start, end in binary_text.text_regions(data))
         return any(self.may_hold_in_text(part.replace(b"\0", b"\1")) for part in parts)
 
-    def _has_utf16(self, data: bytes) -> bool:
-        texts = binary_text.utf16_texts(data.decode("latin-1"))
-        return any(self.may_hold_in_text(utf16.text.encode("latin-1")) for utf16 in texts)
+    def _has_wide(self, data: bytes, kinds: bytes, runs: tuple[bytes, ...]) -> bool:
+        """Whether texts in UTF-16 or UTF-32 may hold one; `kinds` must have one of `runs`."""
+        if not any(run in kinds for run in runs):
+            return False
+        texts = binary_text.wide_texts(data.decode("latin-1"))
+        return any(self.may_hold_in_text(wide.text.encode("latin-1")) for wide in texts)
 
     def _begins_as_text(self, data: bytes) -> bool:
         start = data[:2]
@@ -151,11 +175,11 @@ class Prefilter:
         if size < _MIN_NAME:
             return False
         if size <= _MAX_NUMBER and word.replace(b".", b"").replace(b"-", b"").isdigit():
-            return False
-        if size < _NO_NAME and word.lower() in _MARKER_WORDS:
+            return self._known.numeric and self._known.occurs_in(word)
+        if size < _NO_NAME and (word.lower() in _MARKER_WORDS or _has_marker(word)):
             return True
         named = size < _NO_NAME or b"_" in word or b"-" in word or b"." in word
-        if named and self._find.is_suspicious_name(word[-128:].decode("latin-1")):
+        if named and self._has_suspicious_name(word[-128:].decode("latin-1")):
             return True
         if b"%" in word and _PERCENT.search(word):
             return True
@@ -163,8 +187,14 @@ class Prefilter:
             return True
         if size < _MIN_KEY:
             return False
-        name = word.decode("latin-1")
-        return key_formats.may_be_key(name) or bool(encodings.decode_word(name))
+        text = word.decode("latin-1")
+        return key_formats.may_be_key(text) or bool(encodings.decode_word(text))
+
+    def _has_suspicious_name(self, word: str) -> bool:
+        inner = binary_text.name_in(word)
+        return self._find.is_suspicious_name(word) or (
+            inner != word and self._find.is_suspicious_name(inner)
+        )
 
     def _without_audio(self, words: bytes) -> bytes | None:
         """The words without long base64; None if one of them encodes text."""
@@ -189,4 +219,11 @@ class Prefilter:
         head, tail = words[start : start + _EDGE], words[end - _EDGE : end]
         if self._known.occurs_in(head + b" " + tail):
             return False
-        return not encodings.is_text(encodings.decode_base64(head.decode("ascii")) or b"\0")
+        return not encodings.begins_text(head.decode("ascii"))
+
+
+def _has_marker(word: bytes) -> bool:
+    for marker in _MARKERS:  # noqa: SIM110 - `any` takes twice as long
+        if marker in word:
+            return True
+    return False

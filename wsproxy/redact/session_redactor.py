@@ -14,7 +14,7 @@ from wsproxy.wire import Opcode, header
 
 from . import http_body, invalid_bytes
 from .finder import Budget, OverBudget
-from .fingerprint import Entry, over_budget, unreadable
+from .fingerprint import PLACEHOLDER, Entry, over_budget, unreadable
 from .fragments import FragmentRedactor
 from .http_head import HeadRedactor
 from .known_secrets import KnownSecrets
@@ -77,16 +77,27 @@ class SessionRedactor:
         head = self._redact([(h[0], h[1]) for h in request.headers], request.path)
         self._learn(head.secrets)
         self._may_be_in_messages = not (head.entries or request.redacted)
+        host, user = self._host(request.host)
         headers, repeated = self._redact_repeated(head.headers)
-        entries = [*request.redacted, *head.entries, *repeated]
+        entries = [*request.redacted, *head.entries, *repeated, *user]
         body = self._body(request.body, cut=not _is_complete(request))
         return replace(
             request,
+            host=host,
             headers=headers,
             path=self._known.hide_text(head.path),
             body=None if body is None else body.data,
             redacted=limit_entries([*entries, *(body.entries if body is not None else [])]),
         )
+
+    def _host(self, host: str) -> tuple[str, list[Entry]]:
+        """A host without user and password, which no client should put there."""
+        user, at, name = host.rpartition("@")
+        if not at or user == PLACEHOLDER:
+            return self._known.hide_text(host), []
+        self._learn([user, user.rpartition(":")[2]])
+        entry = self._redact.describe("header", "Host", user, "shape")
+        return f"{PLACEHOLDER}@{name}", [entry]
 
     def _response(self, response: Response) -> Response:
         head = self._redact([(h[0], h[1]) for h in response.headers])

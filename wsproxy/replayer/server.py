@@ -114,6 +114,10 @@ class ReplayServer:
         host, port = self._server.sockets[0].getsockname()[:2]
         return str(host), int(port)
 
+    def address_for(self, host: str, target: str) -> tuple[str, int] | None:
+        """Where it answers a request; None if it has no trace for it."""
+        return self.address if self.library.answers_for(host, target) else None
+
     @property
     def url(self) -> str:
         """The ws:// URL that it listens on, without a path."""

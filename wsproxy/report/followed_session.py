@@ -149,12 +149,11 @@ class FollowedSession:
             self._began = True
             yield Began(self.path, self.session)
         transcript = self._timeline.transcript
-        count = transcript.results - self._results
+        new = transcript.kept.after(self._results)
         self._results = transcript.results
-        if count:
-            for result in list(transcript)[-count:]:
-                self.interim = None if result.final else result
-                yield Heard(self.session.id, result)
+        for result in new:
+            self.interim = None if result.final else result
+            yield Heard(self.session.id, result)
 
     def _end(self) -> Ended:
         self.interim = None

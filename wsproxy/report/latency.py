@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wsproxy.session.latency import Latency, Turn
+from wsproxy.session.latency import Latency
 from wsproxy.statistics import percentile
 from wsproxy.wording import plural
 
@@ -68,17 +68,23 @@ def latency_figures(latency: Latency) -> dict[str, float | None]:
 
 def latency_series(latency: Latency) -> dict[str, LatencySeries]:
     """The series that have at least one point."""
-    lags = [LatencyPoint(lag.t_ns, round(lag.seconds, 3), lag.frame) for lag in latency.lags]
-    found = {
-        "lag": lags,
-        "utterances": _points(latency.utterances),
-        "turns": _points(latency.turns),
-    }
+    found = {name: latency_points(latency, name) for name in _SERIES}
     return {name: LatencySeries(points) for name, points in found.items() if points}
 
 
-def _points(turns: list[Turn]) -> list[LatencyPoint]:
-    return [LatencyPoint(turn.t_ns, round(turn.seconds, 3), None) for turn in turns]
+def latency_points(latency: Latency, name: str, start: int = 0) -> list[LatencyPoint]:
+    """The points of a series.
+
+    Args:
+        name: "lag", "utterances" or "turns".
+        start: index of the first one that is wanted.
+    """
+    if name == "lag":
+        return [
+            LatencyPoint(lag.t_ns, round(lag.seconds, 3), lag.frame) for lag in latency.lags[start:]
+        ]
+    turns = latency.utterances if name == "utterances" else latency.turns
+    return [LatencyPoint(turn.t_ns, round(turn.seconds, 3), None) for turn in turns[start:]]
 
 
 def latency_json(latency: Latency) -> dict[str, Any]:

@@ -56,6 +56,7 @@ _OCTET = re.compile(r"0x[0-9a-f]{1,2}")
 _SURROGATE = re.compile("[\udc80-\udcff]")
 _TRIPLE = 3  # consecutive words that are private if somebody said them
 _JSON = re.compile(r'\s*+(?:\{\s*+["}]|\[\s*+["{\[\]\d-])')
+_CONTENT = "\0content"  # in the path of JSON inside text that people or functions wrote
 _MAX_DEPTH = 32  # names above JSON inside a string of JSON
 _SHORT = 32  # bytes below which samples may be printable by chance
 
@@ -368,7 +369,10 @@ class _ValueScrubber:
                 self._replace_audio,
                 from_client=self._from_client,
                 fails=self._fails,
-                inside=(*value.path, "*"),
+                inside=(
+                    *value.path,
+                    _CONTENT if texts.allowlist.is_speech_field(value.name) else "*",
+                ),
             )
         if self._fails and not own and texts.allowlist.is_error(value.name):
             return texts.error_text(content)

@@ -7,6 +7,7 @@ frame_fold         the frames of a session, folded: traffic, audio, messages tha
 traffic            the frames of a session, in running totals
 messages           messages and closes as values
 head_tail_buffer   the messages that a session keeps
+kept_ends          the first and the last items of a long sequence
 audio_carrier      what carries audio in a message, right or wrong
 audio_track        the audio of one direction in one carrier, as running totals
 session_audio      the tracks of a session

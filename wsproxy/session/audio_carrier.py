@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from wsproxy.audio.base64_text import decode_base64, is_base64
 from wsproxy.catalog import envelope
 
+from .message_kinds import KIND_FIELDS
+
 BINARY = "binary"  # the message is the audio
 FRAMED = "framed"  # Azure's headers, or AWS's event-stream, around the audio
 BASE64_JSON = "base64-json"  # base64 in a field of a JSON message
@@ -50,7 +52,7 @@ _AUDIO_FIELDS = frozenset(
     b"audio audio_data audio_chunk audio_base_64 audio_base64 audiobase64 audiocontent chunk "
     b"user_audio_chunk payload pcm samples audiochunk audiodata".split()
 )
-_KIND_FIELDS = (b"type", b"event", b"message_type", b"message")
+_KIND_FIELDS = tuple(name.encode() for name in (*KIND_FIELDS, "message"))
 _MEDIA_FIELDS = (b"mimeType", b"mime_type", b"contentType", b"content_type")
 _OBJECT = re.compile(rb'\s*"?\[object (?:Blob|ArrayBuffer|Uint8Array|Int16Array|Object)\]"?\s*\Z')
 _BUFFER = re.compile(rb'"type"\s*:\s*"Buffer"\s*,\s*"data"\s*:\s*(\[[\d,\s]*)')
@@ -69,6 +71,7 @@ class CarriedAudio:
         json_field: the name of the JSON field, "" outside of JSON.
         size: bytes of audio, those that were not recorded included.
         decode: returns the audio, as much as was recorded.
+        encoded: the texts that hold it as base64, of a JSON message without its escapes.
         media: the media type that the message declares, "" if none.
         known: whether it is audio for certain; otherwise the content has to show it.
     """
@@ -77,6 +80,7 @@ class CarriedAudio:
     json_field: str
     size: int
     decode: Callable[[], bytes]
+    encoded: Sequence[bytes] = ()
     media: str = ""
     known: bool = True
     _data: bytes | None = None
@@ -90,8 +94,13 @@ class CarriedAudio:
 
 @dataclass(slots=True)
 class AudioCarrierReader:
-    """Finds the audio in the messages of one direction, which it is given in their order."""
+    """Finds the audio in the messages of one direction, which it is given in their order.
 
+    Attributes:
+        fields: dotted paths of the fields in which the API carries audio: however short it is.
+    """
+
+    fields: Sequence[str] = ()
     _kinds: dict[bytes, set[bytes]] = field(default_factory=dict)  # of messages, by audio field
     _envelope: str = ""
     _binaries: int = 0
@@ -119,8 +128,8 @@ class AudioCarrierReader:
             if message is not None:
                 media = str(message.get("Content-Type", message.get(":content-type", "")))[:80]
                 size = len(audio) + length - len(data)
-                return CarriedAudio(FRAMED, "", size, lambda: audio, media) if audio else None
-        if data[:1] == b"{" and data[-1:] == b"}" and b'":' in data:
+                return CarriedAudio(FRAMED, "", size, lambda: audio, (), media) if audio else None
+        if data[:1] == b"{" and data[-4:].rstrip()[-1:] == b"}" and b'":' in data:
             found = self.text(data, length)
             if found is not None:
                 return found
@@ -130,18 +139,22 @@ class AudioCarrierReader:
         """The audio of a text message, None where it has none; arguments as of `binary`."""
         if len(data) > _LONG and data.count(b'"') > _MAX_QUOTES:
             return _printed(data)  # many values: no string with audio is among so many
+        if not (self._kinds or self.fields) and len(data) < _MIN_BASE64:
+            return self._short(data, ())  # nearly always, where all audio is binary
         parts = data.split(b'"')
         if max(map(len, parts)) < _MIN_BASE64:
-            return self._short(data, parts)
+            return self._declared(data, parts) or self._short(data, parts)
         longest = max(parts, key=len)
         missing = length - len(data)
         if longest.startswith(b"data:"):
             url = _DATA_URL.match(longest)
             if url is None:
                 return None
-            return _base64(DATA_URL, b"", [longest[url.end() :]], missing, url[1])
+            found = _base64(DATA_URL, b"", [longest[url.end() :]], missing, url[1])
+            found.encoded = [_unescaped(longest)]
+            return found
         if not is_base64(longest):
-            return _printed(data)
+            return self._declared(data, parts) or _printed(data)
         if len(parts) in (1, 3):  # the text itself, or one JSON string
             return _base64(BASE64_TEXT, b"", [longest.strip()], missing)
         return self._field(parts, longest, missing)
@@ -163,6 +176,24 @@ class AudioCarrierReader:
             contents = [p for p in contents if p and is_base64(p)]
         carrier = TWILIO_JSON if kind == b"media" and name == b"payload" else BASE64_JSON
         return _base64(carrier, name, contents, missing, media, known=known)
+
+    def _declared(self, data: bytes, parts: Sequence[bytes]) -> CarriedAudio | None:
+        """The audio of a JSON message in the fields that the API names."""
+        names = [(path, path.rpartition(".")[2]) for path in self.fields]
+        found = [(path, name) for path, name in names if name.encode() in parts]
+        if not found:
+            return None
+        kind = _value(parts, _KIND_FIELDS)
+        message = envelope.json_object(data.decode("utf-8", "replace"))
+        for path, name in found:
+            # OpenAI uses one field name for text and audio; only the kind distinguishes them.
+            if name == "delta" and b"audio.delta" not in kind:
+                continue
+            values = (holder[name] for holder, _ in envelope.holders(message, path))
+            texts = [value.encode("utf-8", "replace") for value in values if isinstance(value, str)]
+            if texts := [text for text in texts if text and is_base64(text)]:
+                return _base64(BASE64_JSON, name.encode(), texts, 0)
+        return None
 
     def _short(self, data: bytes, parts: Sequence[bytes]) -> CarriedAudio | None:
         """The audio of a message without a long string: in a field that has carried some."""
@@ -191,16 +222,22 @@ def _base64(  # one call for each carrier
     known: bool = True,
 ) -> CarriedAudio:
     """Audio in base64, in one or more strings."""
-    contents = [c.replace(b"\\", b"") if b"\\" in c else c for c in contents]
+    contents = [_unescaped(c) if b"\\" in c else c for c in contents]
     size = sum((len(c) - c[-2:].count(b"=")) * 3 // 4 for c in contents) + missing * 3 // 4
     return CarriedAudio(
         carrier,
         name.decode("utf-8", "replace")[:60],
         size,
         lambda: b"".join(map(decode_base64, contents)),
+        contents,
         media.decode("utf-8", "replace")[:80],
         known,
     )
+
+
+def _unescaped(text: bytes) -> bytes:
+    """Base64 without the escapes of JSON: of slashes, and of the ends of lines."""
+    return text.replace(b"\\r", b"\r").replace(b"\\n", b"\n").replace(b"\\", b"")
 
 
 def _value(parts: Sequence[bytes], names: Sequence[bytes]) -> bytes:

@@ -6,8 +6,7 @@ the session lasts.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import deque
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
@@ -27,8 +26,12 @@ from .size_histogram import KEPT_PLACES, Place, SizeHistogram
 KEPT_HEAD = 64 << 10  # bytes of audio kept from the beginning of a track
 WINDOW_NS = 5 * 10**9  # the window in which the fastest pace is measured
 _WINDOW_CHUNKS = 4096  # chunks in that window that are kept apart
+_MAX_BEFORE = 512  # chunks before it that are still in memory
 _CURSOR_POINTS = 2048  # points of the curve of bytes over time
 _RECENT_CHUNKS = 1024  # chunks at the end whose position is exact
+
+
+TrackKey = tuple[bool, str, str]  # whether the client sent it, the carrier, the JSON field
 
 
 class Analyzer(Protocol):
@@ -69,39 +72,79 @@ class FastestWindow:
 
     size: int = 0
     start: Place | None = None
-    _chunks: deque[tuple[int, int, int]] = field(default_factory=deque)
+    # The chunks of the window, from index `_first` on.
+    _frames: list[int] = field(default_factory=list)
+    _times: list[int] = field(default_factory=list)
+    _sizes: list[int] = field(default_factory=list)
+    _first: int = 0
     _current: int = 0
 
     def add(self, frame: int, t_ns: int, size: int) -> None:
-        chunks = self._chunks
-        chunks.append((t_ns, frame, size))
-        self._current += size
-        while t_ns - chunks[0][0] > WINDOW_NS:
-            self._current -= chunks.popleft()[2]
-        if self._current > self.size:
-            self.size, self.start = self._current, Place(chunks[0][1], chunks[0][0])
-        if len(chunks) > _WINDOW_CHUNKS:
-            self._halve()
+        """Add a chunk."""
+        self._frames.append(frame)
+        self._times.append(t_ns)
+        self._sizes.append(size)
+        self._look_through(len(self._times) - 1)
+        self._forget()
 
     def add_all(self, frames: Sequence[int], times: Sequence[int], sizes: Sequence[int]) -> None:
-        chunks, current, best = self._chunks, self._current, self.size
-        for t_ns, frame, size in zip(times, frames, sizes, strict=True):
-            chunks.append((t_ns, frame, size))
-            current += size
-            while t_ns - chunks[0][0] > WINDOW_NS:
-                current -= chunks.popleft()[2]
-            if current > best:
-                best = current
-                self.start = Place(chunks[0][1], chunks[0][0])
-        self.size, self._current = best, current
-        if len(chunks) > _WINDOW_CHUNKS:
+        """Add chunks, in their order."""
+        self._drop_before()
+        added = len(self._times)
+        self._frames += frames
+        self._times += times
+        self._sizes += sizes
+        if not self._skip():
+            self._look_through(added)
+        self._forget()
+
+    def _look_through(self, added: int) -> None:
+        """Find the best window that ends with one of the chunks from an index on."""
+        times, sizes, first, current = self._times, self._sizes, self._first, self._current
+        for at in range(added, len(times)):
+            current += sizes[at]
+            oldest = times[at] - WINDOW_NS
+            while times[first] < oldest:
+                current -= sizes[first]
+                first += 1
+            if current > self.size:
+                self.size, self.start = current, Place(self._frames[first], times[first])
+        self._first, self._current = first, current
+
+    def _skip(self) -> bool:
+        """Move the window to the last chunk, if none of those before has more audio than the best.
+
+        Found without looking at each where chunks have the same size: then a better window has
+        to have more chunks.
+        """
+        times, sizes = self._times, self._sizes
+        size = sizes[-1]
+        more = self.size // size if size else 0  # chunks before the last one of a better window
+        if not more or sizes.count(size) != len(sizes) or times != sorted(times):
+            return False
+        if len(times) > more and min(map(sub, times[more:], times)) <= WINDOW_NS:
+            return False
+        self._first = bisect_left(times, times[-1] - WINDOW_NS)
+        self._current = size * (len(times) - self._first)
+        return True
+
+    def _forget(self) -> None:
+        """Free most of the chunks before the window, and join pairs of its chunks if it is full."""
+        if self._first > _MAX_BEFORE:
+            self._drop_before()
+        if len(self._times) - self._first > _WINDOW_CHUNKS:
             self._halve()
 
+    def _drop_before(self) -> None:
+        first, self._first = self._first, 0
+        del self._frames[:first], self._times[:first], self._sizes[:first]
+
     def _halve(self) -> None:
-        """Join pairs of chunks."""
-        old = list(self._chunks)
-        joined = [(a[0], a[1], a[2] + b[2]) for a, b in zip(old[0::2], old[1::2], strict=False)]
-        self._chunks = deque(joined + old[len(joined) * 2 :])
+        self._drop_before()
+        last = len(self._times) // 2 * 2
+        pairs = zip(self._sizes[0:last:2], self._sizes[1::2], strict=True)
+        self._sizes = [a + b for a, b in pairs] + self._sizes[last:]
+        self._frames, self._times = self._frames[::2], self._times[::2]
 
 
 class AudioCursor:
@@ -114,13 +157,14 @@ class AudioCursor:
     def __init__(self) -> None:
         self._times: list[int] = []
         self._sizes: list[int] = []
-        self._recent: deque[tuple[int, int]] = deque(maxlen=_RECENT_CHUNKS)
+        self._last_times: list[int] = []  # of the last _RECENT_CHUNKS, or a few more
+        self._last_sizes: list[int] = []
         self._stride = 1
         self._count = 0
 
     def add(self, t_ns: int, size: int) -> None:
         """Add a chunk; `size` is that of all chunks including this one."""
-        self._recent.append((t_ns, size))
+        self._keep_last((t_ns,), (size,))
         if self._count % self._stride == 0:
             self._times.append(t_ns)
             self._sizes.append(size)
@@ -131,7 +175,7 @@ class AudioCursor:
 
     def add_all(self, times: Sequence[int], sizes: Sequence[int]) -> None:
         """Add chunks, in their order."""
-        self._recent.extend(zip(times, sizes, strict=True))
+        self._keep_last(times, sizes)
         at = -self._count % self._stride
         while at < len(times):
             self._times.append(times[at])
@@ -143,10 +187,23 @@ class AudioCursor:
                 at += -(self._count + at) % self._stride
         self._count += len(times)
 
+    def _keep_last(self, times: Sequence[int], sizes: Sequence[int]) -> None:
+        self._last_times += times
+        self._last_sizes += sizes
+        if len(self._last_times) > 2 * _RECENT_CHUNKS:
+            del self._last_times[:-_RECENT_CHUNKS], self._last_sizes[:-_RECENT_CHUNKS]
+
+    @property
+    def _recent(self) -> list[tuple[int, int]]:
+        """Time and size of the last _RECENT_CHUNKS."""
+        times, sizes = self._last_times[-_RECENT_CHUNKS:], self._last_sizes[-_RECENT_CHUNKS:]
+        return list(zip(times, sizes, strict=True))
+
     def count_at(self, t_ns: int) -> int:
         """The number of chunks up to a time, inclusive; exact where `size_at` is."""
-        later = sum(1 for when, _ in self._recent if when > t_ns)
-        if later < len(self._recent):
+        recent = self._recent
+        later = sum(1 for when, _ in recent if when > t_ns)
+        if later < len(recent):
             return self._count - later
         return min(self._count - later, bisect_right(self._times, t_ns) * self._stride)
 
@@ -162,7 +219,7 @@ class AudioCursor:
         if not recent:
             return 0
         if t_ns >= recent[0][0] and len(recent) < self._count:
-            return max(size for when, size in recent if when <= t_ns)
+            return next(size for when, size in reversed(recent) if when <= t_ns)
         at = bisect_right(self._times, t_ns)
         if not at:
             return 0
@@ -260,9 +317,8 @@ class AudioTrack:
         """
         numbers, times, lengths = block.numbers, block.times, block.lengths
         self.add(numbers[0], times[0], lengths[0])
-        gaps = list(map(sub, times[1:], times))
-        if gaps and (gap := max(gaps)) > self.longest_gap.length_ns:
-            at = gaps.index(gap)
+        gap, at = block.longest_gap
+        if gap > self.longest_gap.length_ns:
             self.longest_gap = AudioGap(gap, times[at], numbers[at])
         for number, t_ns in zip(numbers[1:KEPT_PLACES], times[1:], strict=False):
             if len(self.first_places) < KEPT_PLACES:
@@ -294,6 +350,11 @@ class AudioTrack:
     def _add_head(self, data: bytes) -> None:
         self._head += data[: KEPT_HEAD - len(self._head)]
         self._head_is_full = len(self._head) >= KEPT_HEAD
+
+    @property
+    def key(self) -> TrackKey:
+        """What tells it from the other tracks of its session: direction, carrier, JSON field."""
+        return self.from_client, self.carrier, self.json_field
 
     def __bool__(self) -> bool:
         """Whether it has messages."""

@@ -6,8 +6,8 @@ else that is done with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import sub
 
 from wsproxy.trace import FrameRecord, FrameRun
 
@@ -32,9 +32,22 @@ class BinaryBlock:
     lengths: list[int] = field(default_factory=list)
     wire_lengths: list[int] = field(default_factory=list)
     size: int = 0
+    _longest_gap: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    @property
+    def longest_gap(self) -> tuple[int, int]:
+        """The longest time between two messages, ns, and the index of the first of them.
+
+        Found once: nothing may be added afterwards. -1 ns if there is only one message.
+        """
+        if self._longest_gap is None:
+            gaps = list(map(sub, self.times[1:], self.times))
+            longest = max(gaps, default=-1)
+            self._longest_gap = longest, gaps.index(longest) if gaps else 0
+        return self._longest_gap
 
     def add(self, number: int, frame: FrameRecord) -> None:
         """Add a message."""
@@ -46,16 +59,15 @@ class BinaryBlock:
         self.wire_lengths.append(frame.wire_length)
         self.size += size
 
-    def extend(self, first_number: int, run: FrameRun, lengths: Sequence[int]) -> None:
+    def extend(self, first_number: int, run: FrameRun) -> None:
         """Add messages that follow each other.
 
         Args:
             first_number: of the first frame.
-            lengths: of their payloads.
         """
         self.numbers += range(first_number, first_number + len(run))
         self.times += run.times
         self.payloads += run.payloads
-        self.lengths += lengths
+        self.lengths += run.lengths
         self.wire_lengths += run.wire_lengths
-        self.size += sum(lengths)
+        self.size += sum(run.lengths)

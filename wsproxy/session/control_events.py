@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wsproxy.catalog import Vocabulary
 
+from .kept_ends import KeptEnds
 from .message import SessionMessage
 from .message_kinds import is_error, is_ping
 
@@ -59,18 +59,17 @@ class ControlEvents:
 
     Attributes:
         counts: of each category, for (from_client, category).
+        kept: the events.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.counts: dict[tuple[bool, str], int] = {}
         self._vocabulary = vocabulary
-        self._first: list[ControlEvent] = []
-        self._last: deque[ControlEvent] = deque(maxlen=KEPT_EVENTS)
+        self.kept: KeptEnds[ControlEvent] = KeptEnds(KEPT_EVENTS)
 
     def __iter__(self) -> Iterator[ControlEvent]:
         """The events that are kept."""
-        yield from self._first
-        yield from self._last
+        return iter(self.kept)
 
     def add(self, message: SessionMessage) -> ControlEvent:
         """Add a message that is neither audio nor a transcript result."""
@@ -80,7 +79,7 @@ class ControlEvents:
         )
         key = (message.from_client, category)
         self.counts[key] = self.counts.get(key, 0) + 1
-        (self._first if len(self._first) < KEPT_EVENTS else self._last).append(event)
+        self.kept.append(event)
         return event
 
     def _category(self, message: SessionMessage) -> str:

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Protocol
 
 from wsproxy.trace import FrameRecord, FrameRun
-from wsproxy.wire import MessageAssembler, Opcode
+from wsproxy.wire import AssembledMessage, MessageAssembler, Opcode
 
 from .audio_carrier import CarriedAudio
 from .binary_block import BinaryBlock
@@ -27,6 +27,7 @@ from .head_tail_buffer import (
     looks_like_json,
     reports_failure,
 )
+from .messages import CompleteMessage
 from .session_audio import SessionAudio
 from .traffic import KEPT_FRAMES, Traffic
 
@@ -49,16 +50,9 @@ class MessageListener(Protocol):
 
     def add_audio(self, block: BinaryBlock, start: int) -> None: ...
 
-    def add_message(
-        self,
-        frame: int,
-        t_ns: int,
-        from_client: bool,
-        is_text: bool,
-        data: bytes,
-        length: int,
-        carried: CarriedAudio | None,
-    ) -> None: ...
+    def add_fragment(self, message: AssembledMessage, frame: FrameRecord) -> None: ...
+
+    def add_message(self, complete: CompleteMessage, carried: CarriedAudio | None) -> None: ...
 
 
 class FrameFold:
@@ -133,7 +127,7 @@ class FrameFold:
 
     def add_run(self, run: FrameRun) -> None:
         """Add the next frames, which are messages of one direction."""
-        side, lengths = run.from_client, list(map(len, run.payloads))
+        side, lengths = run.from_client, run.lengths
         if (
             not self._in_blocks[side]
             or max(lengths) > _SHORT
@@ -150,7 +144,7 @@ class FrameFold:
         if side is not self._untold_side:
             self._tell_other(side)
         block = self._waiting[side]
-        block.extend(first, run, lengths)
+        block.extend(first, run)
         if self.frame_count - block.numbers[0] >= _BLOCK or block.size >= self._max_held:
             self._add_waiting(side)
 
@@ -238,49 +232,53 @@ class FrameFold:
         if frame.fin and frame.opcode != Opcode.CONTINUATION:
             # Nearly all messages are one frame: no AssembledMessage is made for them.
             assembler.open = None
-            is_text, t_ns, content = frame.opcode == Opcode.TEXT, frame.t_ns, frame.payload
-            if is_text and len(content) > KEPT_TEXT_FRAME:
-                content = content[:KEPT_TEXT_FRAME]
+            is_text, data = frame.opcode == Opcode.TEXT, frame.payload
+            if is_text and len(data) > KEPT_TEXT_FRAME:
+                data = data[:KEPT_TEXT_FRAME]
             length = len(frame.payload) + frame.cut
+            complete = CompleteMessage(number, frame.t_ns, side, is_text, data, length)
         else:
             message = assembler.add(frame, number)
             assert message is not None, "a data frame"
             if message.frames == 1:
                 self._message_begun_ns[side] = frame.t_ns
-            number, is_text, length = message.number, message.is_text, message.length
-            t_ns = self._message_begun_ns[side]
-            content = message.content if message.finished else b""
-        if frame.fin:
-            fragmented = frame.opcode == Opcode.CONTINUATION
-            carried = self._audio.add(
-                number, t_ns, side, is_text, content, length, fragmented=fragmented
-            )
-            kept = content[: KEPT_TEXT if is_text else KEPT_BINARY]
-            buffers = self._binaries
-            if is_text:
-                buffers = self._audio_messages if carried is not None else self._messages
-            if not is_text:
-                self._keep_recent(side)
-            buffers[side].add((number, t_ns, side, kept, length))
             if self.listener is not None:
                 self.tell_listener()
-                self.listener.add_message(number, t_ns, side, is_text, content, length, carried)
+                self.listener.add_fragment(message, frame)
+            if not frame.fin:
+                return
+            complete = self._of_fragments(message, side)
+        carried = self._audio.add(complete)
+        buffers = self._binaries
+        if complete.is_text:
+            buffers = self._audio_messages if carried is not None else self._messages
+        else:
+            self._keep_recent(side)
+        kept = complete.data[: KEPT_TEXT if complete.is_text else KEPT_BINARY]
+        buffers[side].add((complete.frame, complete.t_ns, side, kept, complete.length))
+        if self.listener is not None:
+            self.tell_listener()
+            self.listener.add_message(complete, carried)
+
+    def _of_fragments(self, message: AssembledMessage, from_client: bool) -> CompleteMessage:
+        """A message in several frames, as far as they have arrived."""
+        begun_ns, data = self._message_begun_ns[from_client], message.content
+        return CompleteMessage(
+            message.number, begun_ns, from_client, message.is_text, data, message.length, True
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Whether the session has ended."""
+        return self._traffic.ended
 
     def end(self) -> None:
         """The session has ended: what comes now does not count."""
         if self.traffic.ended:
             return
-        for side, assembler in enumerate(self._assemblers):
-            if (message := assembler.open) is not None:  # it stays incomplete
-                self.audio.add(
-                    message.number,
-                    self._message_begun_ns[side],
-                    bool(side),
-                    message.is_text,
-                    message.content,
-                    message.length,
-                    fragmented=True,
-                )
+        for side, assembler in zip((False, True), self._assemblers, strict=True):
+            if assembler.open is not None:  # it stays incomplete
+                self.audio.add(self._of_fragments(assembler.open, side))
         self.traffic.ended = self.audio.ended = True
 
     # -- messages that are kept

@@ -15,14 +15,14 @@ KEPT_BINARY = 4 << 10  # bytes kept of a binary message
 
 # Words of failures that do not end a session and may be reported in its middle.
 _NOTABLE = (
-    b"error",
-    b"warn",
-    b"fail",
-    b"goaway",
-    b"refused",
-    b"exceeded",
-    b"throttled",
-    b"timeout",
+    "error",
+    "warn",
+    "fail",
+    "goaway",
+    "refused",
+    "exceeded",
+    "throttled",
+    "timeout",
 )
 
 # A message in short: the frame that began it, its t_ns, from_client, the beginning of its
@@ -84,7 +84,8 @@ class HeadTailBuffer:
 
 
 def reports_failure(message: KeptMessage) -> bool:
-    content = message[3].lower()
+    # As text: to look for bytes in bytes takes four times as long, where these are few.
+    content = message[3].lower().decode("latin-1")
     for word in _NOTABLE:  # noqa: SIM110  # a generator costs as much as the comparison
         if word in content:
             return True

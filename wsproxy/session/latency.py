@@ -52,6 +52,7 @@ class Latency:
         lag_min, lag_max: audio that was sent when a result arrived, beyond the end of its place
             in the audio.
         lags: of results, at most KEPT_LAGS of them, evenly over the session.
+        lag_stride: of so many results one has its lag in `lags`; doubled when these are too many.
         finalization: from the last audible speech to the last final result after it.
         utterances: of text to speak: from the text to the first audio.
         turns: of an agent: from the last audible speech of the user to the first audio.
@@ -65,10 +66,10 @@ class Latency:
     lag_max: float | None = None
     finalization: float | None = None
     lags: list[Lag] = field(default_factory=list)
+    lag_stride: int = 1
     utterances: list[Turn] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     _lag_count: int = 0
-    _lag_stride: int = 1
     _asked_ns: int | None = None
     _answered_speech_ns: int | None = None
     # What waits until the audio before it is analyzed: the last final result, and messages with
@@ -93,11 +94,11 @@ class Latency:
             self.first_interim = since_first
 
     def _keep_lag(self, lag: Lag) -> None:
-        if self._lag_count % self._lag_stride == 0:
+        if self._lag_count % self.lag_stride == 0:
             self.lags.append(lag)
             if len(self.lags) > KEPT_LAGS:
                 del self.lags[1::2]
-                self._lag_stride *= 2
+                self.lag_stride *= 2
         self._lag_count += 1
 
     def add_text(self, t_ns: int) -> None:

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import Json, read
-from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.success import EMPTY
+
+from .message_kinds import stated_kind
+from .messages import CompleteMessage
 
 MAX_VALUES = 4_000_000  # JSON values that are parsed in a session
 MAX_MESSAGE_VALUES = 1_000_000  # of one message: they may take 60 MiB
 _SHORT = 40  # characters of a text that is a kind by itself, such as EOS
-# Names of the field with a message's type, for APIs of which none is known.
-_KIND_FIELDS = ("type", "message_type", "event", "action")
 
 
 class SessionMessage(NamedTuple):
@@ -40,21 +40,21 @@ class MessageReader:
 
     Args:
         api: whose messages these are; None if unknown.
+        max_values: that are parsed; what comes then has no JSON.
+
+    Attributes:
+        values: JSON values in what was parsed, at most.
     """
 
-    def __init__(self, api: Api | None) -> None:
+    def __init__(self, api: Api | None, max_values: int = MAX_VALUES) -> None:
         self._envelope = api.envelope if api else ""
         self._kind_path = api.vocabulary.kind if api else "type"
-        self._values = MAX_VALUES
+        self.values = 0
+        self._max_values = max_values
 
-    def read(
-        self, frame: int, t_ns: int, *, from_client: bool, data: bytes, is_text: bool, length: int
-    ) -> SessionMessage:
-        """Read a message.
-
-        Args:
-            data: all of it; of one that was truncated there is no JSON.
-        """
+    def read(self, message: CompleteMessage) -> SessionMessage:
+        """Read a message; one that was truncated has no JSON."""
+        frame, t_ns, from_client, is_text, data, length, _ = message
         content: Json | None = None
         text = data.decode("utf-8", "replace") if is_text else ""
         if data and (is_text or self._envelope) and self._may_read(data):
@@ -72,16 +72,8 @@ class MessageReader:
         values = data.count(b",") + data.count(b"[") + data.count(b"{")
         if values > MAX_MESSAGE_VALUES:
             return False
-        self._values -= values
-        return self._values >= 0
+        self.values += values
+        return self.values <= self._max_values
 
     def _kind(self, content: Json) -> str:
-        if not self._kind_path:
-            return next(iter(content), "")
-        value = field_of(content, self._kind_path)
-        if isinstance(value, str):
-            return value
-        for name in _KIND_FIELDS:
-            if isinstance(value := content.get(name), str):
-                return value
-        return ""
+        return stated_kind(content, self._kind_path) if self._kind_path else next(iter(content), "")

@@ -13,7 +13,7 @@ from wsproxy.catalog.envelope import field
 MAX_TEXT = 1 << 20  # bytes of a text message that are parsed for its kind
 
 # Fields that name the kind of a JSON message, in order of preference.
-_KIND_FIELDS = ("type", "message_type", "event", "action")
+KIND_FIELDS = ("type", "message_type", "event", "action")
 _CODE_FIELDS = ("error_code", "err_code")  # errors with different codes are different kinds
 
 _ERROR = re.compile(r"error|warn|fail|exception|goaway|refused|exceeded|throttled", re.IGNORECASE)
@@ -41,19 +41,32 @@ def kind_of_json(message: Mapping[str, Any], path: str = "") -> str:
     Args:
         path: dotted path of the field that names the kind in this API, "" if unknown.
     """
-    code: str | int = ""
-    for name in _CODE_FIELDS:
-        if isinstance(found := message.get(name), str | int):
-            code = found
-            break
-    value = field(message, path) if path else None
-    if isinstance(value, str) and value:
-        return f"{value[:80]} {code}"[:120].rstrip()
-    for name in _KIND_FIELDS:
-        value = message.get(name)
-        if isinstance(value, str) and value:
-            return f"{value[:80]} {code}"[:120].rstrip()
+    if kind := stated_kind(message, path):
+        return _with_code(kind, message)
     return "{" + ", ".join(sorted(message)[:8])[:80] + "}"
+
+
+def kind_at(message: Mapping[str, Any], path: str) -> str:
+    """The kind at a dotted path, "" if none; without a path the name of the first field."""
+    value = field(message, path) if path else next(iter(message), "")
+    return value if isinstance(value, str) else ""
+
+
+def stated_kind(message: Mapping[str, Any], path: str) -> str:
+    """The kind that a JSON object states, "" if none; `path` as of `kind_of_json`."""
+    if path and (kind := kind_at(message, path)):
+        return kind
+    for name in KIND_FIELDS:
+        if isinstance(value := message.get(name), str) and value:
+            return value
+    return ""
+
+
+def _with_code(kind: str, message: Mapping[str, Any]) -> str:
+    for name in _CODE_FIELDS:
+        if name in message and isinstance(code := message[name], str | int):
+            return f"{kind[:80]} {code}"[:120].rstrip()
+    return kind[:80].rstrip()
 
 
 @_few_kinds

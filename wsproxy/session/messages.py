@@ -3,6 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class CompleteMessage(NamedTuple):
+    """A message as its frames carry it.
+
+    Attributes:
+        frame, t_ns: of its first frame.
+        data: the message, or its beginning.
+        length: bytes of all of it.
+        fragmented: whether it has several frames.
+    """
+
+    frame: int
+    t_ns: int
+    from_client: bool
+    is_text: bool
+    data: bytes
+    length: int
+    fragmented: bool = False
 
 
 @dataclass(frozen=True, slots=True)

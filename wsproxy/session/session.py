@@ -37,7 +37,7 @@ from wsproxy.wire import Close, Opcode, header
 
 from . import ending
 from .direction import Direction
-from .frame_fold import FrameFold
+from .frame_fold import FrameFold, MessageListener
 from .head_tail_buffer import KEPT_TEXT
 from .messages import BinaryMessage, CloseInfo, TextMessage
 from .outcome import Outcome, outcome_of
@@ -80,6 +80,7 @@ class Session:
         unread: a sentence why the rest of a trace over the limits was not read; else "".
         sent, received: traffic of the client, and of the server.
         before_close: the frame before the first Close frame, None if there is none.
+        first_ended: how the direction ended that ended first.
         broken: the first KEPT_BROKEN frames that broke a rule of RFC 6455, as (number, rule).
     """
 
@@ -99,7 +100,7 @@ class Session:
         self.received = Direction()
         self.last_ns = 0
         self._timeline: Timeline | None = None
-        self._first_ended: Eof | None = None
+        self.first_ended: Eof | None = None
         self._frames = FrameFold(with_audio=with_audio)
         self._broken_ns: dict[int, int] = {}
         self.before_close: FrameInfo | None = None
@@ -116,7 +117,8 @@ class Session:
             keep_results: of its transcript, see `SessionTranscript`.
         """
         session = cls()
-        session.timeline = timeline = Timeline(session, catalog, keep_results)
+        session._timeline = timeline = Timeline(session, catalog, keep_results)
+        session.listen(timeline)
         session.audio.analyzer_of = partial(TrackSignal, session, catalog, timeline.follow_speech)
         return session
 
@@ -151,11 +153,8 @@ class Session:
     ) -> Iterator[Record | FrameRun]:
         """Add the records of a trace, and yield each, or a run of frames, once it is added.
 
-        Args:
-            allowance: as for `read`.
-
         Raises:
-            TraceError: as `read` does.
+            TraceError: as `read` does; the arguments are the same.
         """
         with TraceReader(path, allowance) as reader:
             yield from self._add_all(reader, bounded_runs(reader))
@@ -273,7 +272,7 @@ class Session:
         """Add the next frames, as `add` of each would do."""
         self.last_ns = max(self.last_ns, *run.times)
         direction = self.sent if run.from_client else self.received
-        direction.frames += len(run)
+        direction.frames += len(run.times)
         direction.size += sum(run.wire_lengths)
         self._frames.add_run(run)
 
@@ -310,10 +309,17 @@ class Session:
         direction = self.sent if eof.from_client else self.received
         if direction.ended is None or eof.how == "reset":
             direction.ended = eof
-        if self._first_ended is None:
-            self._first_ended = eof
+        self.first_ended = self.first_ended or eof
         if not eof.from_client:
             self._frames.end()
+
+    def listen(self, listener: MessageListener | None) -> None:
+        """Let a listener read every message from now on."""
+        self._frames.listener = listener
+
+    def tell_listener(self) -> None:
+        """Let it read those that wait: many messages of audio are read at once."""
+        self._frames.tell_listener()
 
     # -- facts
 
@@ -361,17 +367,17 @@ class Session:
             return self.end.heuristic_redactions
         return list(self._heuristic_redactions)
 
+    def settle(self) -> None:
+        """Analyze what waits for more: the last messages, and the last samples of each track."""
+        self._frames.tell_listener()
+        if self._timeline is not None:
+            self._timeline.settle((self.frame_count, self._frames.ended))
+
     @property
     def timeline(self) -> Timeline | None:
         """All messages as `read` has read them with a catalog; else None."""
-        self._frames.tell_listener()
-        if self._timeline is not None:
-            self._timeline.settle()
+        self.settle()
         return self._timeline
-
-    @timeline.setter
-    def timeline(self, timeline: Timeline | None) -> None:
-        self._timeline = self._frames.listener = timeline
 
     @property
     def traffic(self) -> Traffic:
@@ -440,11 +446,6 @@ class Session:
         return ending.derived(self)
 
     @property
-    def first_ended(self) -> Eof | None:
-        """How the direction ended that ended first."""
-        return self._first_ended
-
-    @property
     def closed_by(self) -> str | None:
         """Which side ended it: "client", "server", or None."""
         return ending.ended_by(self)
@@ -475,15 +476,11 @@ class Session:
 
     def response_header(self, name: str) -> str | None:
         """A header of the response, or None."""
-        if self.response is None:
-            return None
-        return header(((h[0], h[1]) for h in self.response.headers), name)
+        return _header(self.response, name)
 
     def request_header(self, name: str) -> str | None:
         """A header of the request, or None."""
-        if self.request is None:
-            return None
-        return header(((h[0], h[1]) for h in self.request.headers), name)
+        return _header(self.request, name)
 
 
 def _is_later_frame(record: Record, session: Session) -> bool:
@@ -491,6 +488,10 @@ def _is_later_frame(record: Record, session: Session) -> bool:
     if not isinstance(record, FrameRecord):
         return False
     return session.frame_count == FIRST_FRAMES or record.opcode == Opcode.CLOSE
+
+
+def _header(head: Request | Response | None, name: str) -> str | None:
+    return header(((h[0], h[1]) for h in head.headers), name) if head is not None else None
 
 
 def _keep(kept: list[_T], item: _T) -> None:

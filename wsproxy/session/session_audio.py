@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from wsproxy.audio.containers import CONTAINERS, HEADLESS
 from wsproxy.audio.encodings import SAMPLE_KINDS
 from wsproxy.audio.sniff import SILENCE
 
 from .audio_carrier import BINARY, AudioCarrierReader, CarriedAudio
-from .audio_track import Analyzer, AudioTrack
+from .audio_track import Analyzer, AudioTrack, TrackKey
+from .messages import CompleteMessage
 from .size_histogram import Place
 
 _MAX_TRACKS = 16  # of a session
 _MAX_MEDIA = 32  # changes of the media type that are kept
 _KEPT_DECLARING = 32  # messages that may declare a format: the first, and as many last ones
 _MAX_DECLARING = 16 << 10  # bytes of one of them
+# Parts of the names of fields that declare a format, and of its values.
+_DECLARING = ("ormat", "ampl", "ncoding", "imeType", '"audio/')
 _SHORT_TEXT = 1024  # bytes of a text message in which audio is not looked for without tracks
 _AUDIO_KINDS = SAMPLE_KINDS | CONTAINERS | {SILENCE}
 
@@ -48,41 +51,30 @@ class SessionAudio:
         self.analyzer_of: Callable[[AudioTrack], Analyzer] | None = None
         self.before_declaration: Callable[[], None] = lambda: None
         self._readers = (AudioCarrierReader(), AudioCarrierReader())
-        self._tracks: dict[tuple[bool, str, str], AudioTrack] = {}
+        self._tracks: dict[TrackKey, AudioTrack] = {}
         self.plain: list[AudioTrack | None] = [None, None]
         self.declaration_count = 0
         self._declaring: list[DeclaringMessage] = []
         self._last_declaring: deque[DeclaringMessage] = deque(maxlen=_KEPT_DECLARING)
 
-    def add(  # the parts of a message, without an object for each
-        self,
-        frame: int,
-        t_ns: int,
-        from_client: bool,
-        is_text: bool,
-        data: bytes,
-        length: int,
-        *,
-        fragmented: bool = False,
-    ) -> CarriedAudio | None:
-        """Add a complete message of either direction.
+    def declare_fields(self, paths: Sequence[str]) -> None:
+        """Find audio in these fields, where the API has it, however short it is."""
+        for reader in self._readers:
+            reader.fields = paths
 
-        Args:
-            frame, t_ns: of its first frame.
-            data: the message, or its beginning.
-            length: bytes of all of it.
-            fragmented: whether it has several frames.
+    def add(self, message: CompleteMessage) -> CarriedAudio | None:
+        """Add a complete message of either direction.
 
         Returns:
             Its audio, None where it has none.
         """
+        frame, t_ns, from_client, is_text, data, length, fragmented = message
         reader = self._readers[from_client]
         if not self._with_tracks:
             return reader.text(data, length) if is_text and length > _SHORT_TEXT else None
         found = reader.text(data, length) if is_text else reader.binary(data, length)
         if found is None:
-            # Parts of the names of fields that declare a format.
-            if b"ormat" in data or b"ampl" in data or b"ncoding" in data or b"imeType" in data:
+            if _declares_format(data):
                 self._keep_declaring((frame, t_ns, from_client, data[:_MAX_DECLARING]))
             return None
         track = self._track(found, from_client=from_client)
@@ -101,13 +93,17 @@ class SessionAudio:
     def _track(self, found: CarriedAudio, *, from_client: bool) -> AudioTrack | None:
         """The track of this carrier; None if there are too many."""
         key = (from_client, found.carrier, found.json_field)
-        track = self._tracks.get(key)
+        track = self.track(key)
         if track is None and len(self._tracks) < _MAX_TRACKS:
             track = AudioTrack(from_client, found.carrier, found.json_field, found.known)
             self._tracks[key] = track
             if self.analyzer_of is not None:
                 track.analyzer = self.analyzer_of(track)
         return track
+
+    def track(self, key: TrackKey) -> AudioTrack | None:
+        """The track with a key, see `AudioTrack.key`."""
+        return self._tracks.get(key)
 
     def _keep_declaring(self, message: DeclaringMessage) -> None:
         self.before_declaration()
@@ -140,3 +136,12 @@ class SessionAudio:
 def is_audio(kind: str) -> bool:
     """Whether a kind of `audio.sniff.sniff` is audio for certain."""
     return kind.removesuffix(HEADLESS) in _AUDIO_KINDS
+
+
+def _declares_format(data: bytes) -> bool:
+    """Whether a message may declare a format; as text, see `reports_failure`."""
+    text = data.decode("latin-1")
+    for part in _DECLARING:  # noqa: SIM110  # a generator costs as much as the comparison
+        if part in text:
+            return True
+    return False

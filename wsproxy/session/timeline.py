@@ -10,7 +10,8 @@ from typing import Protocol
 
 from wsproxy.catalog import Catalog
 from wsproxy.catalog.envelope import field as field_of
-from wsproxy.trace import Response
+from wsproxy.trace import FrameRecord, Response
+from wsproxy.wire import AssembledMessage
 
 from .audio_carrier import BINARY, FRAMED, CarriedAudio
 from .audio_meter import AudioMeter
@@ -20,6 +21,7 @@ from .format_timeline import AudioSession
 from .latency import Latency
 from .message import MessageReader, SessionMessage
 from .message_kinds import is_error
+from .messages import CompleteMessage
 from .success_tracker import SuccessTracker
 from .transcript import KEPT_RESULTS, UNKNOWN_API, SessionTranscript
 
@@ -81,6 +83,7 @@ class Timeline:
         self._words_frame: int | None = None  # of the last result with words
         # Where these two were when their speech was measured.
         self._followed: tuple[int | None, int | None] = (None, None)
+        self._settled = (0, False)
         self.is_ready = False
         self.unwrapped: tuple[int, int] | None = None
         self.unwrapped_count = 0
@@ -91,6 +94,7 @@ class Timeline:
         session = self._session
         api = self.api = self._catalog.api(session.provider, session.api)
         self._messages = MessageReader(api)
+        session.audio.declare_fields(api.audio.fields if api else ())
         self.sent = AudioMeter(session, api, from_client=True)
         self.received = AudioMeter(session, api, from_client=False)
         self.transcript = SessionTranscript(api, self._keep_results)
@@ -109,30 +113,19 @@ class Timeline:
             self._opened_ns = response.t_ns
             self.latency.upgrade = (response.t_ns - (request.t_ns if request else 0)) / 1e9
 
-    def add_message(  # the parts of a message, as for SessionAudio.add
-        self,
-        frame: int,
-        t_ns: int,
-        from_client: bool,
-        is_text: bool,
-        data: bytes,
-        length: int,
-        carried: CarriedAudio | None,
-    ) -> None:
+    def add_message(self, complete: CompleteMessage, carried: CarriedAudio | None) -> None:
         """Add a complete message of either direction.
 
         Args:
-            frame, t_ns: of its first frame.
-            data: the message, or its beginning.
-            length: bytes of all of it.
             carried: its audio, None where it has none.
         """
+        frame, t_ns, from_client = complete.frame, complete.t_ns, complete.from_client
         if carried is not None and carried.carrier == BINARY and self._has_json_in_binary:
             carried = None
         if carried is not None:
             (self.sent if from_client else self.received).add_all((t_ns,), (carried.size,))
             if from_client:
-                self._check_envelope(frame, length, carried.carrier)
+                self._check_envelope(frame, complete.length, carried.carrier)
                 return
             self._add_server_message(frame, t_ns)
             self._add_server_audio(frame, t_ns)
@@ -140,14 +133,15 @@ class Timeline:
                 return
         elif not from_client:
             self._add_server_message(frame, t_ns)
-        message = self._messages.read(
-            frame, t_ns, from_client=from_client, data=data, is_text=is_text, length=length
-        )
+        message = self._messages.read(complete)
         if from_client:
             self._add_sent(message)
         else:
             self._add_received(message, has_audio=carried is not None)
         self.success.add(message)
+
+    def add_fragment(self, message: AssembledMessage, frame: FrameRecord) -> None:
+        """Only complete messages are read."""
 
     def add_audio(self, block: BinaryBlock, start: int) -> None:
         """Add binary messages that are audio, in short for `add_message`.
@@ -161,7 +155,8 @@ class Timeline:
             for at in range(start, len(block)):
                 number, t_ns = block.numbers[at], block.times[at]
                 payload, length = block.payloads[at], block.lengths[at]
-                self.add_message(number, t_ns, from_client, False, payload, length, None)
+                message = CompleteMessage(number, t_ns, from_client, False, payload, length)
+                self.add_message(message, None)
         elif from_client:
             if self.api is not None and self.api.envelope in _STRICT:
                 for number, length in zip(block.numbers[start:], lengths, strict=True):
@@ -202,8 +197,15 @@ class Timeline:
 
     # -- speech, which is known later than what it is compared with
 
-    def settle(self) -> None:
-        """Analyze all audio so far."""
+    def settle(self, state: tuple[int, bool]) -> None:
+        """Analyze all audio so far, unless that was done in the same state of the session.
+
+        Args:
+            state: its number of frames, and whether it has ended: nothing else adds audio.
+        """
+        if state == self._settled:
+            return
+        self._settled = state
         self.sent.settle()
         self.received.settle()
         self.follow_speech(True)

@@ -84,6 +84,11 @@ class TrackSignal:
         """The speech before a frame, see `AudioAnalyzer.speech_before`."""
         return self._analyzer.speech_before(frame)
 
+    @property
+    def duration_s(self) -> float:
+        """Seconds of audio in the messages so far, as far as they are analyzed."""
+        return self._analyzer.duration_s
+
     def report(self) -> AudioReport:
         """The result for all messages so far."""
         return self._analyzer.report()

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from operator import sub
 
 from wsproxy.wire import Opcode
 
@@ -293,9 +292,8 @@ class Traffic:
             block.lengths,
         )
         self._add_data(numbers[0], times[0], block.from_client, lengths[0])
-        gaps = list(map(sub, times[1:], times))
-        if gaps and (gap := max(gaps)) > data.longest_gap_ns:
-            at = gaps.index(gap)
+        gap, at = block.longest_gap
+        if gap > data.longest_gap_ns:
             data.longest_gap_ns, data.gap_after = gap, Place(numbers[at], times[at])
         if (longest := max(lengths)) > data.largest_length:
             at = lengths.index(longest)

@@ -6,7 +6,6 @@ only the words that stay are counted.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.success import ResultPaths
 
+from .kept_ends import KeptEnds
 from .message import SessionMessage
 from .message_kinds import is_error, kind_of_json
 from .transcript_result import TranscriptResult, agent_text, count_words, transcript_result
@@ -92,7 +92,7 @@ class SessionTranscript:
     Attributes:
         final_words, agent_words: words of final results, and of an agent.
         finals, interims, empty: number of results; of them without text.
-        results: how many there are, an agent's included.
+        kept: the results, an agent's included.
         first_interim_ns, first_final_ns, last_words_ns: times of results with words; None if
             there was none.
         last_frame: of the last result with words.
@@ -104,16 +104,13 @@ class SessionTranscript:
         self.finals = 0
         self.interims = 0
         self.empty = 0
-        self.results = 0
         self.first_interim_ns: int | None = None
         self.first_final_ns: int | None = None
         self.last_words_ns: int | None = None
         self.last_frame: int | None = None
         self._api = api or UNKNOWN_API
         self._known = api is not None
-        self._keep_first = keep
-        self._first: list[Result] = []
-        self._last: deque[Result] = deque(maxlen=keep)
+        self.kept: KeptEnds[Result] = KeptEnds(keep)
         self._channels: dict[str, _Channel] = {}
 
     @property
@@ -121,10 +118,14 @@ class SessionTranscript:
         """Words of the user's speech: final ones, and interim ones that no result replaced."""
         return self.final_words + sum(c.interim_words for c in self._channels.values())
 
+    @property
+    def results(self) -> int:
+        """How many results there are, an agent's included."""
+        return self.kept.count
+
     def __iter__(self) -> Iterator[Result]:
         """The results that are kept."""
-        yield from self._first
-        yield from self._last
+        return iter(self.kept)
 
     def add(self, message: SessionMessage) -> Result | None:
         """Add a message of the server; returns the result in it, None if it has none."""
@@ -192,8 +193,7 @@ class SessionTranscript:
             found.turn,
             by_agent,
         )
-        self.results += 1
-        (self._first if len(self._first) < self._keep_first else self._last).append(result)
+        self.kept.append(result)
         return result
 
 

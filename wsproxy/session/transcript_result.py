@@ -121,14 +121,15 @@ def _build_result(
 
 def is_agent_message(kind: str, content: Json) -> bool:
     """Whether a message is an agent's speech, or belongs to it."""
-    if _names_agent(kind):
+    if _names_agent(kind) or _has_agent_role(content):
         return True
     inner = content.get("message")
-    for each in (content, inner) if isinstance(inner, dict) else (content,):
-        role = each.get("role")
-        if isinstance(role, str) and role in _AGENT_ROLES:
-            return True
-    return False
+    return isinstance(inner, dict) and _has_agent_role(inner)
+
+
+def _has_agent_role(content: Json) -> bool:
+    role = content.get("role")
+    return isinstance(role, str) and role in _AGENT_ROLES
 
 
 @lru_cache(maxsize=512)

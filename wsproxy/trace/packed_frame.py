@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 
 import msgpack
@@ -125,12 +125,14 @@ class FrameRun:
 
     Attributes:
         times, payloads, wire_lengths: what a `FrameRecord` has, of each.
+        lengths: of the payloads, bytes.
     """
 
     from_client: bool
-    times: list[int] = field(default_factory=list)
-    payloads: list[bytes] = field(default_factory=list)
-    wire_lengths: list[int] = field(default_factory=list)
+    times: list[int]
+    payloads: list[bytes]
+    lengths: list[int]
+    wire_lengths: list[int]
 
     def __len__(self) -> int:
         return len(self.times)
@@ -143,50 +145,157 @@ class FrameRun:
             )
 
 
-def unpack_run(block: bytes, offset: int, most: int) -> tuple[FrameRun, int] | None:
-    """The run of messages at an offset of a block, and the offset behind it.
+@dataclass(slots=True)
+class _Form:
+    """What the records of a run have in common.
 
-    Args:
-        most: frames of it.
-
-    Returns:
-        None if there is anything else.
+    Attributes:
+        head: up to `t_ns`, with its type.
+        time: that type, as `struct` names it.
+        middle: what stands between `t_ns` and `wire_length`, from `middle_at` on.
+        key: what stands before the length of the payload.
+        tag: what stands before the masking key; empty without one.
+        front: the layout of all before the payload.
+        most_wire: the longest `wire_length` of its type.
     """
-    try:
-        time_type, length_type = block[offset + _HEAD], 0
-        middle_at = offset + _HEAD + 1 + (8 if time_type == 0xCF else 4)
-        from_client = _MESSAGES[block[middle_at : middle_at + _MIDDLE]]
-        length_type = block[middle_at + _MIDDLE]
-        layout = _RUN_LAYOUTS[time_type, length_type]
-        head, _, middle, _, key, _ = first = layout.unpack_from(block, offset)
-        masked = _HEADS[head[:_HEAD]]
-    except (KeyError, IndexError, struct.error):
-        return None
-    if key != _LENGTHS[length_type][1]:
-        return None
-    run = FrameRun(from_client)
-    times, payloads, wire_lengths = run.times, run.payloads, run.wire_lengths
-    unpack, size, limit = layout.unpack_from, layout.size, len(block) - layout.size
-    behind_mask = len(_MASK) + 4
-    one_byte = length_type < 0x80
-    front = first
-    while True:
-        new_head, t_ns, new_middle, wire_length, new_key, length = front
-        if new_head != head or new_middle != middle or new_key != key or not length:
-            break
-        start = offset + size
-        behind = end = start + length
-        if masked:
-            behind += behind_mask
-            if block[end : end + len(_MASK)] != _MASK:
+
+    from_client: bool
+    head: bytes
+    time: str
+    middle: bytes
+    middle_at: int
+    key: bytes
+    tag: bytes
+    front: struct.Struct
+    most_wire: int
+
+    @classmethod
+    def at(cls, block: bytes, offset: int) -> _Form | None:
+        """That of the record at an offset; None if it is in no run."""
+        try:
+            time_type = block[offset + _HEAD]
+            middle_at = _HEAD + 1 + (8 if time_type == 0xCF else 4)
+            begin = block[offset + middle_at : offset + middle_at + _MIDDLE]
+            if (from_client := _MESSAGES.get(begin)) is None:
+                return None
+            length_type = block[offset + middle_at + _MIDDLE]
+            front = _RUN_LAYOUTS[time_type, length_type]
+            head, _, middle, _, key, _ = front.unpack_from(block, offset)
+            tag = _MASK if _HEADS[head[:_HEAD]] else b""
+        except (KeyError, IndexError, struct.error):
+            return None
+        if key != _LENGTHS[length_type][1]:
+            return None
+        most_wire = 0x7F if length_type < 0x80 else MAX_INT
+        time = _TIMES[time_type]
+        return cls(from_client, head, time, middle, middle_at, key, tag, front, most_wire)
+
+
+@dataclass(slots=True)
+class _Row:
+    """What the records of a run with payloads of one length have in common.
+
+    Attributes:
+        between: what stands between `t_ns` and the payload.
+        layout: of a record.
+        length, wire_length: of each.
+    """
+
+    form: _Form
+    between: bytes
+    layout: struct.Struct
+    length: int
+    wire_length: int
+
+    @classmethod
+    def of(cls, form: _Form, between: bytes, length: int, wire_length: int) -> _Row:
+        parts = f">{len(form.head)}s{form.time}{len(between)}s{length}s{len(form.tag)}s"
+        layout = struct.Struct(f"{parts}{4 if form.tag else 0}x")
+        return cls(form, between, layout, length, wire_length)
+
+    def may_begin(self, block: bytes, offset: int) -> bool:
+        """Whether a record at an offset of a block may be one of these."""
+        return block.startswith(self.between, offset + self.form.middle_at)
+
+    def extend(self, run: FrameRun, block: bytes, offset: int, most: int) -> int:
+        """Add those at an offset to a run, which has `most` frames then at most.
+
+        Returns:
+            The offset behind them.
+        """
+        head, between, tag = self.form.head, self.between, self.form.tag
+        size, times, payloads, before = self.layout.size, run.times, run.payloads, len(run)
+        rows = memoryview(block)[offset:]
+        rows = rows[: min(len(rows) // size, most - before) * size]
+        for row_head, t_ns, row_between, payload, row_tag in self.layout.iter_unpack(rows):
+            if row_head != head or row_between != between or row_tag != tag or t_ns > MAX_INT:
                 break
-        if behind > len(block) or t_ns > MAX_INT or (one_byte and wire_length >= 0x80):
-            break
-        times.append(t_ns)
-        payloads.append(block[start:end])
-        wire_lengths.append(wire_length)
-        offset = behind
-        if offset > limit or len(times) == most:
-            break
-        front = unpack(block, offset)
-    return (run, offset) if times else None
+            times.append(t_ns)
+            payloads.append(payload)
+        count = len(times) - before
+        run.lengths += [self.length] * count
+        run.wire_lengths += [self.wire_length] * count
+        return offset + size * count
+
+
+class RunReader:
+    """Reads the runs of a block."""
+
+    def __init__(self, block: bytes) -> None:
+        self._block = block
+        self._row: _Row | None = None  # of the latest messages that were of one length
+
+    def read(self, offset: int, most: int) -> tuple[FrameRun, int] | None:
+        """The run of messages at an offset of the block, and the offset behind it.
+
+        Args:
+            most: frames of it.
+
+        Returns:
+            None if there is anything else.
+        """
+        block, row = self._block, self._row
+        if row is not None and row.may_begin(block, offset):
+            form = row.form
+            run = FrameRun(form.from_client, [], [], [], [])
+            offset = row.extend(run, block, offset, most)
+            if run.times and not block.startswith(form.middle, offset + form.middle_at):
+                return run, offset  # nearly always
+        else:
+            found = _Form.at(block, offset)
+            if found is None:
+                return None
+            form, run = found, FrameRun(found.from_client, [], [], [], [])
+        offset = self._extend(run, form, offset, most)
+        return (run, offset) if run.times else None
+
+    def _extend(self, run: FrameRun, form: _Form, offset: int, most: int) -> int:
+        """Add the records of a form; returns the offset behind them."""
+        block, times, payloads = self._block, run.times, run.payloads
+        lengths, wire_lengths, most_wire = run.lengths, run.wire_lengths, form.most_wire
+        unpack = form.front.unpack_from
+        head, middle, key, tag = form.head, form.middle, form.key, form.tag
+        size, behind_payload = form.front.size, len(tag) + 4 if tag else 0
+        limit, last_length = len(block) - size, 0
+        while offset <= limit and len(times) < most:
+            new_head, t_ns, new_middle, wire_length, new_key, length = unpack(block, offset)
+            if new_head != head or new_middle != middle or new_key != key or not length:
+                break
+            start = offset + size
+            end = start + length
+            behind = end + behind_payload
+            if block[end : end + len(tag)] != tag or behind > len(block):
+                break
+            if t_ns > MAX_INT or wire_length > most_wire:
+                break
+            times.append(t_ns)
+            payloads.append(block[start:end])
+            lengths.append(length)
+            wire_lengths.append(wire_length)
+            if length == last_length:
+                between = block[offset + form.middle_at : start]
+                self._row = _Row.of(form, between, length, wire_length)
+                behind = self._row.extend(run, block, behind, most)
+            last_length = length
+            offset = behind
+        return offset

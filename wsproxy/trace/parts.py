@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,11 +32,16 @@ def part_path(first: Path, number: int) -> Path:
 
 def part_of(path: Path) -> tuple[Path, int]:
     """The first part's path and the number, from 1, of what a path is called."""
-    match = _PART.fullmatch(path.name)
+    first, number = _part_of(path.name)
+    return (path, 1) if number == 1 else (path.with_name(first), number)
+
+
+def _part_of(name: str) -> tuple[str, int]:
+    match = _PART.fullmatch(name)
     number = int(match[2]) if match else 1
     if match is None or number < 2:
-        return path, 1
-    return path.with_name(match[1] + SUFFIX), number
+        return name, 1
+    return match[1] + SUFFIX, number
 
 
 def later_parts(first: Path, number: int) -> list[int]:
@@ -46,12 +51,31 @@ def later_parts(first: Path, number: int) -> list[int]:
         first: the first part, which need not be there.
     """
     found = set()
-    with suppress(OSError), os.scandir(first.parent) as entries:
-        for entry in entries:
-            of, other = part_of(first.with_name(entry.name))
-            if of == first and number < other <= MAX_PARTS:
-                found.add(other)
+    for name in _names(first.parent):
+        of, other = _part_of(name)
+        if of == first.name and number < other <= MAX_PARTS:
+            found.add(other)
     return sorted(found)
+
+
+def last_parts(folder: Path) -> dict[str, int]:
+    """The number of the last part of each trace in a folder that has later parts.
+
+    Returns:
+        By the names of the first parts, which need not be there.
+    """
+    found: dict[str, int] = {}
+    for name in _names(folder):
+        first, number = _part_of(name)
+        if 1 < number <= MAX_PARTS:
+            found[first] = max(number, found.get(first, 1))
+    return found
+
+
+def _names(folder: Path) -> Iterator[str]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            yield entry.name
 
 
 def one_a_session(paths: Iterable[Path]) -> list[Path]:

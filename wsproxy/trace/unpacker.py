@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgpack
 
 from .blocks import MAX_BLOCK
-from .packed_frame import MAX_RUN, FrameRun, unpack_frame, unpack_run
+from .packed_frame import MAX_RUN, FrameRun, RunReader, unpack_frame
 from .records import MAX_RECORD, AnyRecord, BadRecord, from_map, max_size
 
 MAX_LIST = 10_000  # items of one list, or keys of one map
@@ -81,13 +81,14 @@ class Unpacker:
             longest: frames of a run; 0: each frame is a record.
         """
         block, size, offset, left = self._block, len(self._block), 0, self._limit
+        read_run = RunReader(block).read
         try:
             while offset < size:
                 if not left:
                     self.over = True
                     break
-                if longest and (run := unpack_run(block, offset, min(longest, left))) is not None:
-                    left -= len(run[0])
+                if longest and (run := read_run(offset, min(longest, left))) is not None:
+                    left -= len(run[0].times)
                     offset = run[1]
                     yield run[0]
                     continue

@@ -3,7 +3,9 @@
 access          who may use the server: token, Host and Origin
 recording       whether a trace is still being written
 growth          the difference between two states of a page's data
-live_content    a session that is read as it grows, for its page
+live_parts      the data of the page of a session that grows, as states of it
+live_content    a session that is read as it grows, and the updates of its pages
+live_page       the page of a session that grows, as it is when it is loaded
 folder          the sessions of a folder, for the start page
 search          searching the texts of sessions
 commands        commands of wsproxy that buttons run

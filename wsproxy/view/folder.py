@@ -19,7 +19,7 @@ from wsproxy.report.safe_text import short
 from wsproxy.session import Session
 from wsproxy.trace import FrameRun, Record, find_traces
 
-from .recording import is_recorded
+from .recording import recorded_among
 
 RECORDING, INCOMPLETE, UNREADABLE = "recording", "incomplete", "unreadable"
 MAX_SESSIONS = 5000  # that are shown, those with the latest names
@@ -135,13 +135,17 @@ class SessionFolder:
         states = {path: state for path in traces if (state := _state(path)) is not None}
         for path in self._states.keys() - states.keys():
             self._remove(path)
-        for path, state in states.items():
-            if self._states.get(path) == state or path in self._followed:
-                continue
+        changed = {
+            path: state
+            for path, state in states.items()
+            if self._states.get(path) != state and path not in self._followed
+        }
+        recorded = recorded_among(changed)
+        for path, state in changed.items():
             self._states[path] = state
             with self._lock:
                 self._paths[session_id(self.root, path)] = path
-            if is_recorded(path):
+            if path in recorded:
                 self._followed[path] = _Followed.begin(path)
                 self._waiting.pop(path, None)
             elif state[0]:

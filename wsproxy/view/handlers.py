@@ -85,6 +85,15 @@ class Handler(RequestHandler):
             self.write(part)
             await self.flush()
 
+    async def send_page(self, parts: list[str]) -> None:
+        """Send the page of a session, each part of which is freed once it is sent."""
+        parts.reverse()
+        try:
+            await self.send(parts.pop() for _ in range(len(parts)))
+        finally:
+            parts.clear()
+            await self.hub.page_was_sent()
+
     def attach(self, name: str, media_type: str) -> None:
         """Have the browser save the answer as a file."""
         self.set_header("Content-Type", media_type)
@@ -115,7 +124,7 @@ class SessionPage(Handler):
             parts = await self.hub.page(session, self.trace(session))
         except TraceError as error:
             raise HTTPError(422, log_message=str(error)) from None
-        await self.send(parts)
+        await self.send_page(parts)
 
 
 class Report(Handler):
@@ -128,7 +137,7 @@ class Report(Handler):
         except TraceError as error:
             raise HTTPError(422, log_message=str(error)) from None
         self.attach(f"{path.stem}.html", "text/html; charset=utf-8")
-        await self.send(parts)
+        await self.send_page(parts)
 
 
 class TraceFile(Handler):

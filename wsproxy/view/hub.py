@@ -15,9 +15,11 @@ from wsproxy.errors import TraceError, UsageError
 from wsproxy.report.html.json_block import json_block
 from wsproxy.report.html.page import LIVE, render, session_page, view_of
 from wsproxy.report.html.reading import read_content
+from wsproxy.system.free_memory import return_free_memory
 
 from .folder import SessionFolder
-from .live_content import LiveContent
+from .live_content import LiveContent, Snapshot
+from .live_page import live_page
 from .recording import is_recorded
 from .search import search
 
@@ -107,12 +109,12 @@ class Hub:
                 content.close()
                 del self._live[session]  # its pages load again, and show the error
 
-    def _live_page(self, session: str, read: LiveContent) -> list[str]:
+    def _snapshot(self, session: str, read: LiveContent) -> Snapshot:
         content = self._live.setdefault(session, read)
         if content is not read:
             read.close()
         self._used[session] = time.monotonic()
-        return list(content.page(session))
+        return content.snapshot()
 
     # -- what pages ask for
 
@@ -128,13 +130,17 @@ class Hub:
         read = self._live.get(session)
         if read is None:
             read = await self._on(self._others, lambda: self._begun(path))
-        return await self._on(self._follower, partial(self._live_page, session, read))
+        snapshot = await self._on(self._follower, partial(self._snapshot, session, read))
+        return await self._on(self._others, lambda: self._growing_page(session, path, snapshot))
 
     def _begun(self, path: Path) -> LiveContent:
         """A session that is being recorded, read so far."""
-        content = LiveContent(path, self._catalog, max_audio=self._max_audio)
+        content = LiveContent(path, self._catalog)
         content.poll(now=True)
         return content
+
+    def _growing_page(self, session: str, path: Path, snapshot: Snapshot) -> list[str]:
+        return list(live_page(session, path, self._catalog, snapshot, max_audio=self._max_audio))
 
     def _finished_page(self, session: str, path: Path) -> list[str]:
         content = read_content(path, self._catalog, max_audio=self._max_audio, name=Path(path.name))
@@ -153,6 +159,10 @@ class Hub:
             return list(session_page(view_of(content)))
 
         return await self._on(self._others, read)
+
+    async def page_was_sent(self) -> None:
+        """Give the memory of a page back, which may be many times that of all else."""
+        await self._on(self._others, return_free_memory)
 
     def updates(self, session: str, version: int) -> str:
         """What a page of a session does not have, as JSON; "" if it has everything.

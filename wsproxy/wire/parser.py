@@ -168,6 +168,10 @@ class FrameParser:
         return len(rest)
 
 
+# Of the only extension that is in use, the bit means that the message is compressed.
+UNASKED_COMPRESSION = "reserved bit RSV1 set without permessage-deflate (section 5.2)"
+
+
 def _is_no_frame(first: int) -> bool:
     """Whether a first byte with reserved bits breaks a second rule of section 5.2 or 5.4.
 
@@ -252,7 +256,7 @@ class RuleChecker:
             return "reserved bit set without an extension (section 5.2)"
         if frame.rsv & RSV1:
             if not self._deflate:
-                return "reserved bit set without an extension (section 5.2)"
+                return UNASKED_COMPRESSION
             if frame.control or frame.opcode is Opcode.CONTINUATION:
                 return "RSV1 on a frame that does not begin a message (RFC 7692, section 6.1)"
         if self._from_client and frame.mask is None:

@@ -8,6 +8,7 @@ failed and successful sessions, so a rule returns nothing in case of doubt.
 audio        the bytes of the audio, against the declared format
 received     the server's audio, against the format that was agreed
 signal       the samples of all of the audio: rate, encoding, silence, level, headers
+repetition   audio that is sent more than once
 carriers     what carries the audio, against what the API takes
 timing       gaps, pace and durations, against the API's documented limits
 messages     kinds, frames, sizes and order of messages

@@ -73,6 +73,21 @@ def binary_for_json(facts: SessionFacts) -> list[Evidence]:
     return [_evidence(track, "base64 in JSON") for track in found if track.first_places]
 
 
+def other_field(facts: SessionFacts) -> list[Evidence]:
+    """The base64 is in a field of another name than the API's."""
+    audio = facts.api.audio if facts.api else None
+    if audio is None or audio.carrier != "json-base64" or not _is_expected(facts):
+        return []
+    names = [path.rpartition(".")[2] for path in audio.fields]
+    tracks = [track for track in facts.tracks(from_client=True) if track.carrier == BASE64_JSON]
+    if not names or not tracks or any(track.json_field in names for track in tracks):
+        return []
+    track, first = tracks[0], tracks[0].first_places[0]
+    text = f"{plural(track.messages, 'message')} with the audio in {quoted(track.json_field, 40)}; "
+    text += f"the API takes it in {' or '.join(dict.fromkeys(names))}, from frame {first.frame} on"
+    return [Evidence(text, (first.frame,), first.t_ns, float(track.messages), "messages")]
+
+
 def texts_for_audio(facts: SessionFacts) -> list[Evidence]:
     """The app sent no audio, and many texts that have no meaning in the API."""
     known = facts.vocabulary.client
@@ -99,7 +114,12 @@ def wrong_carrier(facts: SessionFacts) -> list[Evidence]:
     Base64 in text messages has a rule of its own, `text_as_audio`.
     """
     carriers = (TWILIO_JSON, BUFFER_JSON, NUMBERS_JSON, OBJECT_TEXT, PRINTED_BYTES, DATA_URL)
-    return _carried(facts, *carriers) or binary_for_json(facts) or texts_for_audio(facts)
+    return (
+        _carried(facts, *carriers)
+        or binary_for_json(facts)
+        or other_field(facts)
+        or texts_for_audio(facts)
+    )
 
 
 def _carried(facts: SessionFacts, *carriers: str) -> list[Evidence]:
@@ -146,5 +166,6 @@ RULES: tuple[Measure, ...] = (
     object_for_audio,
     base64_for_audio,
     binary_for_json,
+    other_field,
     texts_for_audio,
 )

@@ -92,6 +92,38 @@ def no_credential(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (), request.t_ns, 0.0, "keys")]
 
 
+def misplaced_credential(facts: SessionFacts) -> list[Evidence]:
+    """The request has a key, in no place where the provider accepts one."""
+    credentials, response = _credential_places(facts), facts.session.response
+    if credentials is None or response is None or response.status not in (401, 403):
+        return []
+    found = [(str(r.get("where")), str(r.get("name")).lower()) for r in _redactions(facts)]
+    names = {"header": credentials.headers, "query": credentials.query}
+    if not found or any(where not in names or name in names[where] for where, name in found):
+        return []
+    places = [f"header {name}" for name in credentials.headers]
+    places += [f"query {name}" for name in credentials.query]
+    if not places:
+        return []
+    where, name = found[0]
+    text = f"the key is in {quoted(f'{where} {name}', 80)}; {facts.server_name} takes it in "
+    text += " or ".join(places[:3])
+    return [Evidence(text, (), None, float(len(found)), "keys")]
+
+
+def unlike_own_keys(facts: SessionFacts) -> list[Evidence]:
+    """The key does not begin as this provider's keys do; a cause of a failure only."""
+    provider = facts.provider
+    if provider is None or not provider.credentials.has_prefix:
+        return []
+    odd = [r for r in _redactions(facts) if provider.id not in _similar_providers(r)]
+    if not odd or len(odd) < len(_redactions(facts)):
+        return []
+    place = quoted(f"{odd[0].get('where')} {odd[0].get('name')}", 80)
+    text = f"the credential in {place} does not begin as an API key of {facts.server_name}"
+    return [Evidence(text, (), None, _length(odd[0]), "characters")]
+
+
 def white_space_or_quotes(facts: SessionFacts) -> list[Evidence]:
     """There are spaces or quotation marks around the key."""
     if _credential_places(facts) is None:
@@ -139,6 +171,7 @@ def _length(redaction: dict[str, object]) -> float:
 RULES: tuple[Measure, ...] = (
     empty_credential,
     no_credential,
+    misplaced_credential,
     wrong_scheme,
     white_space_or_quotes,
     foreign_key_shape,

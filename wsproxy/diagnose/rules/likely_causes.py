@@ -12,9 +12,11 @@ from wsproxy.audio.sniff import TEXT_KINDS, sniff
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.measurements import audio_and_wall_seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.wire.parser import UNASKED_COMPRESSION
 from wsproxy.wording import plural
 
 from .carriers import base64_for_audio, wrong_carrier
+from .credentials import unlike_own_keys
 from .signal import other_samples, wrong_rate
 
 _MIN_STOPPED = 1.0  # seconds without audio at the end
@@ -22,6 +24,8 @@ _MIN_INTERVALS = 5  # the same, in usual intervals between audio messages
 _FIRM = 0.015  # between the rate of arrival and a standard sample rate, for the jitter of timers
 _TELEPHONE = 8000  # bytes a second of one channel
 _MIN_TELEPHONE = 50  # messages
+_SOON = 2.0  # seconds after the app's last message in which an answer may still be on its way
+_COMPRESSED = ("ogg", "webm", "opus", "flac", "mp3", "mpeg", "aac", "mp4", "amr")
 _IDLE = 20.0  # seconds without a frame after which a gateway may end a connection
 
 
@@ -198,6 +202,47 @@ def idle_at_end(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (number,), last.t_ns, round(silent, 1), "s")]
 
 
+def compressed_unasked(facts: SessionFacts) -> list[Evidence]:
+    """The app compressed a message, and permessage-deflate was not agreed on."""
+    session = facts.session
+    found = [
+        number
+        for number, rule in session.broken
+        if rule == UNASKED_COMPRESSION and session.frame(number).from_client
+    ]
+    if not found:
+        return []
+    answered = session.response_header("sec-websocket-extensions")
+    text = f"frame {found[0]} has the bit RSV1, and the server's answer to the upgrade names "
+    text += quoted(answered, 60) if answered else "no extension"
+    return [Evidence(text, tuple(found[:5]), session.time_of(found[0]), None, None)]
+
+
+def raw_for_container(facts: SessionFacts) -> list[Evidence]:
+    """The app declares a container or a codec, and sends raw samples."""
+    head = facts.client_audio_head
+    if not head or (kind := sniff(head)) not in SAMPLE_KINDS:
+        return []
+    declared = facts.timeline.declarations
+    named = [each for each in declared if each.format.encoding.endswith(_COMPRESSED)]
+    if not named or named[-1] is not declared[-1]:
+        return []
+    name = quoted(named[-1].format.encoding, 60)
+    return [_audio_evidence(facts, f"the audio is, by its statistics, {kind}; declared: {name}")]
+
+
+def left_soon(facts: SessionFacts) -> list[Evidence]:
+    """The app left so soon after its last data that an answer could hardly have come."""
+    session, last = facts.session, facts.session.traffic.data[True].last
+    if session.closed_by != "client" or last is None:
+        return []
+    since = seconds(facts.ended_ns - last.t_ns)
+    if since > _SOON:
+        return []
+    text = f"the app left {since:.1f} s after its last message (frame {last.frame})"
+    return [Evidence(text, (last.frame,), last.t_ns, round(since, 2), "s")]
+
+
 def _audio_evidence(facts: SessionFacts, text: str) -> Evidence:
     """Evidence at the first audio message."""
     first = facts.audio.first
@@ -219,4 +264,8 @@ RULES: tuple[Measure, ...] = (
     short_rest,
     written_by_hand,
     idle_at_end,
+    compressed_unasked,
+    raw_for_container,
+    left_soon,
+    unlike_own_keys,
 )

@@ -6,14 +6,18 @@ import re
 from bisect import bisect_left
 from difflib import get_close_matches
 
+from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.envelope import json_object
+from wsproxy.catalog.success import EMPTY
 from wsproxy.diagnose.evidence import Evidence, frame_list, quoted, seconds
 from wsproxy.diagnose.gateways import gateway_name
 from wsproxy.diagnose.measurements import is_json
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.audio_carrier import BASE64_TEXT
+from wsproxy.wire import Opcode
 from wsproxy.wording import plural
 
+_AFTER_EMPTY = 5.0  # seconds in which a server closes after an empty message
 _GRACE = 2.0  # seconds after the last audio in which a result may still come
 _MINUTE = 60 * 10**9  # ns
 _KIND = 60  # characters of a message's kind that are compared
@@ -148,6 +152,31 @@ def flush_too_often(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (first.frame,), first.t_ns, float(most), "messages")]
 
 
+def empty_message(facts: SessionFacts) -> list[Evidence]:
+    """The server ended the session right after a binary message of the app without content.
+
+    Several APIs take it as the end of the audio. Sent right after the last audio, it may be
+    meant so; sent when the next audio was due, it hardly is.
+    """
+    session, usual = facts.session, facts.audio.cursor.median_interval_ns
+    ends = timeline.api.success.answers if (timeline := session.timeline) and timeline.api else ()
+    if any(pattern.kind == EMPTY for answer in ends for pattern in answer.after):
+        return []  # the API's own way to end
+    empty = session.traffic.totals(Opcode.BINARY, from_client=True).empty.select(lambda _: True)
+    if not empty.count or session.closed_by != "server" or not facts.audio.messages:
+        return []
+    if any(message.kind in facts.vocabulary.end for message in facts.client_json):
+        return []
+    place = empty.places[-1]
+    since = seconds(facts.ended_ns - place.t_ns)
+    before = [f.t_ns for f in session.frames(from_client=True) if f.number < place.frame]
+    if since > _AFTER_EMPTY or not before or place.t_ns - before[-1] < usual / 2:
+        return []
+    text = f"frame {place.frame} of the app is an empty binary message, which ends the stream; "
+    text += f"the server closed {since:.2f} s later"
+    return [Evidence(text, (place.frame,), place.t_ns, round(since, 2), "s")]
+
+
 def data_after_end(facts: SessionFacts) -> list[Evidence]:
     """The app sent more after its end message."""
     end = _end_message(facts)
@@ -210,6 +239,52 @@ def audio_before_ready(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, tuple(frames[:5]), early[0].t_ns, float(count), "messages")]
 
 
+def audio_before_turn(facts: SessionFacts) -> list[Evidence]:
+    """The app marks its turns itself, and sent audio before the first one began."""
+    manual, path = facts.vocabulary.manual_turns, facts.vocabulary.turn_start
+    first = facts.audio.first if facts.client_format is not None else None
+    if manual is None or not path or first is None:
+        return []
+    if not any(manual.matches(message.kind, message.content) for message in facts.client_json):
+        return []
+    starts = (m.frame for m in facts.client_json if field_of(m.content, path) is not None)
+    begun = next(starts, None)
+    if begun is not None and begun < first.frame:
+        return []
+    name = path.rpartition(".")[2]
+    when = f"before {name} (frame {begun})" if begun is not None else f"without {name}"
+    text = f"the first audio (frame {first.frame}) was sent {when}"
+    return [Evidence(text, (first.frame,), first.t_ns, None, None)]
+
+
+def other_model(facts: SessionFacts) -> list[Evidence]:
+    """The server's description of the session has another model than the app's message."""
+    asked = [(m, name) for m in facts.client_json if (name := _session_model(m))]
+    if not asked:
+        return []
+    wanted, model = asked[-1]
+    answers = (m for m in facts.server_json if m.frame > wanted.frame)
+    answer = next(((m, name) for m in answers if (name := _session_model(m))), None)
+    if answer is None or _is_same_model(model, answer[1]):
+        return []
+    used, other = answer
+    text = f"the app asked for {quoted(model, 80)} (frame {wanted.frame}); the server uses "
+    text += f"{quoted(other, 80)} (frame {used.frame})"
+    return [Evidence(text, (wanted.frame, used.frame), used.t_ns, None, None)]
+
+
+def _session_model(message: ServerMessage) -> str:
+    session = message.content.get("session")
+    model = session.get("model") if isinstance(session, dict) else None
+    return model if isinstance(model, str) else ""
+
+
+def _is_same_model(one: str, other: str) -> bool:
+    """Whether one name may be an alias of the other, such as one without its date."""
+    names = [name.rpartition("/")[2].lower().removesuffix("-latest") for name in (one, other)]
+    return names[0].startswith(names[1]) or names[1].startswith(names[0])
+
+
 def pings_unanswered(facts: SessionFacts) -> list[Evidence]:
     """A side's last pings were not answered."""
     out = []
@@ -258,9 +333,12 @@ RULES: tuple[Measure, ...] = (
     unknown_kind,
     text_as_audio,
     audio_before_ready,
+    audio_before_turn,
+    other_model,
     message_too_big,
     too_many_characters,
     flush_too_often,
+    empty_message,
     data_after_end,
     no_graceful_end,
     pings_unanswered,

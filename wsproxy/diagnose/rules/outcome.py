@@ -29,6 +29,7 @@ MIN_SPEECH = 1.0  # seconds of speech for which words are expected
 STOPPED = 10.0  # seconds of speech after the last words from which on results have stopped
 READY = 5.0  # seconds after the upgrade for the message that the API's clients wait for
 UNANSWERED = 10.0  # seconds after the user's speech from which on an agent is silent
+_SETUP = 3  # messages of an app that do not do more than set a session up
 _SHOWN = 3  # failed objects
 _ENVELOPES = {
     "event-stream": "an event-stream message (headers, payload and two checksums)",
@@ -118,12 +119,17 @@ def _last_of_server(facts: SessionFacts, timeline: Timeline) -> list[Evidence]:
 def _wordless(facts: SessionFacts) -> Timeline | None:
     """The timeline of a session of audible speech without the words that should have come."""
     timeline = _timeline(facts)
-    if timeline is None or timeline.api is None or WORDS not in timeline.api.success.proof:
+    if timeline is None or WORDS not in _expected_proof(timeline):
         return None
     speech = timeline.sent.speech
     if proof_of(timeline) is not None or speech is None or speech < MIN_SPEECH:
         return None
     return timeline
+
+
+def _expected_proof(timeline: Timeline) -> Sequence[str]:
+    """What proves success; of an unknown API, whose results are empty texts, words do."""
+    return timeline.api.success.proof if timeline.api else (WORDS,)
 
 
 def empty_results(facts: SessionFacts) -> list[Evidence]:
@@ -142,7 +148,9 @@ def empty_results(facts: SessionFacts) -> list[Evidence]:
 def no_results(facts: SessionFacts) -> list[Evidence]:
     """Audible speech was sent, and no result came, although there was time for one."""
     timeline = _wordless(facts)
-    if timeline is None or timeline.transcript.results or AUDIO in _proof(timeline):
+    if timeline is None or timeline.api is None or timeline.transcript.results:
+        return []
+    if AUDIO in _proof(timeline):
         return []
     speech_ns = timeline.sent.speech_ns or 0
     left_at_once = waited(facts.session, timeline, speech_ns) < PATIENCE
@@ -232,6 +240,50 @@ def closed_silently(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (sent,), facts.ended_ns, lasted, "s")]
 
 
+def left_early(facts: SessionFacts) -> list[Evidence]:
+    """The app left without waiting for the answer to its end message, or to its last flush.
+
+    `answer_missing` reports an answer for which the server had time.
+    """
+    timeline, session = _timeline(facts), facts.session
+    if timeline is None or session.closed_by != "client" or failed_objects(timeline):
+        return []
+    if missing_answers(session, timeline):
+        return []
+    last_words = (*facts.vocabulary.end, *facts.vocabulary.flush)
+    owed = [one for one in timeline.success.owed if one.kind in last_words]
+    if not owed:
+        return []
+    last = owed[-1]
+    since = seconds(facts.ended_ns - last.t_ns)
+    text = f"the app left {since:.2f} s after {last.kind} (frame {last.frame}), "
+    text += f"before {last.expect} came"
+    return [Evidence(text, (last.frame,), last.t_ns, round(since, 2), "s")]
+
+
+def nothing_sent(facts: SessionFacts) -> list[Evidence]:
+    """The session ended normally, and the app had sent neither audio nor a text to speak."""
+    timeline = _timeline(facts)
+    if timeline is None or timeline.api is None or not timeline.api.audio.origin:
+        return []
+    sent = facts.session.traffic.data[True]
+    if timeline.sent.messages or timeline.texts or sent.count > _SETUP:
+        return []
+    if proof_of(timeline) is not None or facts.session.audio.tracks(from_client=True):
+        return []
+    what = "text" if timeline.api.audio.origin == "server" else "audio"
+    lasted = seconds(facts.ended_ns - facts.opened_ns)
+    text = f"the app sent no {what} in the {lasted:.2f} s of the session"
+    if sent.last is None:
+        text += ", and no other message"
+    elif facts.client_json:
+        last = facts.client_json[-1]
+        kind = str(last.content.get("type", last.kind))
+        text += f"; its last message is {quoted(kind, 40)} (frame {last.frame})"
+    frames = (sent.last.frame,) if sent.last is not None else ()
+    return [Evidence(text, frames, None, lasted, "s"), *_last_of_server(facts, timeline)]
+
+
 def never_ready(facts: SessionFacts) -> list[Evidence]:
     """The message that the clients of the API wait for did not come."""
     timeline = _timeline(facts)
@@ -291,6 +343,8 @@ RULES: tuple[Measure, ...] = (
     closed_silently,
     not_in_envelope,
     answer_missing,
+    left_early,
+    nothing_sent,
     empty_results,
     no_results,
     results_stopped,

@@ -31,6 +31,7 @@ from wsproxy.diagnose.signal_faults import (
 from wsproxy.diagnose.wav_header import wav_header_fields
 
 from . import audio
+from .repetition import repeated_audio
 
 # Faults that change how many bytes a second of audio has.
 _CHANGE_PACE = OTHER_SAMPLES - {OTHER_LAW} | {WRONG_RATE, STEREO_AS_MONO}
@@ -94,7 +95,14 @@ def second_header(facts: SessionFacts) -> list[Evidence]:
     def text(fault: AudioFault) -> str:
         return f"another {fault.figures['container']} header is in the stream"
 
-    faults = [f for f in faults_of(facts, {SECOND_HEADER}) if f.where.start_s > 0]
+    # Where raw samples are declared, the first header is one as well; `format_mismatch` has it.
+    first = facts.audio.first.frame if facts.audio.first else 0
+    of_container = facts.audio.header is not None
+    faults = [
+        fault
+        for fault in faults_of(facts, {SECOND_HEADER})
+        if fault.where.start_s > 0 or (of_container and fault.where.frame > first)
+    ]
     return located(faults, text, "", "s")
 
 
@@ -145,6 +153,7 @@ RULES: tuple[Measure, ...] = (
     misaligned_samples,
     stereo_as_mono,
     second_header,
+    repeated_audio,
     wav_header_fields,
     silent_part,
     too_quiet,

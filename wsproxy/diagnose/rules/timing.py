@@ -23,6 +23,7 @@ SLOW = 5.0  # seconds to the first result above which it is late
 BEHIND_BY = 3.0  # seconds between audio and results above which they are late
 LATE_SPEECH = 3.0  # seconds from a text to its first audio above which it is late
 _MIN_RESULTS = 5  # for a median
+_NEARLY = 0.9  # of the audio, which the last result reaches
 _MIN_WALL = 5.0  # seconds of session for a meaningful pace
 
 
@@ -103,13 +104,28 @@ def audio_too_fast(facts: SessionFacts) -> list[Evidence]:
     worst, start = fastest_window(facts.audio, declared)
     # A second of audio may be in the buffers of app and network at any time.
     over = max((length - 1.0) / wall, worst - 1.0 / WINDOW)
-    if over <= limit:
+    if over <= limit or _kept_pace(facts, length, limit):
         return []
     text = f"{length:.1f} s of audio were sent in {wall:.1f} s ({length / wall:.1f} times real time"
     text += f"; {worst:.1f} times in the worst {WINDOW:.0f} s" if worst else ""
     text += f"); the limit is {limit:g} times"
     place = start if worst else facts.audio.first_places[0]
     return [Evidence(text, (place.frame,), place.t_ns, round(length / wall, 2), "x")]
+
+
+def _kept_pace(facts: SessionFacts, length: float, limit: float) -> bool:
+    """Whether the results of nearly all of the audio came sooner than the limit allows.
+
+    Then the service did not hold the audio back: some transcribe a file at any speed.
+    """
+    timeline, first = facts.session.timeline, facts.audio.first
+    if timeline is None or first is None:
+        return False
+    ends = [(r.end_s, r.t_ns) for r in timeline.transcript if r.end_s is not None and r.text]
+    if not ends:
+        return False
+    reached, t_ns = max(ends)
+    return reached >= _NEARLY * length and seconds(t_ns - first.t_ns) < reached / limit
 
 
 def audio_too_slow(facts: SessionFacts) -> list[Evidence]:

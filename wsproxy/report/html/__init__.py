@@ -6,8 +6,10 @@ track_recorder  the audio of a track: peaks, arrival, and samples to embed
 arrival_map     when each position of a stream of audio was carried
 placement       when the audio of a track is heard
 embedded_audio  the audio of a page, encoded within a number of bytes
+seconds         times and sides, as the data of a page has them
 json_block      JSON inside HTML
 handshake_data  the opening handshake, as data of a page
+speech_data     transcript, control events and latencies, as data of a page
 track_data      the audio of a track, as data of a page
 page_data       the data of a page: its contract with the scripts
 static_frames   the frames that a page lists without scripts

@@ -24,10 +24,15 @@ class ArrivalMap:
 
     Between two points the time is linear. Two points at the same position are a time in which
     nothing was carried.
+
+    Attributes:
+        halvings: how often half of the points were dropped, because there were too many.
     """
 
     def __init__(self) -> None:
-        self._points: list[Point] = []
+        self.halvings = 0
+        self._points: list[Point] = []  # rounded
+        self._anchor = (0.0, 0.0)  # the last one, not rounded: seconds of audio, and of the session
         self._tolerance = _TOLERANCE_S
         self._last: _Chunk | None = None
         self._slopes = (0.0, float("inf"))  # that fit all chunks since the last point
@@ -46,12 +51,12 @@ class ArrivalMap:
             return
         duration = chunk.start_s - last.start_s
         if chunk.t - last.t > duration + _GAP_S:
-            self._points.append((chunk.start_s, last.t + duration, last.frame))
+            self._append(chunk.start_s, last.t + duration, last.frame)
             self._begin(chunk.start_s, chunk.t, chunk.frame)
             return
         if duration <= 0:
             return
-        start_s, t, _ = self._points[-1]
+        start_s, t = self._anchor
         ahead = chunk.start_s - start_s
         low = (chunk.t - self._tolerance - t) / ahead
         high = (chunk.t + self._tolerance - t) / ahead
@@ -66,18 +71,38 @@ class ArrivalMap:
         )
 
     def _begin(self, start_s: float, t: float, frame: int) -> None:
-        self._points.append((start_s, t, frame))
+        self._append(start_s, t, frame)
+        self._anchor = start_s, t
         self._slopes = (0.0, float("inf"))
         if len(self._points) > MAX_POINTS:
             self._points = [*self._points[:-1:2], self._points[-1]]
             self._tolerance *= 2
+            self.halvings += 1
 
-    def points(self, end_s: float) -> list[Point]:
-        """The curve, to the end of the stream at a position."""
+    def _append(self, start_s: float, t: float, frame: int) -> None:
+        point = (round(start_s, 3), round(t, 3), frame)
+        if not self._points or self._points[-1] != point:
+            self._points.append(point)
+
+    @property
+    def settled(self) -> int:
+        """How many of the points stay as they are, until half of them are dropped."""
+        return len(self._points)
+
+    def points(self, end_s: float, start: int = 0) -> list[Point]:
+        """The curve, to the end of the stream at a position.
+
+        Args:
+            start: index of the first point that is wanted.
+        """
         if self._last is None:
             return []
-        last = self._last
-        rest = max(0.0, end_s - last.start_s)
-        ends = [(last.start_s, last.t, last.frame), (end_s, last.t + rest, last.frame)]
-        rounded = [(round(a, 3), round(t, 3), frame) for a, t, frame in [*self._points, *ends]]
-        return list(dict.fromkeys(rounded))
+        last, rest = self._last, max(0.0, end_s - self._last.start_s)
+        points = self._points[start:]
+        before = self._points[-1]
+        for a, t in ((last.start_s, last.t), (end_s, last.t + rest)):
+            end = (round(a, 3), round(t, 3), last.frame)
+            if end != before:
+                points.append(end)
+            before = end
+        return points

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappush, heappushpop
 from itertools import chain, islice
@@ -86,6 +86,7 @@ class FrameTable:
 
     def __init__(self) -> None:
         self.count = 0
+        self._forgotten = 0
         self._first: list[TableFrame] = []
         self._between: list[TableFrame] = []
         self._last: deque[TableFrame] = deque(maxlen=KEPT_LAST)
@@ -118,15 +119,24 @@ class FrameTable:
 
     def after(self, number: int) -> list[TableFrame]:
         """The frames that are kept of those after a number."""
-        if number < len(self._first):
-            return [*self._first[number:], *self._last]
+        known = max(0, number - self._forgotten)
+        if known < len(self._first):
+            return [*self._first[known:], *self._last]
         missing = min(self.count - number, len(self._last))
         return list(islice(reversed(self._last), missing))[::-1]
+
+    def forget(self) -> None:
+        """Forget the frames so far; gaps are found across them."""
+        self._forgotten = self.count
+        for kept in (self._first, self._between, self._last):
+            kept.clear()
+        self._limit, self._held = MAX_TEXT, 0
 
     def keeps(self, number: int) -> bool:
         """Whether a frame is one of the first or of the last."""
         last = self._last[0].number if self._last else self.count + 1
-        return 0 < number <= len(self._first) or last <= number <= self.count
+        first = number - self._forgotten
+        return 0 < first <= len(self._first) or last <= number <= self.count
 
     def add_between(self, number: int, record: FrameRecord) -> None:
         """Keep a frame as well that was not kept; such frames have to be added in their order."""
@@ -200,12 +210,23 @@ class FrameTable:
 
     def limits(self) -> tuple[int, int]:
         """How many bytes of a text, and of a binary payload, keep all of them in the budgets."""
-        texts = [len(frame.payload) for frame in self if frame.is_text]
-        binaries = [len(frame.payload) for frame in self if not frame.is_text]
-        return (
-            fitting_limit(texts, TEXT_BUDGET, MAX_TEXT, _MIN_TEXT),
-            fitting_limit(binaries, BINARY_BUDGET, MAX_BINARY, _MIN_BINARY),
-        )
+        return limits_of(list(self))
+
+
+def limits_of(
+    frames: Sequence[TableFrame], largest: tuple[int, int] = (MAX_TEXT, MAX_BINARY)
+) -> tuple[int, int]:
+    """How many bytes of a text, and of a binary payload, keep all of them in the budgets.
+
+    Args:
+        largest: of both, where there is room.
+    """
+    texts = [len(frame.payload) for frame in frames if frame.is_text]
+    binaries = [len(frame.payload) for frame in frames if not frame.is_text]
+    return (
+        fitting_limit(texts, TEXT_BUDGET, largest[0], _MIN_TEXT),
+        fitting_limit(binaries, BINARY_BUDGET, largest[1], _MIN_BINARY),
+    )
 
 
 def ranges_of(frames: Iterable[TableFrame]) -> list[tuple[int, int]]:

@@ -30,6 +30,7 @@ from .reading import SessionContent
 from .static_frames import FrameRow, static_rows
 from .track_data import element_id
 
+_ENCODED = 3 << 16  # bytes of a file that are encoded together
 # In their order. `vendor/` has libraries from npm, see its README.
 _STYLES = ("vendor/uplot/uPlot.min.css", "report.css", "interactive.css")
 LIBRARIES = (
@@ -173,14 +174,18 @@ def render(
             sessions=views,
             blocks=blocks,
             audio=[
-                (element, Markup(base64.b64encode(data).decode()))
-                for view in views
-                for element, data in view.audio.items()
+                (element, _base64(data)) for view in views for element, data in view.audio.items()
             ],
             version=__version__,
             **more,
         )
     )
+
+
+def _base64(data: bytes) -> Iterator[Markup]:
+    """A file in base64, in parts: it may be large."""
+    for at in range(0, len(data), _ENCODED):
+        yield Markup(base64.b64encode(data[at : at + _ENCODED]).decode())
 
 
 def _nonce(blocks: Iterable[str]) -> str:

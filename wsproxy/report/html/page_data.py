@@ -135,32 +135,25 @@ from typing import Any
 from wsproxy.report import json_schema
 from wsproxy.report.audio_tracks import tracks_json
 from wsproxy.report.explanation import Explanation
-from wsproxy.report.latency import LatencySeries, latency_series
 from wsproxy.report.safe_text import short
-from wsproxy.report.timeline import timeline_json
-from wsproxy.session.transcript import KEPT_TEXT
 
 from .embedded_audio import EmbeddedAudio
 from .frame_table import (
-    FrameTable,
     TableFrame,
     content_of,
-    fitting_limit,
     is_shortened,
     ranges_of,
 )
 from .handshake_data import handshake_data, url_of
 from .reading import SessionContent
+from .seconds import seconds_of, side_of
+from .speech_data import event_data, latency_data, transcript_data
 from .track_data import element_id, track_data
 
 VERSION = 1
 _MAX_EVIDENCE = 50  # frames of one piece of evidence
 _MAX_LINES = 100
-_MAX_EVENTS = 2000
 _TEXT = 500  # characters
-_RESULTS = 500_000  # characters of all results of a transcript
-_SHORTEST = 80  # characters of one of them are shown in any case
-_WORDS = 20_000  # words with times
 
 
 def page_data(
@@ -189,39 +182,29 @@ def parts_besides_frames(
     prefix: str = "",
 ) -> dict[str, Any]:
     """The parts of a page's data without the frames; arguments as for `page_data`."""
-    timeline = timeline_json(content.session, content.timeline, content.outcome)
+    timeline = content.timeline
     return {
-        "session": _session(content, explained),
-        "findings": [
-            _finding(each) for each in json_schema.together(explained.findings)["findings"]
-        ],
+        "session": session_data(content, explained),
+        "findings": findings_data(explained),
         "lanes": {
-            "gaps": list(_gaps(content.frames, content.session.ended_ns)),
-            "events": [_event(each) for each in timeline["events"][:_MAX_EVENTS]],
-            "connection": sorted(_connection(content), key=lambda each: each["t"]),
+            "gaps": gaps_data(content),
+            "events": [event_data(event) for event in timeline.events],
+            "connection": connection_data(content),
         },
         "handshake": handshake_data(content.session),
         "tracks": [
             track_data(track, recorder, described, embedded, element_id(prefix, number))
             for number, ((track, recorder), described, embedded) in enumerate(
-                zip(content.tracks, _described(content), audio, strict=True)
+                zip(content.tracks, described_tracks(content), audio, strict=True)
             )
         ],
-        "transcript": _transcript(timeline["transcript"]),
-        "latency": _latency(content, timeline["latency"]),
+        "transcript": transcript_data(timeline.transcript),
+        "latency": latency_data(timeline.latency),
     }
 
 
-def _s(t_ns: int | None) -> float | None:
-    return None if t_ns is None else round(t_ns / 1e9, 4)
-
-
-def _side(from_client: bool) -> str:
-    return "c" if from_client else "s"
-
-
-def _described(content: SessionContent) -> list[dict[str, Any]]:
-    """The JSON of each shown track."""
+def described_tracks(content: SessionContent) -> list[dict[str, Any]]:
+    """Each shown track, as `show --timeline --json` prints it."""
     api = content.timeline.api
     all_tracks = [
         t for side in (True, False) for t in content.session.audio.tracks(from_client=side)
@@ -231,7 +214,8 @@ def _described(content: SessionContent) -> list[dict[str, Any]]:
     return [each for track, each in described if any(track is one for one in shown)]
 
 
-def _session(content: SessionContent, explained: Explanation) -> dict[str, Any]:
+def session_data(content: SessionContent, explained: Explanation) -> dict[str, Any]:
+    """The session itself."""
     session = content.session
     start, request, close = session.start, session.request, session.close
     return {
@@ -254,9 +238,9 @@ def _session(content: SessionContent, explained: Explanation) -> dict[str, Any]:
         "close_code": close.code if close else None,
         "close_reason": short(close.reason, _TEXT) if close else None,
         "started_at": json_schema.iso_time(start.started_at_ns) if start else None,
-        "opened": _s(session.opened_ns),
-        "ended": _s(session.ended_ns),
-        "duration": _s(session.duration_ns),
+        "opened": seconds_of(session.opened_ns),
+        "ended": seconds_of(session.ended_ns),
+        "duration": seconds_of(session.duration_ns),
         "sent": {"frames": session.sent.frames, "bytes": session.sent.size},
         "received": {"frames": session.received.frames, "bytes": session.received.size},
         "request_ids": explained.request_ids,
@@ -279,12 +263,17 @@ def incomplete(content: SessionContent) -> list[str]:
     return lines
 
 
+def findings_data(explained: Explanation) -> list[dict[str, Any]]:
+    """The findings."""
+    return [_finding(each) for each in json_schema.together(explained.findings)["findings"]]
+
+
 def _finding(found: dict[str, Any]) -> dict[str, Any]:
     evidence = [
         {
             "text": each["text"],
             "frames": each["frames"][:_MAX_EVIDENCE],
-            "t": _s(each["t_ns"]),
+            "t": seconds_of(each["t_ns"]),
             "value": each["value"],
             "unit": each["unit"],
         }
@@ -308,8 +297,8 @@ def frame_columns(
     return {
         "count": count,
         "ranges": ranges_of(listed),
-        "t": [_s(frame.t_ns) for frame in listed],
-        "side": "".join(_side(frame.from_client) for frame in listed),
+        "t": [seconds_of(frame.t_ns) for frame in listed],
+        "side": "".join(side_of(frame.from_client) for frame in listed),
         "op": "".join(f"{frame.opcode:x}" for frame in listed),
         "length": [frame.length for frame in listed],
         "content": [content_of(frame, limits) for frame in listed],
@@ -318,35 +307,31 @@ def frame_columns(
     }
 
 
-def _gaps(table: FrameTable, until_ns: int) -> Iterator[dict[str, Any]]:
-    for from_client in (True, False):
-        for gap in table.gaps(until_ns, from_client=from_client):
-            end_ns = gap.start_ns + gap.length_ns
-            yield {
-                "side": _side(from_client),
-                "start": _s(gap.start_ns),
-                "end": _s(end_ns),
-                "after_frame": gap.after_frame,
-            }
+def gaps_data(content: SessionContent) -> list[dict[str, Any]]:
+    """Times without data frames of one direction."""
+    return [
+        {
+            "side": side_of(from_client),
+            "start": seconds_of(gap.start_ns),
+            "end": seconds_of(gap.start_ns + gap.length_ns),
+            "after_frame": gap.after_frame,
+        }
+        for from_client in (True, False)
+        for gap in content.frames.gaps(content.session.ended_ns, from_client=from_client)
+    ]
 
 
-def _event(event: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "t": _s(event["t_ns"]),
-        "frame": event["frame"],
-        "side": _side(event["from_client"]),
-        "category": event["category"],
-        "message": short(event["message"], _TEXT),
-    }
+def connection_data(content: SessionContent) -> list[dict[str, Any]]:
+    """Everything that is not a message, in its order."""
+    return sorted(_connection(content), key=lambda each: each["t"])
 
 
 def _connection(content: SessionContent) -> Iterator[dict[str, Any]]:
-    """Everything that is not a message."""
     session = content.session
 
     def item(t_ns: int, from_client: bool, kind: str, text: str) -> dict[str, Any]:
-        side = _side(from_client)
-        return {"t": _s(t_ns), "side": side, "kind": kind, "text": short(text, _TEXT)}
+        side = side_of(from_client)
+        return {"t": seconds_of(t_ns), "side": side, "kind": kind, "text": short(text, _TEXT)}
 
     if session.request is not None:
         yield item(session.request.t_ns, True, "request", session.request.method)
@@ -368,54 +353,6 @@ def _connection(content: SessionContent) -> Iterator[dict[str, Any]]:
             failure.t_ns, failure.from_client, "failure", f"{failure.where}: {failure.message}"
         )
     for gap in session.gaps:
-        yield {**item(gap.t_ns, True, "lost", gap.reason), "end": _s(gap.until_ns)}
+        yield {**item(gap.t_ns, True, "lost", gap.reason), "end": seconds_of(gap.until_ns)}
     if session.end is not None:
         yield item(session.end.t_ns, session.closed_by == "client", "end", session.ending)
-
-
-# -- speech
-
-
-def _transcript(transcript: dict[str, Any]) -> dict[str, Any]:
-    counts = ("words", "agent_words", "finals", "interims", "empty", "results_not_kept")
-    results = transcript["results"]
-    limit = fitting_limit([len(each["text"]) for each in results], _RESULTS, KEPT_TEXT, _SHORTEST)
-    words_left = _WORDS
-    shown = []
-    for each in results:
-        words = each["words"][:words_left] if each["final"] else []
-        words_left -= len(words)
-        shown.append(_result(each, words, limit))
-    return {**{name: transcript[name] for name in counts}, "results": shown}
-
-
-def _result(result: dict[str, Any], words: list[dict[str, Any]], limit: int) -> dict[str, Any]:
-    return {
-        "frame": result["frame"],
-        "t": _s(result["t_ns"]),
-        "text": result["text"][:limit],
-        "final": result["final"],
-        "start": result["start_s"],
-        "end": result["end_s"],
-        "words": [[word["text"], word["start_s"], word["end_s"]] for word in words],
-        "channel": result["channel"],
-        "turn": result["turn"],
-        "agent": result["by_agent"],
-    }
-
-
-def _latency(content: SessionContent, figures: dict[str, Any]) -> dict[str, Any]:
-    series = latency_series(content.timeline.latency)
-    return {
-        "figures": {name: value for name, value in figures.items() if not isinstance(value, list)},
-        "series": {name: _series(each) for name, each in series.items()},
-    }
-
-
-def _series(series: LatencySeries) -> dict[str, Any]:
-    return {
-        "points": [[_s(point.t_ns), point.seconds, point.frame] for point in series.points],
-        "p50": series.percentile(0.5),
-        "p95": series.percentile(0.95),
-        "max": series.max,
-    }

@@ -13,7 +13,7 @@ from wsproxy.diagnose import Finding, diagnose
 from wsproxy.diagnose.outcome import outcome
 from wsproxy.errors import LimitExceeded
 from wsproxy.session import Session
-from wsproxy.session.audio_track import AudioTrack
+from wsproxy.session.audio_track import AudioTrack, TrackKey
 from wsproxy.session.outcome import Outcome
 from wsproxy.session.timeline import Timeline
 from wsproxy.trace import Bytes, FrameRecord, FrameRun, Record, TraceReader, bounded
@@ -96,6 +96,16 @@ class SessionContent:
         assert found is not None, "it was read with a catalog"
         return found
 
+    def recorder(self, key: TrackKey) -> TrackRecorder:
+        """What a track was recorded with.
+
+        Args:
+            key: of a track that there is.
+        """
+        track = self.session.audio.track(key)
+        assert track is not None and isinstance(track.analyzer, TrackRecorder)
+        return track.analyzer
+
     @property
     def tracks(self) -> list[tuple[AudioTrack, TrackRecorder]]:
         """The audio of both directions, the app's first; the tracks with the most audio of each."""
@@ -132,9 +142,8 @@ def read_content(
             step(f"reading {path.name}: {number} records")
     step(f"explaining {path.name}")
     content.diagnose()
-    _add_evidence(content)
-    for _, recorder in content.tracks:
-        recorder.report()  # its last samples wait for more
+    add_evidence(content)
+    content.session.settle()
     return content
 
 
@@ -146,7 +155,7 @@ def named_frames(findings: Sequence[Finding]) -> list[int]:
     return list(found)[:MAX_NAMED]
 
 
-def _add_evidence(content: SessionContent) -> None:
+def add_evidence(content: SessionContent) -> None:
     """Read the trace of a long session again for frames of the evidence that are not kept."""
     table = content.frames
     missing = {

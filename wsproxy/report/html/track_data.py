@@ -9,6 +9,7 @@ from wsproxy.report.text import lasting, size
 from wsproxy.session.audio_track import AudioTrack
 
 from .embedded_audio import EmbeddedAudio
+from .seconds import side_of
 from .track_recorder import TrackRecorder
 
 _REGIONS = ("silence", "near_silence", "clipping", "speech")
@@ -29,26 +30,63 @@ def track_data(
         audio: what is embedded of it.
         element: the id of the element that has it.
     """
+    figures = track_figures(track, described)
+    duration = figures["duration"] or 0.0
+    waveform = recorder.waveform
+    return {
+        **figures,
+        "map": recorder.arrival.points(duration),
+        "peaks": None
+        if waveform is None
+        else {
+            "per_second": waveform.per_second,
+            "low": list(waveform.low),
+            "high": list(waveform.high),
+        },
+        **embedded_data(track, recorder, audio, element, duration),
+    }
+
+
+def track_figures(track: AudioTrack, described: Mapping[str, Any]) -> dict[str, Any]:
+    """A track without what grows with each message, and without its audio.
+
+    Args:
+        described: as for `track_data`.
+    """
     signal = dict(described["signal"])
     regions = {name: signal.pop(name) for name in _REGIONS}
     faults = signal.pop("faults")
-    duration = signal["duration_s"]
     return {
-        "side": "c" if track.from_client else "s",
+        "side": side_of(track.from_client),
         **{name: described[name] for name in _KEPT_FROM_JSON},
         "declared_formats": [_with_seconds(each) for each in described["declared_formats"]],
         "longest_gap": _with_seconds(described["longest_gap"]),
         "signal": signal,
-        "duration": duration,
-        "map": recorder.arrival.points(duration or 0.0),
-        "peaks": _peaks(recorder),
+        "duration": signal["duration_s"],
         "regions": {
             name: [[each["start_s"], each["end_s"]] for each in found["regions"]]
             for name, found in regions.items()
         },
         "faults": [_fault(each) for each in faults],
+    }
+
+
+def embedded_data(
+    track: AudioTrack,
+    recorder: TrackRecorder,
+    audio: EmbeddedAudio | None,
+    element: str,
+    duration: float,
+) -> dict[str, Any]:
+    """What a page has of the audio itself.
+
+    Args:
+        audio, element: as for `track_data`.
+        duration: seconds of the track.
+    """
+    return {
         "audio": _audio(audio, element),
-        "note": note(recorder, audio, track, duration or 0.0),
+        "note": note(recorder, audio, track, duration),
     }
 
 
@@ -77,15 +115,6 @@ def _fault(fault: Mapping[str, Any]) -> dict[str, Any]:
         "frame": fault["frame"],
         "figures": fault["figures"],
     }
-
-
-def _peaks(recorder: TrackRecorder) -> dict[str, Any] | None:
-    waveform = recorder.waveform
-    if waveform is None:
-        return None
-    # Copies: the session may grow.
-    low, high = list(waveform.low), list(waveform.high)
-    return {"per_second": waveform.per_second, "low": low, "high": high}
 
 
 def _audio(audio: EmbeddedAudio | None, element: str) -> dict[str, Any] | None:

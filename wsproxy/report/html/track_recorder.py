@@ -67,6 +67,11 @@ class TrackRecorder:
         """The speech before a frame, see `TrackSignal`."""
         return self._signal.speech_before(frame)
 
+    @property
+    def duration_s(self) -> float:
+        """Seconds of audio, as far as it is analyzed."""
+        return self._signal.duration_s
+
     def report(self) -> AudioReport:
         """The result for all messages so far."""
         return self._signal.report()

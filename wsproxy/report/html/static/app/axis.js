@@ -79,9 +79,9 @@ class TimeAxis {
   #spoken(side) {
     const { session } = this;
     return session.finals(side === "s").filter(({ text }) => text).map((result) => ({
-      text: result.text,
+      text: visible(result.text),
       t: session.placeOf(result).t,
-      words: result.words.map(([text, start]) => ({ text, t: session.placeOf(result, start).t })),
+      words: result.words.map(([text, start]) => ({ text: visible(text), t: session.placeOf(result, start).t })),
     }));
   }
 
@@ -264,7 +264,7 @@ class TimeAxis {
     }
     const { finding } = this.marks.find((mark) => Math.abs(mark.t - t) <= (this.to - this.from) / 250) ?? {};
     if (finding) texts.push(`${finding.severity}: ${finding.title}`);
-    this.line.textContent = [seconds(t), ...texts].join(", ");
+    this.line.textContent = visible([seconds(t), ...texts].join(", "));
   }
 
   // Draws with the next frame of the screen, however often it is asked to.

@@ -1,5 +1,16 @@
 // What all parts of the page use: elements, numbers, colours, the clipboard, and the cursor.
 
+// Control characters, and those that change the direction of text: seen as escapes, they cannot
+// make a text look like another one.
+const UNSEEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+function visible(text) {
+  return text.replace(UNSEEN, (character) => {
+    const code = character.charCodeAt(0).toString(16);
+    return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
+  });
+}
+
 // An element with properties, and children of which strings become text.
 function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -8,7 +19,9 @@ function make(tag, properties = {}, ...children) {
     else if (name === "data") Object.assign(element.dataset, value);
     else element[name] = value;
   }
-  element.append(...children.filter((child) => child !== null));
+  for (const child of children) {
+    if (child !== null) element.append(typeof child === "string" ? visible(child) : child);
+  }
   return element;
 }
 
@@ -72,7 +85,7 @@ function announce(text) {
     region = make("div", { id, className: "off-screen", role: "status", "aria-live": "polite" });
     document.body.append(region);
   }
-  region.textContent = text;
+  region.textContent = visible(text);
 }
 
 const NARROWEST = 20; // pixels in which a text is written

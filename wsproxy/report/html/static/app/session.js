@@ -207,6 +207,7 @@ class Track {
 function grown(value, growth) {
   if ("set" in growth) return growth.set;
   if ("keep" in growth) {
+    if (growth.cut) value.splice(...growth.cut);
     value.length = growth.keep;
     growth.more.forEach((each) => value.push(each));
     return value;
