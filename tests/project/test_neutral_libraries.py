@@ -22,10 +22,12 @@ LIBRARIES = sorted(
     if not {"cli", "preload"} & set(path.relative_to(PACKAGE).parts) and path != STARTS_COMMANDS
 )
 OPTION = re.compile(r"(?<![\w-])--[a-z]")
-# Command lines of their own, or of others; and the beginning of a key in PEM.
+# Command lines of their own, or of others (curl's, which name a password); and the beginning of a
+# key in PEM.
 OTHERS = re.compile(
     r"--wsproxy-|--require |--preload=|-----begin|--set wsproxy_"
     r"|--(?:proxy-server|ignore-certificate-errors-spki-list|user-data-dir)="
+    r"|^--(?:proxy-)?user$"
 )
 
 

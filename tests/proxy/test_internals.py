@@ -71,7 +71,7 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     "mitmproxy.http.HTTPFlow": ("record_addon failure_cause relay_layer", None),
     "mitmproxy.connection.Client": (
         "record_addon embedding failure_cause connection_control pass_through_addon "
-        "proxy_chain_addon redirect_addon relay_layer caught",
+        "proxy_chain_addon redirect_addon relay_layer caught_connections",
         None,
     ),
     "mitmproxy.connection.Server": (
@@ -194,10 +194,10 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     # mitmproxy: connections that were caught
     "mitmproxy.connection.ConnectionState": ("adopted_server", None),
     "mitmproxy.net.tls.starts_like_tls_record": ("first_bytes", None),
-    "mitmproxy.proxy.layers.modes.TransparentProxy": ("caught", None),
+    "mitmproxy.proxy.layers.modes.TransparentProxy": ("caught_connections", None),
     "mitmproxy.proxy.layers.tls.parse_client_hello": ("first_bytes", None),
     "mitmproxy.proxy.mode_servers.ProxyConnectionHandler": ("adopted_server", None),
-    "mitmproxy.proxy.mode_specs.ProxyMode": ("caught", None),
+    "mitmproxy.proxy.mode_specs.ProxyMode": ("caught_connections", None),
     "mitmproxy.proxy.server.ConnectionIO": ("adopted_server", None),
     # OpenSSL: the TLS connections that mitmproxy has made
     "OpenSSL.SSL.Connection.bio_read": ("tls_stream", ["bufsiz"]),
