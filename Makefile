@@ -62,10 +62,10 @@ lint: $(READY)
 #   mutated), hostile traces and messages, places for a credential, what scrub, explain and the
 #   audio analysis say of many sessions, planted faults, reported sessions, lost power, distill's
 #   strategies, each of 256 constant bytes, the output in documents, and what only reads the source.
-#   Of the SDKs, one of each kind (threads, asyncio, Node) runs on both, in stalled sessions. Of
-#   load, distill, the index of list, the pytest plugin, shell completion and the addons' options
-#   the usual runs do, the refusals do not. The relay passes every scenario on in one mode with TLS
-#   and in one without, and some of them in each mode and pair of schemes.
+#   Of the SDKs, one of each kind (threads, asyncio, Node) runs on both, in recorded sessions, good
+#   and stalled. Of load, distill, the index of list, the pytest plugin, shell completion and the
+#   addons' options the usual runs do, the refusals do not. The relay passes every scenario on in
+#   one mode with TLS and in one without, and some of them in each mode and pair of schemes.
 # Else in whole on both: proxy/, recorder/, wire/, system/, intercept/, the readers and writers of
 # traces, the replayer's client and server, the Python API and the commands.
 # Run once more, and listed: a program of an SDK that hangs (tests/simulate/test_sdks.py), and a

@@ -154,10 +154,14 @@ def heap_mb(session: CDPSession) -> float:
     return float(session.send("Runtime.getHeapUsage")["usedSize"]) / 1e6
 
 
-def task_seconds(session: CDPSession) -> float:
-    """Processor time of a page's thread."""
+def figure(session: CDPSession, name: str) -> float:
+    """A figure of a page: "TaskDuration" (seconds of its thread), "Nodes" (of its document)."""
     figures = session.send("Performance.getMetrics")["metrics"]
-    return float(next(each["value"] for each in figures if each["name"] == "TaskDuration"))
+    return float(next(each["value"] for each in figures if each["name"] == name))
+
+
+def task_seconds(session: CDPSession) -> float:
+    return figure(session, "TaskDuration")
 
 
 def delays(page: Page, recordings: list[Recording]) -> list[float]:
@@ -251,9 +255,10 @@ def watch(pages: list[Page], seconds: float, pid: int) -> None:
         ]
         heaps = ", ".join(f"{heap_mb(each):.1f}" for each in sessions)
         cpu, tasks, at = cpu_seconds(pid), [task_seconds(e) for e in sessions], time.monotonic()
+        nodes = ", ".join(f"{figure(each, 'Nodes') / 1000:.1f}" for each in sessions)
         shares = ", ".join(f"{each:.0f}" for each in busy)
         print(
-            f"pages {heaps} MB, {shares} % of a core; "
+            f"pages {heaps} MB, {nodes} thousand nodes, {shares} % of a core; "
             f"server {resident_mb(pid):.0f} MB, {used:.0f} % of a core",
             flush=True,
         )

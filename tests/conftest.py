@@ -1,6 +1,9 @@
 """Shared by all tests: how hypothesis runs, and without the settings of the user who runs them."""
 
+import contextlib
+import functools
 import gc
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +23,13 @@ import own_settings  # noqa: E402, F401
 from wsproxy.replayer import lateness  # noqa: E402
 
 lateness.LATE_NS = 30_000_000_000
+
+# Each recorder in this process reads the key of its CA and checks it, which takes as long as all
+# else that it begins with; most of these CAs are the same.
+with contextlib.suppress(ImportError):  # without the extra `record`
+    from mitmproxy import certs
+
+    certs.load_pem_private_key = functools.lru_cache(certs.load_pem_private_key)
 
 from fast_tests import is_fast  # noqa: E402
 from mutations import good_records  # noqa: E402
@@ -62,10 +72,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"{name}: {value}")
 
 
+@pytest.fixture(scope="session")
+def recorder_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate authority as a recorder makes it."""
+    from wsproxy.proxy import ca_folder
+
+    folder = tmp_path_factory.mktemp("recorder-ca")
+    ca_folder.prepare(folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
-def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for the certificate authority of a module's proxies."""
-    return tmp_path_factory.mktemp("ca")
+def confdir(recorder_ca: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what a module's proxies keep, with a certificate authority."""
+    return Path(shutil.copytree(recorder_ca, tmp_path_factory.mktemp("ca") / "conf"))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from each_case import each_case
 from wsproxy.catalog import Catalog, Condition, load, read_file
 from wsproxy.catalog.loader import CatalogFile
 from wsproxy.diagnose import CHECKS, RULES
@@ -72,7 +73,7 @@ def test_catalog_files_are_all_read_and_ids_are_unique() -> None:
 
 
 @pytest.mark.one_python
-@pytest.mark.parametrize("condition", [pytest.param(c, id=c.id) for c in load().conditions])
+@each_case(load().conditions, lambda condition: condition.id)
 def test_conditions_have_help_texts(condition: Condition) -> None:
     assert condition.title
     assert condition.meaning.endswith(".")

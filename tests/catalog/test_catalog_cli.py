@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import commands
+from each_case import each_case
 from traces import make_trace
-from wsproxy.catalog import load
+from wsproxy.catalog import Condition, load
 from wsproxy.catalog.checker import mistakes
 from wsproxy.catalog.loader import given_files, using
 from wsproxy.diagnose import CHECKS, RULES
@@ -109,14 +110,12 @@ def test_catalog_show_has_all_texts() -> None:
 
 
 @pytest.mark.one_python
-@pytest.mark.parametrize("condition", load().conditions, ids=lambda c: c.id)
-def test_show_every_condition_succeeds(condition: object) -> None:
+@each_case(load().conditions, lambda condition: condition.id)
+def test_show_every_condition_succeeds(condition: Condition) -> None:
     from rich.console import Console
 
-    from wsproxy.catalog import Condition
     from wsproxy.report import catalog as report
 
-    assert isinstance(condition, Condition)
     json.dumps(report.as_json(condition))
     console = Console(width=100)
     with console.capture() as captured:

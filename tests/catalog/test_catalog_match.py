@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from each_case import each_case
 from wsproxy.catalog import Condition, Example, Hit, candidates, load
 from wsproxy.catalog.envelope import json_object
 from wsproxy.catalog.examples import (
@@ -59,7 +60,7 @@ def ids(hits: Sequence[Hit]) -> list[str]:
 
 
 @pytest.mark.one_python
-@pytest.mark.parametrize("condition", [c for c in load().conditions if c.examples], ids=by_id)
+@each_case([c for c in load().conditions if c.examples], by_id)
 def test_candidates_examples_match_as_documented(condition: Condition) -> None:
     for example in condition.examples:
         found = ids(candidates(shown(condition, example), load()))
@@ -238,10 +239,8 @@ def positive(condition: Condition) -> list[Example]:
     return [example for example in condition.examples if example.matches]
 
 
-OF_PROVIDERS = pytest.mark.parametrize(
-    "condition",
-    [c for c in load().conditions if c.provider != GENERIC and positive(c)],
-    ids=by_id,
+OF_PROVIDERS = each_case(
+    [c for c in load().conditions if c.provider != GENERIC and positive(c)], by_id
 )
 
 

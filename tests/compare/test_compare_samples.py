@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from each_case import each_case
 from wsproxy.compare import Tolerances, compare
 
 FOLDER = Path(__file__).parents[2] / "recordings" / "samples"
@@ -24,7 +25,7 @@ def test_samples_exist() -> None:
 
 
 @pytest.mark.one_python
-@pytest.mark.parametrize("trace", TRACES, ids=name)
+@each_case(TRACES, name)
 def test_compare_sample_with_itself_is_reproduced(trace: Path) -> None:
     assert compare(trace, trace, rules=Tolerances(strict=True)).same
 

@@ -308,6 +308,21 @@ def test_rule_broken_is_found_and_near_miss_is_not(
     assert rule(near) == []
 
 
+def held_to_talk(*between: str) -> SessionFacts:
+    """Speech while a key is held, three times; in each pause these messages."""
+    talk = Talk()
+    for number in range(3):
+        talk.audio(number * 8.0, 20)
+        for message in between:
+            talk.app(number * 8.0 + 5.0, message)
+    return talk.close(24)
+
+
+def test_audio_too_slow_pauses_with_keepalives_are_meant() -> None:
+    assert timing.audio_too_slow(held_to_talk(say(type="KeepAlive"))) == []
+    assert timing.audio_too_slow(held_to_talk())
+
+
 @pytest.mark.parametrize("by", ["eof", "reset"])
 def test_no_graceful_end_without_close_frame_is_found(by: str) -> None:
     talk = Talk().audio(0, 10)

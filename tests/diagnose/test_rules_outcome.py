@@ -25,6 +25,8 @@ from wsproxy.catalog.envelope import wrap
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.outcome import outcome
 from wsproxy.diagnose.rules.outcome import RULES
+from wsproxy.diagnose.rules.timing import audio_too_fast
+from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session import Session
 
 ERROR = {"error": {"type": "server_error", "message": "The server had an error."}}
@@ -304,3 +306,22 @@ def test_outcome_of_session_is_proven_or_says_what_is_missing(
     found = outcome_of(session)
     assert found.kind == kind
     assert reason in found.reason
+
+
+def file_at_once(*, results_after: float) -> SessionFacts:
+    """60 s of speech are sent in 3 s, and all of it is transcribed after this time."""
+    session = listen()
+    data = spoken(60.0)
+    for start in range(0, len(data), 32_000):
+        session.app(data[start : start + 32_000]).wait(0.05)
+    session.wait(results_after).server(dg_result("good morning", start=57.0, duration=3.0))
+    return SessionFacts(session.app(END).server(METADATA).close(by="server"), CATALOG)
+
+
+def test_audio_too_fast_file_that_is_transcribed_at_that_speed_has_no_evidence() -> None:
+    assert audio_too_fast(file_at_once(results_after=2.0)) == []
+
+
+def test_audio_too_fast_file_whose_results_are_late_is_found() -> None:
+    [evidence] = audio_too_fast(file_at_once(results_after=50.0))
+    assert "60.0 s of audio were sent in" in evidence.text

@@ -175,7 +175,7 @@ def pool_of_buffers(data: bytes, part: int = 1024) -> list[bytes]:
 
 
 REPEATED = [
-    (pool_of_buffers(PCM), "each message repeats 7168 of the 8192 bytes of the one before it"),
+    (pool_of_buffers(PCM), "each message repeats 7168 of the 8192 bytes before it, in place"),
     (
         [chunk for chunk in cut(PCM) for _ in range(2)],
         "the same 3200 bytes of audio are sent twice",

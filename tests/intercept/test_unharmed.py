@@ -96,13 +96,13 @@ def outcome(command: tuple[str | Path, ...], env: dict[str, str]) -> tuple[int, 
 
 
 @pytest.fixture
-def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setup:
-    """The environment of a user who has set nothing."""
+def setup(recorder_ca: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setup:
+    """The environment of a user who has set nothing, and has recorded before."""
     names = [*trust.REPLACING, *trust.REPLACING_IF_SET, *trust.ADDING, "SSL_CERT_DIR"]
     for name in [*names, *_PROXIES, *map(str.lower, _PROXIES), "WGETRC"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    return Setup(tmp_path / "ca", tmp_path, monkeypatch)
+    return Setup(Path(shutil.copytree(recorder_ca, tmp_path / "ca")), tmp_path, monkeypatch)
 
 
 def app(tmp_path: Path, code: str) -> list[str]:

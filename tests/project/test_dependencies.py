@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from each_case import each_case
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "wsproxy"
@@ -40,7 +43,8 @@ BASE = names(PROJECT["dependencies"])
 EXTRA = {name: names(each) for name, each in PROJECT["optional-dependencies"].items()}
 
 
-def imported(path: Path) -> set[str]:
+@functools.cache
+def imported(path: Path) -> frozenset[str]:
     """The distributions that a module imports, anywhere in it."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -50,7 +54,7 @@ def imported(path: Path) -> set[str]:
             found.add(node.module or "")
     roots = {name.partition(".")[0] for name in found}
     others = roots - {"wsproxy", "__future__", "_typeshed"} - set(sys.stdlib_module_names)
-    return {DISTRIBUTIONS.get(name, name) for name in others}
+    return frozenset(DISTRIBUTIONS.get(name, name) for name in others)
 
 
 def allowed(path: Path) -> set[str]:
@@ -60,7 +64,7 @@ def allowed(path: Path) -> set[str]:
 
 
 @pytest.mark.one_python
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@each_case(MODULES)
 def test_imports_of_each_module_are_declared(path: Path) -> None:
     assert imported(path) <= allowed(path)
 

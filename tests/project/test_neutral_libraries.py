@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from each_case import each_case
+
 pytestmark = pytest.mark.one_python
 
 PACKAGE = Path(__file__).parents[2] / "wsproxy"
@@ -44,7 +46,7 @@ def texts(path: Path) -> Iterator[str]:
                 yield node.value.decode("latin-1")
 
 
-@pytest.mark.parametrize("path", LIBRARIES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@each_case(LIBRARIES)
 def test_libraries_do_not_name_options(path: Path) -> None:
     found = [text for text in texts(path) if OPTION.search(OTHERS.sub("", text))]
     assert found == []
@@ -56,7 +58,7 @@ def test_texts_of_libraries_are_found(tmp_path: Path) -> None:
     assert [text for text in texts(module) if OPTION.search(text)] == [" --out"]
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
+@each_case(sorted(PACKAGE.rglob("*.py")))
 def test_environment_is_not_written(path: Path) -> None:
     """Except for the app's Python path, which wsproxy's own processes must not have."""
     if path.name in ("python_path.py", "sitecustomize.py"):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import msgpack
 import pytest
 
+from each_case import each_case
 from wsproxy.catalog import load
 from wsproxy.redact import HeadRedactor, SessionRedactor, finder
 from wsproxy.trace import FrameRecord, Record, Request, Response
@@ -214,7 +215,7 @@ def test_session_redactor_audio_in_hexadecimal_digits_stays(message: str) -> Non
 
 
 @pytest.mark.one_python
-@pytest.mark.parametrize("value", range(256))
+@each_case(range(256))
 def test_session_redactor_constant_bytes_stay(value: int) -> None:
     for size in (20, 64, 640, 4000):
         frame = binary(bytes([value]) * size)

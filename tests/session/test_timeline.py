@@ -20,6 +20,7 @@ from speech_sessions import (
 )
 from wsproxy.audio.base64_text import decode_base64
 from wsproxy.session import Session
+from wsproxy.session.audio_meter import AudioMeter
 from wsproxy.session.timeline import Timeline
 
 
@@ -239,3 +240,17 @@ def test_audio_in_base64_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("wsproxy.session.audio_carrier.decode_base64", count)
     SpeechSession("openai", "realtime").speak(1, template=OPENAI_APPEND).close()
     assert len(decoded) == 10
+
+
+def test_timeline_asked_again_settles_audio_only_after_another_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settled: list[AudioMeter] = []
+    monkeypatch.setattr(AudioMeter, "settle", lambda meter: settled.append(meter))
+    speech = SpeechSession("deepgram", "listen").speak(1)
+    session = speech.session
+    assert timeline(session) is timeline(session)
+    assert settled == [timeline(session).sent, timeline(session).received]
+    speech.speak(1)
+    assert timeline(session) is timeline(session)
+    assert len(settled) == 4

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from each_case import each_case
 from test_conditions import CASES
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
@@ -47,7 +48,7 @@ def test_wire_samples_exist_and_are_in_readme() -> None:
         assert f"| `{sample.name}` | {sample.shows} | {sample.ends} |" in readme
 
 
-@pytest.mark.parametrize("name", TRACES)
+@each_case(TRACES)
 def test_sample_is_complete_and_small(name: str) -> None:
     with TraceReader(TRACES[name]) as reader:
         records = list(reader)
@@ -60,7 +61,7 @@ def test_sample_is_complete_and_small(name: str) -> None:
     assert TRACES[name].stat().st_size <= 64 << 10
 
 
-@pytest.mark.parametrize("name", CONDITIONS)
+@each_case(CONDITIONS)
 def test_sample_has_condition_of_its_name(name: str) -> None:
     provider, _, condition = name.partition("/")
     session = Session.read(CONDITIONS[name])
@@ -76,7 +77,7 @@ def test_wire_sample_has_documented_ending(name: str) -> None:
     assert f"{session.ending} by {session.closed_by}" == WIRE[name].ends
 
 
-@pytest.mark.parametrize("name", TRACES)
+@each_case(TRACES)
 def test_sample_has_no_key_and_no_host_data(name: str) -> None:
     session = Session.read(TRACES[name])
     assert session.start is not None

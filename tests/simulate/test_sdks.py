@@ -142,9 +142,10 @@ def texts(seen: Seen) -> str:
     return " ".join(error["text"] for error in seen["errors"])
 
 
-# ---- the sessions
+# ---- the sessions: an SDK has a Python of its own, test_simulate.py runs the API on each
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("client", EACH)
 def test_sdk_good_session_has_no_error(client: Client, serve: Serve, run: Run) -> None:
     with serve(client) as served:
@@ -168,6 +169,7 @@ def test_sdk_good_session_has_no_error(client: Client, serve: Serve, run: Run) -
             assert "Turn" in seen["messages"]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("client", EACH)
 def test_sdk_refused_upgrade_is_reported(client: Client, serve: Serve, run: Run) -> None:
     # Codes are where each SDK puts them; the status is in the text at least.
@@ -181,6 +183,7 @@ def test_sdk_refused_upgrade_is_reported(client: Client, serve: Serve, run: Run)
     assert "401" in texts(seen)
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("client", EACH)
 def test_sdk_reset_is_reported_as_1006(client: Client, serve: Serve, run: Run) -> None:
     with serve(client, "rfc6455.end.server-reset") as served:

@@ -153,6 +153,22 @@ def test_live_content_updates_give_a_page_what_one_that_is_loaded_now_has(
     live.close()
 
 
+def test_live_page_has_the_frames_and_the_audio_so_far(tmp_path: Path) -> None:
+    session = OpenSession(tmp_path / "call.wstrace", *opened(f"/v1/listen?{LINEAR16}"), *speech(3))
+    live = LiveContent(session.path, CATALOG)
+    live.poll()
+    session.grow(*speech(2, at=3))
+    snapshot = live.snapshot()
+    session.grow(*speech(1, at=5))  # belongs to an update
+    view = live_view(session.path, CATALOG, snapshot, max_audio=1_000_000)
+    (track,) = view.data["tracks"]
+    assert (track["audio"]["start"], track["note"]) == (0.0, "")
+    assert track["audio"]["seconds"] >= 5.0
+    assert len(view.audio[track["audio"]["element"]]) > 5 * RATE * 2
+    assert view.data["frames"]["ranges"] == [(1, 50)]
+    live.close()
+
+
 def test_live_content_makes_each_result_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from websockets.typing import Origin
 import hostile_traces
 from sessions import APP, SERVER, Records, audio, closed, opened, write
 from view_server import OpenSession, view_server
+from wsproxy.audio.kept_samples import KeptSamples
 from wsproxy.catalog import load
 from wsproxy.trace import lock
 from wsproxy.view.folder import SessionFolder, session_id
@@ -293,6 +296,22 @@ def test_view_page_that_is_closed_and_opened_again_has_everything(tmp_path: Path
                 session.grow(*(audio(500 + count + n, APP, b"12") for n in range(10)))
                 assert '"version":' in str(page.recv(30))
             assert f'"count":{count}'.encode() in get(url, place)[1]
+
+
+def test_view_page_that_was_sent_leaves_no_audio_in_memory(tmp_path: Path) -> None:
+    head = opened("/v1/listen?encoding=linear16&sample_rate=16000")
+    pieces = [audio(100 + 100 * n, APP, bytes(range(200)) * 16) for n in range(100)]
+    session = OpenSession(tmp_path / "call.wstrace", *head, *pieces)
+    with view_server(tmp_path) as url:
+        with updates(url) as answer:
+            answer()
+        body = get(url, f"session/{session_id(tmp_path, session.path)}")[1]
+        assert b'id="audio-0"' in body
+        end = time.monotonic() + 30
+        while kept := [each for each in gc.get_objects() if type(each) is KeptSamples]:
+            assert time.monotonic() < end, kept
+            time.sleep(0.05)
+            del kept
 
 
 def test_view_two_servers_of_one_folder_show_the_same(tmp_path: Path) -> None:

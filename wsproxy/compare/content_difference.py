@@ -9,14 +9,34 @@ from typing import Any
 from wsproxy.catalog import Catalog
 from wsproxy.session import Session
 
-from .difference import Difference
+from .difference import Difference, sequence_difference
 from .excerpt import around_difference
 from .messages import MessagePartReader
+from .sequence import MessageSequence, Position
 from .session_digest import SessionDigest
 from .session_pair import SessionPair
 from .volatile_values import ABSENT, first_difference
 
 _MAX_PATH_LENGTH = 200  # characters of a path that are shown
+
+
+def message_differences(
+    pair: SessionPair, a: MessageSequence, b: MessageSequence, position: Position | None, name: str
+) -> list[Difference]:
+    """The difference between two sequences of messages at a position; none if there is none.
+
+    Args:
+        name: the compared field.
+
+    Raises:
+        TraceError: a trace cannot be read again.
+    """
+    if position is None:
+        return []
+    x, y = a.item_at(position[0]), b.item_at(position[1])
+    if x is None or y is None or x.kind != y.kind:
+        return [sequence_difference(name, a, b, position)]
+    return [content_difference(pair, x.frame, y.frame, name)]
 
 
 def content_difference(pair: SessionPair, left: int, right: int, name: str) -> Difference:

@@ -8,8 +8,8 @@ from wsproxy.session.declared_audio import declared_format
 
 from . import sequence
 from .audio import AudioDifference, compare_audio
-from .content_difference import content_difference
-from .difference import Difference, count_difference, format_size, sequence_difference
+from .content_difference import content_difference, message_differences
+from .difference import Difference, count_difference, format_size
 from .sequence import MIN_OCCURRENCES, SequenceItem
 from .session_digest import IN_FLIGHT_NS, DirectionDigest, SessionDigest
 from .session_pair import SessionPair
@@ -41,12 +41,7 @@ def _messages(pair: SessionPair) -> list[Difference]:
     left, right = pair.digests
     a, b = left.received.sequence, right.received.sequence
     position = sequence.first_difference(a, b, _required_items(left), _required_items(right))
-    if position is None:
-        return []
-    x, y = a.item_at(position[0]), b.item_at(position[1])
-    if x is None or y is None or x.kind != y.kind:
-        return [sequence_difference("messages", a, b, position)]
-    return [content_difference(pair, x.frame, y.frame, "messages")]
+    return message_differences(pair, a, b, position, "messages")
 
 
 def _required_items(digest: SessionDigest) -> Callable[[SequenceItem], bool]:

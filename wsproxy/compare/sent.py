@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from . import sequence
 from .audio import compare_audio
-from .content_difference import content_difference
-from .difference import Difference, count_difference, format_size, sequence_difference
+from .content_difference import content_difference, message_differences
+from .difference import Difference, count_difference, format_size
 from .received import audio_difference, violations
 from .session_digest import IN_FLIGHT_NS, SessionDigest
 from .session_pair import SessionPair
@@ -56,12 +56,7 @@ def _messages(pair: SessionPair) -> list[Difference]:
         lambda item: required_until is None or item.t_ns < required_until,
         lambda item: comparable_until is None or item.t_ns < comparable_until,
     )
-    if position is None:
-        return []
-    x, y = a.item_at(position[0]), b.item_at(position[1])
-    if x is None or y is None or x.kind != y.kind:
-        return [sequence_difference("messages_sent", a, b, position)]
-    return [content_difference(pair, x.frame, y.frame, "messages_sent")]
+    return message_differences(pair, a, b, position, "messages_sent")
 
 
 def _keepalives(pair: SessionPair) -> list[Difference]:

@@ -28,5 +28,10 @@ def with_credentials(findings: Sequence[Finding], session: Session) -> list[Find
     shown = [each for each in findings[1:] if each.id.startswith(_RULES) and each.evidence]
     causes = [f"{each.title}: {each.evidence[0].text}" for each in shown]
     seen = [cause for cause in causes if cause not in first.seen]
-    named = replace(first, seen=[*first.seen, *seen], causes=[*seen, *first.causes])
+    named = replace(
+        first,
+        seen=[*first.seen, *seen],
+        causes=[*first.seen, *seen, *(each for each in first.causes if each not in first.seen)],
+        quoting=[*first.quoting, *seen],
+    )
     return [named, *findings[1:]]

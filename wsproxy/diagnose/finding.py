@@ -23,6 +23,7 @@ class Finding:
         sentence: what the server said of it, "" if it said nothing.
         error_class: the class of that sentence by its words, such as "quota"; "" for none.
         quotes_traffic: whether the title has text of the session, which may be any text.
+        quoting: the causes that have text of the session.
     """
 
     id: str
@@ -42,3 +43,4 @@ class Finding:
     sentence: str = ""
     error_class: str = ""
     quotes_traffic: bool = False
+    quoting: Sequence[str] = ()

@@ -218,6 +218,7 @@ def _finding(facts: SessionFacts, condition: Condition, evidence: list[Evidence]
         {"document": source.document, "section": source.section, "url": source.url},
         condition.confidence,
         condition.disagreement,
+        quoting=[text for text in seen if text not in {advice.text for advice in condition.causes}],
     )
 
 

@@ -156,14 +156,12 @@ class KnownSecrets:
         for size in range(_MIN_PREFIX, _RUN):
             self._prefixes.setdefault(text[:size], form)
         starts = range(1 if form.complete_only else len(exact) - _RUN + 1)
+        pieces: set[int] = set()  # where they begin
         for at in starts:
             if form.complete_only or _is_distinctive(exact[at : at + _RUN]):
-                gram = text[at : at + _RUN]
-                self._grams.setdefault(gram, (form, at))
-                self._pieces.update(
-                    int.from_bytes(gram[n : n + _PIECE], sys.byteorder)
-                    for n in range(_PIECES_PER_RUN)
-                )
+                self._grams.setdefault(text[at : at + _RUN], (form, at))
+                pieces.update(range(at, at + _PIECES_PER_RUN))
+        self._pieces.update(int.from_bytes(text[at : at + _PIECE], sys.byteorder) for at in pieces)
 
     def occurs_in(self, data: bytes) -> bool:
         """Whether a text contains one of them, or a part, without decoding the text."""

@@ -16,8 +16,7 @@ itself, so that they are not compared.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,32 +45,18 @@ _TIMED_CHECKS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The verdict on a replay.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict(Comparison):
+    """The verdict on a replay: its comparison with the recorded session, and its timing.
 
     Attributes:
         verdict: "reproduced", "different", "not-reproduced" or "unproven".
-        recorded, replayed: the outcome of each session, for JSON.
         notes: what qualifies the verdict, such as a pace that was not kept.
         trace: of the replay; None if it is not kept.
-        sent, wer, latency, compared, not_compared, tolerance: see
-            `wsproxy.compare.Comparison`.
     """
 
-    verdict: str
-    recorded: dict[str, Any]
-    replayed: dict[str, Any]
-    differences: list[Difference]
     lateness_ms: Lateness
     trace: Path | None
-    notes: list[str] = field(default_factory=list)
-    sent: str = ""
-    wer: float | None = None
-    latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    compared: list[str] = field(default_factory=list)
-    not_compared: list[str] = field(default_factory=list)
-    tolerance: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def reproduced(self) -> bool:
@@ -85,19 +70,12 @@ class Verdict:
 
     def as_json(self) -> dict[str, Any]:
         late = self.lateness_ms
+        compared = Comparison.as_json(self)
+        notes = compared.pop("notes")
         return {
-            "verdict": self.verdict,
-            "recorded": self.recorded,
-            "replayed": self.replayed,
-            "differences": [difference.as_json() for difference in self.differences],
-            "sent": self.sent,
-            "wer": self.wer,
-            "latency": {name: dict(values) for name, values in self.latency.items()},
-            "compared": self.compared,
-            "not_compared": self.not_compared,
-            "tolerance": dict(self.tolerance),
+            **compared,
             "lateness_ms": {"p50": late.p50, "p99": late.p99, "max": late.max},
-            "notes": self.notes,
+            "notes": notes,
             "trace": str(self.trace) if self.trace is not None else None,
         }
 
@@ -176,20 +154,17 @@ def judge_result(result: ReplayResult, rules: Tolerances = STANDARD) -> Verdict:
                 replayed.unlink()
     condition = found.recorded["condition"]
     is_timed = isinstance(condition, str) and depends_on_time(condition)
+    found = replace(
+        found,
+        verdict=_qualified_verdict(
+            found.verdict, result, is_timed=is_timed, is_complete=not unread
+        ),
+        notes=[*_notes(result, is_timed=is_timed), *found.notes, *unread],
+    )
     return Verdict(
-        _qualified_verdict(found.verdict, result, is_timed=is_timed, is_complete=not unread),
-        found.recorded,
-        found.replayed,
-        found.differences,
-        lateness,
-        replayed if result.keep_trace else None,
-        [*_notes(result, is_timed=is_timed), *found.notes, *unread],
-        found.sent,
-        found.wer,
-        found.latency,
-        found.compared,
-        found.not_compared,
-        found.tolerance,
+        **{each.name: getattr(found, each.name) for each in fields(found)},
+        lateness_ms=lateness,
+        trace=replayed if result.keep_trace else None,
     )
 
 

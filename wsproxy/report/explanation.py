@@ -201,6 +201,7 @@ def clean(finding: Finding) -> Finding:
         causes=lines(finding.causes),
         remedies=lines(finding.remedies),
         seen=lines(finding.seen),
+        quoting=lines(finding.quoting),
         retry_note=short(finding.retry_note, _PROSE),
         source={name: short(value, _LINE) for name, value in finding.source.items()},
         disagreement=short(finding.disagreement, _PROSE),

@@ -95,7 +95,7 @@ def _finding(finding: Finding, level: int, retry: str) -> Iterator[str]:
     yield _heading(level, f"{finding.severity}: {title} ({code(finding.id)})")
     yield from ["", prose(finding.meaning)]
     yield from _listed("Evidence", [code(evidence.text) for evidence in finding.evidence])
-    seen = [f"**seen here:** {prose(cause)}" for cause in finding.seen]
+    seen = [f"**seen here:** {_cause(cause, finding)}" for cause in finding.seen]
     others = [prose(cause) for cause in finding.causes if cause not in finding.seen]
     yield from _listed("Likely causes", seen + others)
     yield from _listed("Fixes", [prose(remedy) for remedy in finding.remedies])
@@ -111,6 +111,10 @@ def _finding(finding: Finding, level: int, retry: str) -> Iterator[str]:
         yield from ["", f"**Caveat:** the documentation contradicts itself: {text}"]
     if finding.source:
         yield from ["", f"**Source:** {_source(finding.source)}"]
+
+
+def _cause(cause: str, finding: Finding) -> str:
+    return code(cause) if cause in finding.quoting else prose(cause)
 
 
 def _title(title: str, *, of_traffic: bool) -> str:

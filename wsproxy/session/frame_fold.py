@@ -267,6 +267,11 @@ class FrameFold:
             message.number, begun_ns, from_client, message.is_text, data, message.length, True
         )
 
+    @property
+    def ended(self) -> bool:
+        """Whether the session has ended."""
+        return self._traffic.ended
+
     def end(self) -> None:
         """The session has ended: what comes now does not count."""
         if self.traffic.ended:

@@ -80,6 +80,7 @@ class Session:
         unread: a sentence why the rest of a trace over the limits was not read; else "".
         sent, received: traffic of the client, and of the server.
         before_close: the frame before the first Close frame, None if there is none.
+        first_ended: how the direction ended that ended first.
         broken: the first KEPT_BROKEN frames that broke a rule of RFC 6455, as (number, rule).
     """
 
@@ -99,7 +100,7 @@ class Session:
         self.received = Direction()
         self.last_ns = 0
         self._timeline: Timeline | None = None
-        self._first_ended: Eof | None = None
+        self.first_ended: Eof | None = None
         self._frames = FrameFold(with_audio=with_audio)
         self._broken_ns: dict[int, int] = {}
         self.before_close: FrameInfo | None = None
@@ -308,7 +309,7 @@ class Session:
         direction = self.sent if eof.from_client else self.received
         if direction.ended is None or eof.how == "reset":
             direction.ended = eof
-        self._first_ended = self._first_ended or eof
+        self.first_ended = self.first_ended or eof
         if not eof.from_client:
             self._frames.end()
 
@@ -366,12 +367,16 @@ class Session:
             return self.end.heuristic_redactions
         return list(self._heuristic_redactions)
 
+    def settle(self) -> None:
+        """Analyze what waits for more: the last messages, and the last samples of each track."""
+        self._frames.tell_listener()
+        if self._timeline is not None:
+            self._timeline.settle((self.frame_count, self._frames.ended))
+
     @property
     def timeline(self) -> Timeline | None:
         """All messages as `read` has read them with a catalog; else None."""
-        self._frames.tell_listener()
-        if self._timeline is not None:
-            self._timeline.settle()
+        self.settle()
         return self._timeline
 
     @property
@@ -439,11 +444,6 @@ class Session:
     def derived_ending(self) -> str | None:
         """The ending that the records show, without the end record."""
         return ending.derived(self)
-
-    @property
-    def first_ended(self) -> Eof | None:
-        """How the direction ended that ended first."""
-        return self._first_ended
 
     @property
     def closed_by(self) -> str | None:

@@ -83,6 +83,7 @@ class Timeline:
         self._words_frame: int | None = None  # of the last result with words
         # Where these two were when their speech was measured.
         self._followed: tuple[int | None, int | None] = (None, None)
+        self._settled = (0, False)
         self.is_ready = False
         self.unwrapped: tuple[int, int] | None = None
         self.unwrapped_count = 0
@@ -196,8 +197,15 @@ class Timeline:
 
     # -- speech, which is known later than what it is compared with
 
-    def settle(self) -> None:
-        """Analyze all audio so far."""
+    def settle(self, state: tuple[int, bool]) -> None:
+        """Analyze all audio so far, unless that was done in the same state of the session.
+
+        Args:
+            state: its number of frames, and whether it has ended: nothing else adds audio.
+        """
+        if state == self._settled:
+            return
+        self._settled = state
         self.sent.settle()
         self.received.settle()
         self.follow_speech(True)

@@ -13,5 +13,5 @@ def return_free_memory() -> None:
     After work with large objects glibc keeps their memory for later, separately for each thread.
     """
     gc.collect()
-    with suppress(OSError, AttributeError):  # there is no such function
+    with suppress(OSError, AttributeError, TypeError):  # there is no such function
         ctypes.CDLL(None).malloc_trim(0)

@@ -48,6 +48,7 @@ def live_view(path: Path, catalog: Catalog, snapshot: Snapshot, *, max_audio: in
         content.add(record)
         if content.frames.count >= snapshot.frames:
             break
+    content.session.settle()
     content.findings = snapshot.findings
     add_evidence(content)
     tracks, files = _with_audio(content, snapshot)

@@ -6,7 +6,6 @@ out, and so is constant audio, such as silence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -35,7 +34,11 @@ def repeated_audio(facts: SessionFacts) -> list[Evidence]:
     head = audio.head
     chunks = [head[at : at + size] for at in range(0, len(head) - size + 1, size)]
     pairs = [pair for pair in pairwise(chunks) if _is_varied(pair[0]) and _is_varied(pair[1])]
-    for repeats, least, what in _KINDS:
+    for repeats, least, what in (
+        (_same, _TWICE, "the same {size} bytes of audio are sent twice"),
+        (_unchanged, _MOST, "each message repeats {count} of the {size} bytes before it, in place"),
+        (_overlap, _MOST, "each message begins with the last {count} of {size} bytes before it"),
+    ):
         found = [count for one, other in pairs if (count := repeats(one, other))]
         if len(found) < _MIN_PAIRS or len(found) < least * len(pairs):
             continue
@@ -76,18 +79,3 @@ def _unchanged(one: bytes, other: bytes) -> int:
         return 0
     new = int(changed[-1] - changed[0]) + 1
     return len(one) - new if new <= len(one) // 2 else 0
-
-
-_KINDS: Sequence[tuple[Callable[[bytes, bytes], int], float, str]] = (
-    (_same, _TWICE, "the same {size} bytes of audio are sent twice"),
-    (
-        _unchanged,
-        _MOST,
-        "each message repeats {count} of the {size} bytes of the one before it, in their place",
-    ),
-    (
-        _overlap,
-        _MOST,
-        "each message begins with the last {count} of {size} bytes before it",
-    ),
-)

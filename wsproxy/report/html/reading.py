@@ -143,8 +143,7 @@ def read_content(
     step(f"explaining {path.name}")
     content.diagnose()
     add_evidence(content)
-    for _, recorder in content.tracks:
-        recorder.report()  # its last samples wait for more
+    content.session.settle()
     return content
 
 

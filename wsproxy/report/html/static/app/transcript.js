@@ -118,8 +118,16 @@ class Transcript {
   }
 }
 
-// The interims of a final result, in their order; what changed is marked.
+// The interims of a final result: the list is made when it is opened, a long session has many.
 function history(interims, final) {
+  const count = `${interims.length} interim ${interims.length === 1 ? "result" : "results"}`;
+  const details = make("details", {}, make("summary", {}, count));
+  details.addEventListener("toggle", () => details.append(changes(interims, final)), { once: true });
+  return details;
+}
+
+// Interims in their order; what changed is marked.
+function changes(interims, final) {
   const list = make("ol", { className: "interims" });
   let before = "";
   for (const result of final ? [...interims, final] : interims) {
@@ -133,8 +141,7 @@ function history(interims, final) {
     list.append(line);
     before = text;
   }
-  const count = `${interims.length} interim ${interims.length === 1 ? "result" : "results"}`;
-  return make("details", {}, make("summary", {}, count), list);
+  return list;
 }
 
 // How many characters two texts share at their beginning, in whole words.
