@@ -227,30 +227,6 @@ for number, field in enumerate(["start", "duration", "index", "speed", "id", "cr
     digits = next(_DIGITS)
     what, api, place, wrap = OWN[number % len(OWN)]
     plant(f"{what}, number {field}", api, place, wrap({field: digits}), str(digits))
-TOOL_RESULTS: list[tuple[str, tuple[str, str], Wrap]] = [
-    (
-        "ElevenLabs tool result",
-        CONVAI,
-        lambda own: {"type": "client_tool_result", "tool_call_id": "c", "result": own},
-    ),
-    (
-        "OpenAI function output, number",
-        OPENAI,
-        lambda own: {
-            "type": "conversation.item.create",
-            "item": {"type": "function_call_output", "call_id": "c", "output": json.dumps(own)},
-        },
-    ),
-    (
-        "Deepgram agent function response",
-        AGENT,
-        lambda own: {"type": "FunctionCallResponse", "id": "1", "content": json.dumps(own)},
-    ),
-]
-for what, api, wrap in TOOL_RESULTS:
-    for field in ("start", "confidence", "max_tokens", "status_code", "offset"):
-        digits = next(_DIGITS)
-        plant(f"{what} {field}", api, "app", wrap({field: digits}), str(digits))
 for number, (field, text, planted) in enumerate(
     [
         ("date_of_birth", "1983-04-21", "1983-04-21"),
