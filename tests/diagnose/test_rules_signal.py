@@ -197,3 +197,7 @@ def test_repeated_audio_is_found_with_its_figures(messages: list[bytes], says: s
 @pytest.mark.parametrize("data", [PCM, bytes(64_000), b"\xff" * 64_000, TONE])
 def test_repeated_audio_speech_silence_and_tones_have_no_evidence(data: bytes) -> None:
     assert repeated_audio(facts_of(LISTEN, cut(data))) == []
+
+
+def test_repeated_audio_source_of_one_message_has_no_evidence() -> None:
+    assert repeated_audio(facts_of(LISTEN, cut(PCM)[5:6] * 20)) == []

@@ -45,7 +45,9 @@ async def replayed(trace: Path, url: str, folder: Path) -> Verdict:
 # -- what is found
 
 
-@pytest.mark.parametrize("bad", [2995, 1480, 3])
+@pytest.mark.parametrize(
+    "bad", [2995, *(pytest.param(bad, marks=pytest.mark.one_python) for bad in (1480, 3))]
+)
 def test_distill_one_bad_chunk_leaves_it_alone(tmp_path: Path, bad: int) -> None:
     trace = a_minute(tmp_path / "call.wstrace", bad)
     assert Session.read(trace).duration_ns > 59 * S

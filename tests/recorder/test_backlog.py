@@ -227,7 +227,7 @@ def test_worker_endless_flood_flushes_other_sessions(
         def feed() -> None:
             tiny = Frame(Opcode.TEXT, b"x", mask=b"abcd").serialize() * 2000
             while not stop.is_set():
-                if recorder._backlog.size < 3 * CHUNK:
+                if recorder._backlog.size < CHUNK // 4:
                     flood.data(True, tiny)
 
         feeding = threading.Thread(target=feed)

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from scrub_plants import APIS, Plant
-from scrub_tool_plants import PLANTS
+from scrub_plant import APIS, Plant
+from scrub_plants import PLANTS
 from sessions import APP, MS, SERVER, closed, opened, text_message, write
 from traces import read_trace
 from wsproxy.catalog import load

@@ -7,64 +7,33 @@ share a trace; each has unique words and numbers, so that each is checked separa
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-# Undocumented words, one for each plant.
-_ONSETS = ["br", "dr", "gl", "kr", "pl", "sk", "tr", "zw", "fl", "gr", "shm", "kn"]
-_MIDDLES = ["anzi", "oquo", "umbel", "irkas", "ebdul", "yxom"]
-_ENDS = ["son", "berg", "ovic", "ardo"]
+from scrub_plant import (
+    AAI,
+    AAI_AGENT,
+    AGENT,
+    AZURE,
+    CARTESIA,
+    CONVAI,
+    GEMINI,
+    GLADIA,
+    HUME,
+    LISTEN,
+    NAME,
+    OPENAI,
+    PLANTS,
+    SM,
+    SONIOX,
+    TTS,
+    UNKNOWN,
+    plant,
+)
 
-
-def _names() -> Iterator[str]:
-    for end in _ENDS:
-        for middle in _MIDDLES:
-            for onset in _ONSETS:
-                yield (onset + middle + end).capitalize()
-
-
-_NAME = _names()
-
-
-@dataclass(frozen=True)
-class Plant:
-    """One personal datum.
-
-    Attributes:
-        what: for the report.
-        api: provider and API of the session; None where the catalog knows none.
-        place: "app", "server" (a message of theirs), "query", "request", "answer" (a header),
-            "path", "host", "close", "refusal" (a body), "ping" or "subprotocol".
-        content: what stands there.
-        planted: texts of which none may be left.
-    """
-
-    what: str
-    api: tuple[str, str] | None
-    place: str
-    content: Any
-    planted: tuple[str, ...]
-
-
-PLANTS: list[Plant] = []
-
-
-def plant(what: str, api: tuple[str, str] | None, place: str, content: Any, *planted: str) -> None:
-    PLANTS.append(Plant(what, api, place, content, planted))
-
+__all__ = ["PLANTS"]  # imported here when they are all in it
 
 # -- the user's own objects, in the shapes in which the APIs have them
-
-LISTEN, AGENT, OPENAI = ("deepgram", "listen"), ("deepgram", "agent"), ("openai", "realtime")
-CONVAI, TTS, GEMINI = ("elevenlabs", "agent"), ("elevenlabs", "tts"), ("gemini", "live")
-AAI, AAI_AGENT, SM = ("assemblyai", "streaming"), ("assemblyai", "agent"), ("speechmatics", "rt")
-SONIOX, GLADIA, HUME = ("soniox", "stt"), ("gladia", "live"), ("hume", "evi")
-CARTESIA, AZURE, UNKNOWN = ("cartesia", "tts"), ("azure_speech", "stt"), None
-APIS = [
-    *(LISTEN, AGENT, OPENAI, CONVAI, TTS, GEMINI, AAI, AAI_AGENT, SM, SONIOX, GLADIA, HUME),
-    *(CARTESIA, AZURE, UNKNOWN),
-]
 
 Wrap = Callable[[dict[str, Any]], dict[str, Any]]
 OWN: list[tuple[str, tuple[str, str] | None, str, Wrap]] = [
@@ -180,7 +149,7 @@ SENTENCES = ["{}", "Dr {}", "call {}", "{}-clone", "{}.pdf", "{} hates cats", "f
 
 for number, field in enumerate(FIELDS * 2):
     what, api, place, wrap = OWN[number % len(OWN)]
-    name = next(_NAME)
+    name = next(NAME)
     text = SENTENCES[number % len(SENTENCES)].format(name)
     plant(f"{what} {field}: {text}", api, place, wrap({field: text}), name)
 
@@ -227,6 +196,30 @@ for number, field in enumerate(["start", "duration", "index", "speed", "id", "cr
     digits = next(_DIGITS)
     what, api, place, wrap = OWN[number % len(OWN)]
     plant(f"{what}, number {field}", api, place, wrap({field: digits}), str(digits))
+TOOL_RESULTS: list[tuple[str, tuple[str, str], Wrap]] = [
+    (
+        "ElevenLabs tool result",
+        CONVAI,
+        lambda own: {"type": "client_tool_result", "tool_call_id": "c", "result": own},
+    ),
+    (
+        "OpenAI function output, number",
+        OPENAI,
+        lambda own: {
+            "type": "conversation.item.create",
+            "item": {"type": "function_call_output", "call_id": "c", "output": json.dumps(own)},
+        },
+    ),
+    (
+        "Deepgram agent function response",
+        AGENT,
+        lambda own: {"type": "FunctionCallResponse", "id": "1", "content": json.dumps(own)},
+    ),
+]
+for what, api, wrap in TOOL_RESULTS:
+    for field in ("start", "confidence", "max_tokens", "status_code", "offset"):
+        digits = next(_DIGITS)
+        plant(f"{what} {field}", api, "app", wrap({field: digits}), str(digits))
 for number, (field, text, planted) in enumerate(
     [
         ("date_of_birth", "1983-04-21", "1983-04-21"),
@@ -271,7 +264,7 @@ BUILDERS: list[tuple[str, Callable[[str], Any]]] = [
 ]
 for what, build in BUILDERS:
     for api in (LISTEN, OPENAI, UNKNOWN):
-        name = next(_NAME)
+        name = next(NAME)
         plant(what, api, "app", build(name), name)
 
 # -- a setting of a documented name with a value of the user's
@@ -291,7 +284,7 @@ SETTINGS: list[tuple[tuple[str, str], dict[str, Any], str]] = [
     (GLADIA, {"type": "audio_chunk"}, "endpointing"),
 ]
 for api, message, field in SETTINGS:
-    name = next(_NAME)
+    name = next(NAME)
     plant(f"{api[0]} {field}", api, "app", {**message, field: name}, name)
 
 # -- heads
@@ -311,7 +304,7 @@ for what, name_of, value in [
     ("query, no value", "{}x", ""),
 ]:
     for api in (LISTEN, OPENAI):
-        name = next(_NAME)
+        name = next(NAME)
         pair = f"{name_of}={value}" if value else name_of
         plant(what, api, "query", pair.format(name), name)
 for field in ("zip", "customer_id", "start", "channels_of", "code"):
@@ -342,7 +335,7 @@ for header, value in [
     ("Date", "{}, 21 Apr 1987 11:22:33 GMT"),
     ("If-None-Match", '"{}"'),
 ]:
-    name = next(_NAME)
+    name = next(NAME)
     plant(f"header {header}", LISTEN, "request", (header.format(name), value.format(name)), name)
 for header, value in [
     ("Vary", "Origin, X-{}"),
@@ -356,7 +349,7 @@ for header, value in [
     ("Content-Language", "{}"),
     ("Access-Control-Allow-Origin", "https://{}.example"),
 ]:
-    name = next(_NAME)
+    name = next(NAME)
     plant(f"answer {header}", AAI, "answer", (header.format(name), value.format(name)), name)
 plant("Date header", GEMINI, "request", ("Date", "Tue, 21 Apr 1987 11:22:33 GMT"), "1987")
 plant(
@@ -371,7 +364,7 @@ for api, path in [
     (AAI, "/v3/ws;who={}"),
     (LISTEN, "/v1/listen#{}"),
 ]:
-    name = next(_NAME)
+    name = next(NAME)
     plant("path", api, "path", path.format(name), name)
 for api, host in [
     (OPENAI, "{}.openai.azure.com"),
@@ -379,7 +372,7 @@ for api, host in [
     (LISTEN, "{}.example.org"),
     (UNKNOWN, "{}"),
 ]:
-    name = next(_NAME)
+    name = next(NAME)
     plant("host", api, "host", host.format(name).lower(), name)
 
 # -- error messages
@@ -399,7 +392,7 @@ ERRORS: list[tuple[Any, dict[str, Any]]] = [
     (UNKNOWN, {"error": {"detail": [{"loc": ["query", "{}"], "msg": "no"}]}}),
 ]
 for api, message in ERRORS:
-    name = next(_NAME)
+    name = next(NAME)
     text = json.dumps(message).replace("{!r}", f"'{name}'").replace("{}", name)
     plant(f"error of {api[0] if api else 'an API'}", api, "server", text, name)
 for what, api, text, planted in [
@@ -417,16 +410,16 @@ for what, text, planted in [
     ("close reason name", "closed by {}", ""),
     ("close reason JSON", '{{"user": "{}"}}', ""),
 ]:
-    name = next(_NAME)
+    name = next(NAME)
     plant(what, CONVAI, "close", text.format(name), planted or name)
 for what, text in [
     ("refusal, JSON", '{{"err_msg": "no project {0}", "category": "{0}"}}'),
     ("refusal, text", "user {} may not"),
     ("refusal, HTML", "<html><title>{0}</title><a href='http://{0}/'>403 Forbidden</a></html>"),
 ]:
-    name = next(_NAME)
+    name = next(NAME)
     plant(what, LISTEN, "refusal", text.format(name), name)
-name = next(_NAME)
+name = next(NAME)
 plant("ping", HUME, "ping", name, name)
 
 # -- scripts

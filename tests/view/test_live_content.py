@@ -253,6 +253,28 @@ def test_live_content_reads_each_record_only_a_few_times(tmp_path: Path, added: 
     live.close()
 
 
+def test_live_content_that_is_read_again_does_not_collect_the_frames_that_pages_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = []
+    add = SessionContent.add
+
+    def watched(content: SessionContent, record: Any) -> None:
+        add(content, record)
+        held.append(len(list(content.frames)))
+
+    monkeypatch.setattr(SessionContent, "add", watched)
+    session = OpenSession(tmp_path / "call.wstrace", *opened("/v1/listen"))
+    live = LiveContent(session.path, CATALOG)
+    live.poll()
+    for step in range(60):
+        piece = SPEECH[step * STEP : (step + 1) * STEP]
+        session.grow(audio(100 + 100 * step, APP, piece), result(101 + 100 * step, "w", final=True))
+        live.poll()
+    assert max(held) <= 4
+    live.close()
+
+
 def test_live_content_of_a_long_session_reads_it_once(tmp_path: Path, added: list[Any]) -> None:
     session = OpenSession(tmp_path / "call.wstrace", *opened("/v1/listen"), *speech(5))
     live = LiveContent(session.path, CATALOG)

@@ -63,9 +63,10 @@ class AudioAnalyzer:
 
     def add_all(self, data: Sequence[bytes], frames: Sequence[int], times: Sequence[int]) -> None:
         """Add the next chunks, short and not empty, as `add` does each."""
-        self._size += sum(map(len, data))
-        self._chunks += len(data)
+        size = self._waiting.size
         self._waiting.extend(data, frames, times)
+        self._size += self._waiting.size - size
+        self._chunks += len(data)
         self._analyze_full()
 
     def _analyze_full(self) -> None:

@@ -29,7 +29,7 @@ from wsproxy.wire import AssembledMessage, Opcode
 _BYTES_A_VALUE = 32  # of text, which cost as much as a value of JSON
 
 
-class AudioChunk(NamedTuple):
+class ComparedChunk(NamedTuple):
     """The audio of a message, or of one frame of a plain binary message.
 
     Attributes:
@@ -65,7 +65,7 @@ class MessagePart(NamedTuple):
     kind: str
     content: Json | None = None
     text: str = ""
-    audio: Sequence[AudioChunk] = ()
+    audio: Sequence[ComparedChunk] = ()
 
 
 class MessagePartReader:
@@ -151,7 +151,7 @@ class MessagePartReader:
     def add_audio(self, block: BinaryBlock, start: int) -> None:
         """Add binary messages in one frame each."""
         columns = (block.numbers, block.times, block.payloads, block.lengths)
-        chunks = [*map(AudioChunk, *(column[start:] for column in columns))]
+        chunks = [*map(ComparedChunk, *(column[start:] for column in columns))]
         if not self._envelope:
             self._add_audio(block.from_client, chunks)
             return
@@ -164,7 +164,7 @@ class MessagePartReader:
         number, payload, side = self._session.frame_count, frame.payload, frame.from_client
         if not message.is_text and not self._envelope:
             length = len(payload) + frame.cut
-            chunk = AudioChunk(number, frame.t_ns, payload, length, frame.fin)
+            chunk = ComparedChunk(number, frame.t_ns, payload, length, frame.fin)
             self._add_audio(side, [chunk], message.number)
             return
         if message.frames == 1:
@@ -179,7 +179,7 @@ class MessagePartReader:
             t_ns, payload = record.t_ns, record.payload  # of its last frame
         if not is_text and not self._envelope:
             if not fragmented:
-                self._add_audio(from_client, [AudioChunk(frame, t_ns, data, length)])
+                self._add_audio(from_client, [ComparedChunk(frame, t_ns, data, length)])
             return
         kept = data[:KEPT_MESSAGE]
         self._text_size += len(kept)
@@ -196,7 +196,7 @@ class MessagePartReader:
             text = data.decode("utf-8", "replace")
         else:
             audio = data
-        chunks = [AudioChunk(frame, t_ns, audio, len(audio))] if audio or kind == BINARY else ()
+        chunks = [ComparedChunk(frame, t_ns, audio, len(audio))] if audio or kind == BINARY else ()
         self._parts.append(MessagePart(from_client, frame, t_ns, kind, content, text, chunks))
 
     def _audio_in(self, content: Json, carried: CarriedAudio | None) -> bytes:
@@ -218,7 +218,7 @@ class MessagePartReader:
         return audio if found else b""
 
     def _add_audio(
-        self, from_client: bool, chunks: Sequence[AudioChunk], frame: int | None = None
+        self, from_client: bool, chunks: Sequence[ComparedChunk], frame: int | None = None
     ) -> None:
         first = chunks[0]
         self._parts.append(

@@ -23,7 +23,7 @@ from wsproxy.wire import Opcode
 
 from .learned_variation import NO_VARIATION, LearnedVariation
 from .message_kinds import Role, has_countable_messages, is_keepalive, role_of
-from .messages import AudioChunk, MessagePart, MessagePartReader, canonical
+from .messages import ComparedChunk, MessagePart, MessagePartReader, canonical
 from .sequence import MAX_ITEMS, MessageSequence, SequenceItem
 from .transcript import Transcript
 from .volatile_values import MAX_NOT_COMPARED, Normalizer, mask_volatile
@@ -60,7 +60,7 @@ class AudioStats:
     _recent_sizes: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=4096))
     _chunk_size: int = 0
 
-    def add(self, chunks: Sequence[AudioChunk]) -> None:
+    def add(self, chunks: Sequence[ComparedChunk]) -> None:
         """Add the audio of messages, or of a fragment of one."""
         for _, t_ns, data, length, done in chunks:
             self._content.update(data)

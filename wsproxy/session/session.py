@@ -272,7 +272,7 @@ class Session:
         """Add the next frames, as `add` of each would do."""
         self.last_ns = max(self.last_ns, *run.times)
         direction = self.sent if run.from_client else self.received
-        direction.frames += len(run)
+        direction.frames += len(run.times)
         direction.size += sum(run.wire_lengths)
         self._frames.add_run(run)
 

@@ -404,7 +404,7 @@ def bounded_runs(reader: TraceReader) -> Iterator[Record | FrameRun]:
     """As `bounded`, with runs of binary messages in place of their frames."""
     room = MAX_RECORDS
     for each in reader.with_runs():
-        room -= len(each) if type(each) is FrameRun else 1
+        room -= len(each.times) if type(each) is FrameRun else 1
         if room < 0:
             stop_over_limit(reader)
         yield each

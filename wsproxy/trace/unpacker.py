@@ -88,7 +88,7 @@ class Unpacker:
                     self.over = True
                     break
                 if longest and (run := read_run(offset, min(longest, left))) is not None:
-                    left -= len(run[0])
+                    left -= len(run[0].times)
                     offset = run[1]
                     yield run[0]
                     continue

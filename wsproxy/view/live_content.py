@@ -155,6 +155,8 @@ class LiveContent:
             if record is None:
                 break
             self._content.add(record)
+            if self._content.frames.count <= self._frames:  # it is read again
+                self._content.frames.forget()
             grew = True
         else:
             self.ended = True
