@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,10 +51,10 @@ class Comparison:
     differences: list[Difference]
     sent: str = ""
     wer: float | None = None
-    latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    latency: dict[str, dict[str, float]] = field(default_factory=dict)
     compared: list[str] = field(default_factory=list)
     not_compared: list[str] = field(default_factory=list)
-    tolerance: Mapping[str, float] = field(default_factory=dict)
+    tolerance: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
