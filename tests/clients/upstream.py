@@ -89,8 +89,7 @@ class Upstream:
         if fields.get("upgrade", "").lower() == "websocket":
             answer = await inner.readuntil(b"\r\n\r\n")
             if answer.split(b" ", 2)[1] == b"101":
-                path = urlsplit(lines[0].split(" ")[1]).path  # one client sends a URL
-                session = UpstreamSession(host, path)
+                session = UpstreamSession(host, _path(lines[0].split(" ")[1]))
                 self.sessions.append(session)
             writer.write(answer)
         try:
@@ -111,6 +110,11 @@ async def _both_ways(*directions: Coroutine[None, None, None]) -> None:
     for task in pending:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _path(target: str) -> str:
+    """The path of a request's target; one client sends a URL, and one a path that begins //."""
+    return target.partition("?")[0] if target.startswith("/") else urlsplit(target).path
 
 
 async def _answer(
