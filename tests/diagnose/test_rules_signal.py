@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable
 
@@ -201,3 +202,13 @@ def test_repeated_audio_speech_silence_and_tones_have_no_evidence(data: bytes) -
 
 def test_repeated_audio_source_of_one_message_has_no_evidence() -> None:
     assert repeated_audio(facts_of(LISTEN, cut(PCM)[5:6] * 20)) == []
+
+
+def test_repeated_audio_pieces_of_one_noise_have_no_evidence() -> None:
+    """As `scrub` makes them: each overlaps the one before, each pair by another length."""
+    noise = random.Random(1).randbytes(8192)
+    pieces = [noise[at : at + 3200] for at in (0, 1072, 1500, 3400, 4000)]
+    assert repeated_audio(facts_of(LISTEN, pieces)) == []
+    window = [noise[at : at + 3200] for at in (0, 1072, 2144, 3216, 4288)]
+    (evidence,) = repeated_audio(facts_of(LISTEN, window))
+    assert evidence.text.startswith("each message begins with the last 2128 of 3200 bytes before")

@@ -18,6 +18,7 @@ _MIN_BYTES = 256  # of a message that is compared
 _PROBE = 64  # bytes that are looked for in the message before
 _TRIES = 64  # places at which the probe is found, and the rest differs
 _VALUES = 16  # different bytes that a message with audio has, unless it is constant
+_NEARLY = 8  # bytes by which lengths differ where new bytes equal the old ones by chance
 _MIN_PAIRS = 3  # pairs of messages that repeat
 _TWICE = 0.4  # of all pairs repeat where each message is sent twice
 _MOST = 0.9  # of all pairs repeat where the messages overlap
@@ -41,10 +42,13 @@ def repeated_audio(facts: SessionFacts) -> list[Evidence]:
         (_unchanged, _MOST, "each message repeats {count} of the {size} bytes before it, in place"),
         (_overlap, _MOST, "each message begins with the last {count} of {size} bytes before it"),
     ):
-        found = [count for one, other in pairs if (count := repeats(one, other))]
+        counts = [count for one, other in pairs if (count := repeats(one, other))]
+        usual = max(set(counts), key=counts.count, default=0)
+        # Pieces of one stored noise overlap, too, each pair of them by another length.
+        found = [count for count in counts if abs(count - usual) <= _NEARLY]
         if len(found) < _MIN_PAIRS or len(found) < least * len(pairs):
             continue
-        text = f"{what.format(count=max(set(found), key=found.count), size=size)} "
+        text = f"{what.format(count=usual, size=size)} "
         text += f"({len(found)} of {len(pairs)} messages, from frame {audio.first.frame} on)"
         numbers = tuple(place.frame for place in audio.first_places[:5])
         return [Evidence(text, numbers, audio.first.t_ns, float(len(found)), "messages")]
