@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import zlib
 
@@ -9,7 +10,7 @@ import pytest
 import zstandard
 
 from wsproxy.catalog import load
-from wsproxy.redact import PLACEHOLDER, HeadRedactor, SessionRedactor
+from wsproxy.redact import PLACEHOLDER, HeadRedactor, SessionRedactor, encodings
 from wsproxy.redact.encodings import unescape
 from wsproxy.redact.key_formats import find_keys, unfinished_key_start
 from wsproxy.trace import FrameRecord, Request
@@ -113,3 +114,18 @@ def test_head_redactor_key_after_a_word_in_a_subprotocol_is_redacted(
     item: str, expected: str
 ) -> None:
     assert subprotocol(item) == expected
+
+
+@pytest.mark.parametrize("length", range(24, 60))
+def test_decode_word_base32_of_any_length_is_read_as_far_as_it_is_complete(length: int) -> None:
+    text = "a text that somebody encoded as base32"
+    word = base64.b32encode(text.encode())[:length].decode()
+    assert encodings.decode_word(word) == [text[: length * 5 // 8]]
+
+
+def test_decode_word_damaged_compressed_text_is_none() -> None:
+    packed = bytearray(gzip.compress(b"a text that somebody has compressed"))
+    [plain] = encodings.decode_word(base64.b64encode(packed).decode())
+    assert plain == "a text that somebody has compressed"
+    packed[12:16] = b"\xff" * 4
+    assert encodings.decode_word(base64.b64encode(packed).decode()) == []

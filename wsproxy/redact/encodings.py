@@ -219,11 +219,9 @@ def _decode_base32(word: str) -> list[str]:
     letters = word.rstrip("=")
     if not _BASE32.fullmatch(letters):
         return []
-    letters = letters[: len(letters) - (len(letters) % 8 in (1, 3, 6))]  # of a truncated word
-    try:
-        plain = base64.b32decode(letters + "=" * (-len(letters) % 8))
-    except binascii.Error:
-        return []
+    # Of a truncated word; letters of these lengths are complete bytes.
+    letters = letters[: len(letters) - (len(letters) % 8 in (1, 3, 6))]
+    plain = base64.b32decode(letters + "=" * (-len(letters) % 8))
     return [plain.decode("latin-1")] if is_text(plain) else []
 
 
