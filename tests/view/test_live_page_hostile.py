@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from playwright.sync_api import Page, expect
 from browser import needs_browser
 from html_page import MARKUP, RATE
 from sessions import APP, SERVER, Records, audio, closed, result, text_message
-from view_server import OpenSession, view_server
+from view_server import OpenSession
 from wsproxy.trace import Eof, FindingRecord, Request, Response
 
 pytestmark = [needs_browser, pytest.mark.one_python, pytest.mark.xdist_group("browser")]
@@ -49,12 +48,6 @@ def folder(tmp_path: Path) -> Path:
     place = tmp_path / NAME
     place.mkdir()
     return place
-
-
-@pytest.fixture
-def url(folder: Path) -> Iterator[str]:
-    with view_server(folder) as found:
-        yield found
 
 
 def talk(start_ms: float) -> Records:

@@ -110,8 +110,8 @@ class ReplayResult:
     def ended_much_earlier(self) -> bool:
         """Whether the peer ended long before a substantial part of the recorded steps.
 
-        What the peer received in its last moments is a matter of chance. At the pace "fast" there
-        is no recorded time to compare with.
+        How many messages are in flight when the peer ends differs from run to run. The pace "fast"
+        has no recorded time to compare with.
         """
         many = self.dropped > max(2, self.steps * _MANY_DROPPED)
         return many and (self.pace.fast or is_late(self.early_ns))

@@ -87,15 +87,22 @@ def _audio(clock: AudioMeter) -> dict[str, Any]:
     }
 
 
-def transcript_json(transcript: SessionTranscript) -> dict[str, Any]:
-    """The transcript, as `wsproxy show --transcript --json` prints it."""
-    results = list(transcript)
+def transcript_counts(transcript: SessionTranscript) -> dict[str, int]:
+    """The transcript in numbers."""
     return {
         "words": transcript.words,
         "agent_words": transcript.agent_words,
         "finals": transcript.finals,
         "interims": transcript.interims,
         "empty": transcript.empty,
+    }
+
+
+def transcript_json(transcript: SessionTranscript) -> dict[str, Any]:
+    """The transcript, as `wsproxy show --transcript --json` prints it."""
+    results = list(transcript)
+    return {
+        **transcript_counts(transcript),
         "first_interim_ns": transcript.first_interim_ns,
         "first_final_ns": transcript.first_final_ns,
         "last_words_ns": transcript.last_words_ns,

@@ -225,7 +225,7 @@ class FrameFold:
     @property
     def declaration_count(self) -> int:
         """How many messages so far may declare a format of audio."""
-        return self._audio.declaration_count
+        return self._audio.declaring.count
 
     def _add_data(self, frame: FrameRecord, number: int) -> None:
         side, assembler = frame.from_client, self._assemblers[frame.from_client]

@@ -8,7 +8,7 @@ from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import Json, read
 from wsproxy.catalog.success import EMPTY
 
-from .message_kinds import stated_kind
+from .message_kinds import kind_at, stated_kind
 from .messages import CompleteMessage
 
 MAX_VALUES = 4_000_000  # JSON values that are parsed in a session
@@ -76,4 +76,5 @@ class MessageReader:
         return self.values <= self._max_values
 
     def _kind(self, content: Json) -> str:
-        return stated_kind(content, self._kind_path) if self._kind_path else next(iter(content), "")
+        path = self._kind_path
+        return stated_kind(content, path) if path else kind_at(content, path)

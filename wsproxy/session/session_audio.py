@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from wsproxy.audio.containers import CONTAINERS, HEADLESS
@@ -11,6 +10,7 @@ from wsproxy.audio.sniff import SILENCE
 
 from .audio_carrier import BINARY, AudioCarrierReader, CarriedAudio
 from .audio_track import Analyzer, AudioTrack, TrackKey
+from .kept_ends import KeptEnds
 from .messages import CompleteMessage
 from .size_histogram import Place
 
@@ -35,7 +35,7 @@ class SessionAudio:
 
     Attributes:
         ended: whether the session has ended; messages after that are not added.
-        declaration_count: how many messages may have declared a format.
+        declaring: messages that may declare a format, and how many there were.
         plain: of the server and of the client: the track of its binary messages where these are
             audio without an envelope, so that all of them may be added to it at once.
         analyzer_of: makes what examines the samples of a new track; None: they are not examined.
@@ -53,9 +53,7 @@ class SessionAudio:
         self._readers = (AudioCarrierReader(), AudioCarrierReader())
         self._tracks: dict[TrackKey, AudioTrack] = {}
         self.plain: list[AudioTrack | None] = [None, None]
-        self.declaration_count = 0
-        self._declaring: list[DeclaringMessage] = []
-        self._last_declaring: deque[DeclaringMessage] = deque(maxlen=_KEPT_DECLARING)
+        self.declaring: KeptEnds[DeclaringMessage] = KeptEnds(_KEPT_DECLARING)
 
     def declare_fields(self, paths: Sequence[str]) -> None:
         """Find audio in these fields, where the API has it, however short it is."""
@@ -75,7 +73,8 @@ class SessionAudio:
         found = reader.text(data, length) if is_text else reader.binary(data, length)
         if found is None:
             if _declares_format(data):
-                self._keep_declaring((frame, t_ns, from_client, data[:_MAX_DECLARING]))
+                self.before_declaration()
+                self.declaring.append((frame, t_ns, from_client, data[:_MAX_DECLARING]))
             return None
         track = self._track(found, from_client=from_client)
         if track is None or self.ended:
@@ -104,19 +103,6 @@ class SessionAudio:
     def track(self, key: TrackKey) -> AudioTrack | None:
         """The track with a key, see `AudioTrack.key`."""
         return self._tracks.get(key)
-
-    def _keep_declaring(self, message: DeclaringMessage) -> None:
-        self.before_declaration()
-        self.declaration_count += 1
-        if len(self._declaring) < _KEPT_DECLARING:
-            self._declaring.append(message)
-        else:
-            self._last_declaring.append(message)
-
-    @property
-    def declaring(self) -> list[DeclaringMessage]:
-        """Messages that may declare a format: the first and the last of them."""
-        return [*self._declaring, *self._last_declaring]
 
     def tracks(self, *, from_client: bool) -> list[AudioTrack]:
         """The tracks of a direction, the one with the most audio first.

@@ -23,11 +23,11 @@ from wsproxy.report.html.reading import SessionContent
 from wsproxy.report.html.seconds import seconds_of
 from wsproxy.report.html.speech_data import (
     MAX_WORDS,
+    counts_data,
     event_data,
     point_data,
     result_data,
     series_data,
-    transcript_counts,
 )
 from wsproxy.report.html.track_data import track_figures
 from wsproxy.report.html.track_recorder import TrackRecorder
@@ -95,7 +95,7 @@ def live_parts(content: SessionContent, diagnosed: Diagnosed) -> Parts:
             for figures, key in zip(parts["tracks"], diagnosed.tracks, strict=True)
         ],
         "transcript": {
-            **transcript_counts(timeline.transcript),
+            **counts_data(timeline.transcript),
             "results": _results(timeline.transcript),
         },
         "latency": {

@@ -12,6 +12,7 @@ from wsproxy.report.latency import (
     latency_series,
 )
 from wsproxy.report.safe_text import short
+from wsproxy.report.timeline import transcript_counts
 from wsproxy.session.control_events import ControlEvent
 from wsproxy.session.latency import Latency
 from wsproxy.session.transcript import KEPT_TEXT, Result, SessionTranscript, Word
@@ -46,19 +47,13 @@ def transcript_data(transcript: SessionTranscript) -> dict[str, Any]:
         words = each.words[:words_left] if each.final else ()
         words_left -= len(words)
         shown.append(result_data(each, words, limit))
-    return {**transcript_counts(transcript), "results": shown}
+    return {**counts_data(transcript), "results": shown}
 
 
-def transcript_counts(transcript: SessionTranscript) -> dict[str, int]:
-    """The transcript in numbers."""
-    return {
-        "words": transcript.words,
-        "agent_words": transcript.agent_words,
-        "finals": transcript.finals,
-        "interims": transcript.interims,
-        "empty": transcript.empty,
-        "results_not_kept": transcript.results - len(transcript.kept),
-    }
+def counts_data(transcript: SessionTranscript) -> dict[str, int]:
+    """The transcript in numbers, and how many results the page lacks."""
+    not_kept = transcript.results - len(transcript.kept)
+    return {**transcript_counts(transcript), "results_not_kept": not_kept}
 
 
 def result_data(result: Result, words: Sequence[Word], limit: int = KEPT_TEXT) -> dict[str, Any]:
