@@ -73,6 +73,8 @@ class Audio:
         fields: dotted paths of the JSON fields with base64.
         declared_in: the request before the session that declares the format of the client's
             audio; a trace does not have that request. Empty: the session declares it.
+        rates, channels: sample rates and numbers of channels of raw audio that are documented;
+            empty: unknown.
     """
 
     origin: str = "none"
@@ -87,6 +89,8 @@ class Audio:
     channels_field: str = ""
     fields: tuple[str, ...] = ()
     declared_in: str = ""
+    rates: tuple[int, ...] = ()
+    channels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,30 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
+class ParameterForm:
+    """What an API takes as a parameter of its URL.
+
+    Attributes:
+        name: of the parameter.
+        values: has to match the complete value; None: unknown.
+        takes: what it takes, for people.
+        least, most: of a number; `most` is 0 where there is no limit.
+        not_above: name of the parameter whose value it must not exceed.
+        otherwise: the value of that parameter if the URL does not have it.
+        only_in_url: whether a field of this name in a message of the client has no effect.
+    """
+
+    name: str
+    values: Pattern | None = None
+    takes: str = ""
+    least: float = 0.0
+    most: float = 0.0
+    not_above: str = ""
+    otherwise: float = 0.0
+    only_in_url: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Api:
     """One endpoint of a provider.
 
@@ -161,6 +189,9 @@ class Api:
         content: dotted paths of further JSON fields with text, words or audio, of both sides.
         result_paths: where a transcript result has its times and words.
         success: what proves success, and what shows failure.
+        parameters: what is documented of single parameters of the URL.
+        documented: the names that the documents list: (place, names). The place is "query", or
+            the dotted path of an object in a message of the client.
     """
 
     name: str
@@ -178,6 +209,8 @@ class Api:
     content: tuple[str, ...] = ()
     result_paths: ResultPaths = NO_RESULT_PATHS
     success: Success = NO_SUCCESS
+    parameters: tuple[ParameterForm, ...] = ()
+    documented: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from .session_like import CloseLike, ResponseLike, SessionLike
 MAX_SENTENCE = 1000  # characters kept of a sentence
 MAX_PARSED = 64 << 10  # characters of a body that are read
 _MAX_MESSAGE = 16 << 10  # characters of a message: a longer one carries audio, not an error
+_MAX_HEADER = 32  # bytes before the JSON of a binary message
 _RECENT_NS = 5 * 10**9  # ns before the end in which an error message explains the end
 
 _POINTER = re.compile(
@@ -206,8 +207,10 @@ def _fields_of_message(envelope: str, content: str | bytes, *, failed: bool) -> 
     """The error in a message; None where it is another message."""
     if len(content) > _MAX_MESSAGE:
         return None
-    if isinstance(content, bytes) and not envelope and not content.startswith(b"{"):
-        return None
+    if isinstance(content, bytes) and not envelope:
+        content = _without_header(content)
+        if not content.startswith(b"{"):
+            return None
     shown = content if isinstance(content, str) else content.decode("utf-8", "replace")
     if not _WORTH_PARSING.search(shown):
         return None
@@ -220,6 +223,12 @@ def _fields_of_message(envelope: str, content: str | bytes, *, failed: bool) -> 
     if is_error(parsed):
         return error_fields(parsed)
     return end_fields(parsed) if failed else None
+
+
+def _without_header(content: bytes) -> bytes:
+    """JSON at the end of a binary message, after a header of a protocol of its own."""
+    begin = content.find(b"{", 0, _MAX_HEADER)
+    return content[begin:] if begin > 0 and content.endswith(b"}") else content
 
 
 # -- texts

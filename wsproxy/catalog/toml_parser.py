@@ -22,6 +22,7 @@ from .model import (
     CredentialPlaces,
     Example,
     Match,
+    ParameterForm,
     Pattern,
     Provider,
     Refusal,
@@ -104,7 +105,26 @@ def _api(table: Table) -> Api:
         content=table.strings("content"),
         result_paths=_optional(table.table("transcript"), _result_paths) or NO_RESULT_PATHS,
         success=_optional(table.table("success"), _success) or NO_SUCCESS,
+        parameters=tuple(each.read(_parameter) for each in table.tables("parameter")),
+        documented=_optional(table.table("documented"), _documented) or (),
     )
+
+
+def _parameter(table: Table) -> ParameterForm:
+    return ParameterForm(
+        name=table.take("name", str),
+        values=table.pattern("values"),
+        takes=table.take("takes", str, ""),
+        least=table.number("least"),
+        most=table.number("most"),
+        not_above=table.take("not_above", str, ""),
+        otherwise=table.number("otherwise"),
+        only_in_url=table.take("only_in_url", bool, False),
+    )
+
+
+def _documented(table: Table) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple((place, table.strings(place)) for place in table.keys)
 
 
 def _success(table: Table) -> Success:
@@ -236,6 +256,8 @@ def _audio(table: Table) -> Audio:
         channels_field=table.take("channels_field", str, ""),
         fields=table.strings("fields"),
         declared_in=table.take("declared_in", str, ""),
+        rates=table.numbers("rates"),
+        channels=table.numbers("channels"),
     )
 
 

@@ -103,6 +103,11 @@ class Table:
         """Whether all keys have been read."""
         return not self._rest
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that have not been read."""
+        return tuple(self._rest)
+
     def take(self, key: str, kind: type[T], default: T | None = None) -> T:
         """Read a value of a type; required unless there is a default."""
         if key not in self._rest:
@@ -138,6 +143,13 @@ class Table:
         if not all(isinstance(value, str) for value in values):
             self.mistake(key, "is not a list of strings")
         return tuple(str(value) for value in values)
+
+    def numbers(self, key: str) -> tuple[int, ...]:
+        values: list[object] = self.take(key, list, [])
+        if not all(type(value) is int and value > 0 for value in values):
+            self.mistake(key, "is not a list of positive whole numbers")
+            return ()
+        return tuple(value for value in values if isinstance(value, int))
 
     def advice(self, key: str) -> tuple[Advice, ...]:
         """Read strings, or tables of `text` and `when`; at least one.

@@ -21,7 +21,7 @@ _CLASS = "credentials"
 def with_credentials(findings: Sequence[Finding], session: Session) -> list[Finding]:
     """The findings, the first one with what is wrong with the credential among its causes."""
     first, response = next(iter(findings), None), session.response
-    if first is None or first.severity != "error" or response is None or session.accepted:
+    if first is None or first.severity != "error" or response is None:
         return list(findings)
     if response.status not in _STATUS and first.error_class != _CLASS:
         return list(findings)

@@ -43,7 +43,10 @@ class ErrorClass:
 
 def classify(sentence: ServerSentence) -> ErrorClass | None:
     """The class of a sentence, by its own words, else by the names that stand with it."""
-    own = next((c for c in error_classes() if c.words.search(sentence.text[:MAX_WORDS])), None)
+    text = sentence.text[:MAX_WORDS]
+    if " " not in text:  # a name such as "invalid_request"
+        text = text.replace("_", " ")
+    own = next((c for c in error_classes() if c.words.search(text)), None)
     if own is not None:
         return own
     names = " ".join(name.replace("_", " ") for name in sentence.names)

@@ -31,6 +31,7 @@ from .headline import (
 )
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
 from .outcome import OBJECT_FAILED, is_consequence, rank
+from .request_cause import with_request
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
@@ -63,6 +64,7 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
         findings += _rule_findings(facts, findings, hits)
         findings = with_carrier(findings, hits[0].condition if hits else None)
         findings = with_credentials(findings, session)
+        findings = with_request(findings, facts)
     findings += _survived_error(facts, hits, findings, said)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))

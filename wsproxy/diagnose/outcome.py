@@ -18,6 +18,7 @@ ABSENCES = frozenset(
         "answer-missing",
         "empty-transcripts",
         "no-results",
+        "no-final",
         "results-stopped",
         "agent-silent",
         "never-ready",
@@ -30,6 +31,7 @@ ABSENCES = frozenset(
 # With one of these, what came is no proof of success.
 _DOUBTS = (
     "traffic.outcome.results-stopped",
+    "traffic.outcome.no-final",
     "traffic.outcome.left-early",
     "traffic.received.other-samples",
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.server_sentence import ServerSentence
-from wsproxy.session.request_query import query_parameters
+from wsproxy.session.request_query import query_pairs
 
 from .evidence import Evidence, quoted
 from .session_facts import SessionFacts
@@ -16,6 +16,7 @@ from .session_facts import SessionFacts
 _MAX_VALUE = 60  # characters of a value
 _MAX_WORD = 40  # characters of a value without a space that is shown
 _MAX_SHOWN = 4
+_SUFFIX = re.compile(r"[_-](?:code|id|name)$")
 _SHORTEST = 4  # characters of a value that is searched in a sentence
 _LANGUAGE = re.compile(r"(?i)^(?:source_|target_|input_)?(?:lang|language|locale)(?:[_-]?code|s)?$")
 _LIST = re.compile(r"(?<![\w/.:-])[a-z_]+(?:/[a-z_]+)+(?![\w/])")  # such as model/language/tier
@@ -88,7 +89,7 @@ def named_parameters(
 
 def misnamed_languages(facts: SessionFacts) -> Iterator[Parameter]:
     """Parameters for a language whose value is no code of one."""
-    for name, value in _query(facts):
+    for name, value in url_parameters(facts):
         if _LANGUAGE.match(name) and value and not _CODE.match(value):
             code = _NAMES.get(value.lower())
             meant = f"; the code of {value.capitalize()} is {code}" if code else ""
@@ -99,10 +100,11 @@ def _of_url(facts: SessionFacts, sentence: ServerSentence, *, plain: bool) -> It
     words = sentence.text.lower()
     last = sentence.parameter.rpartition(".")[2].lower()
     listed = {name for names in _LIST.findall(words) for name in names.split("/")}
-    for name, value in _query(facts):
+    for name, value in url_parameters(facts):
         by_name = name.lower() == last or name.lower() in listed
         is_word = (plain and len(name) > 2) or _is_telling(name)
         by_name = by_name or (is_word and _occurs(name.lower(), words))
+        by_name = by_name or (plain and _is_meant(name.lower(), words))
         by_value = _is_telling(value) and _occurs(value.lower(), words)
         by_name = by_name or _is_quoted(name, words)
         if by_name or by_value or _is_quoted(value, words):
@@ -119,9 +121,9 @@ def _of_messages(facts: SessionFacts, path: str) -> Iterator[Parameter]:
             return
 
 
-def _query(facts: SessionFacts) -> Iterator[tuple[str, str]]:
+def url_parameters(facts: SessionFacts) -> Iterator[tuple[str, str]]:
     """The parameters of the URL, without those that were redacted."""
-    for name, value in query_parameters(facts.session.request).items():
+    for name, value in query_pairs(facts.session.request):
         if name and "REDACTED" not in value:
             yield name, value[:_MAX_VALUE]
 
@@ -131,11 +133,17 @@ def _is_telling(word: str) -> bool:
     return len(word) >= _SHORTEST and bool(re.search(r"[a-z][\d_-]|\d[a-z_-]", word.lower()))
 
 
+def _is_meant(name: str, text: str) -> bool:
+    """Whether a text has the plain word of a name such as language_code or model_id."""
+    plain = _SUFFIX.sub("", name)
+    return plain != name and len(plain) >= _SHORTEST and _occurs(plain, text)
+
+
 def _is_quoted(word: str, text: str) -> bool:
     return any(f"{mark}{word.lower()}{mark}" in text for mark in "'\"`")
 
 
 def _occurs(word: str, text: str) -> bool:
     """Whether a word stands alone in a text; a space stands for an underscore."""
-    pattern = re.escape(word).replace("_", "[_ -]?")
+    pattern = re.sub("_|\\\\-", "[_ -]?", re.escape(word))
     return bool(re.search(rf"(?<![\w-]){pattern}(?![\w-])", text))

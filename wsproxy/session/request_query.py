@@ -15,11 +15,19 @@ def query_parameters(request: Request | None, *, blank: bool = True) -> dict[str
     Args:
         blank: whether parameters without a value are among them.
     """
+    return dict(query_pairs(request, blank=blank))
+
+
+def query_pairs(request: Request | None, *, blank: bool = True) -> list[tuple[str, str]]:
+    """All query parameters of a request, in their order.
+
+    Args:
+        blank: whether parameters without a value are among them.
+    """
     query = request.path.partition("?")[2] if request is not None else ""
     try:
-        pairs = parse_qsl(
+        return parse_qsl(
             query, max_num_fields=_MAX_PARAMETERS, errors="replace", keep_blank_values=blank
         )
     except ValueError:  # there are more
-        return {}
-    return dict(pairs)
+        return []

@@ -32,8 +32,11 @@ _USUAL_PATHS = (
     "data.transcript",
     "data.text",
     "segments.*.text",
+    "lines.*.text",
     "transcript",
     "text",
+    "partial",
+    "buffer_transcription",
 )
 UNKNOWN_API = Api("", "", transcripts=_USUAL_PATHS)
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from wsproxy.catalog import CredentialPlaces
 from wsproxy.diagnose.evidence import Evidence, quoted
+from wsproxy.diagnose.headline import server_said
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.request_query import query_parameters
 
+_CLASS = "credentials"  # of the server's sentence
 _KNOWN_SCHEMES = ("basic", "bearer", "digest", "token")
 
 
@@ -19,8 +21,16 @@ def _credential_places(facts: SessionFacts) -> CredentialPlaces | None:
     session = facts.session
     if session.request is None or facts.provider is None or not session.failed:
         return None
-    # An accepted session shows that its credential is right.
-    return None if session.accepted else facts.provider.credentials
+    # An accepted session shows that its credential is right, unless the server says otherwise.
+    if session.accepted and not _is_denied(facts):
+        return None
+    return facts.provider.credentials
+
+
+def _is_denied(facts: SessionFacts) -> bool:
+    """Whether the server ended an accepted session because of the credential."""
+    said = server_said(facts)
+    return said is not None and said.sentence.ends and said.id == f"server.{_CLASS}"
 
 
 def _redactions(facts: SessionFacts) -> list[dict[str, object]]:
@@ -32,8 +42,10 @@ def wrong_scheme(facts: SessionFacts) -> list[Evidence]:
     """The scheme before the key is not one that this provider accepts."""
     credentials = _credential_places(facts)
     value = facts.session.request_header("authorization")
-    if credentials is None or not credentials.schemes or not value:
+    if credentials is None or not credentials.schemes:
         return []
+    if not value:
+        return _token_as_key(facts, credentials)
     first, space, _ = value.partition(" ")
     scheme = first.lower() if space and first.lower() in _KNOWN_SCHEMES else ""
     wanted = " or ".join(name.capitalize() for name in credentials.schemes)
@@ -46,6 +58,20 @@ def wrong_scheme(facts: SessionFacts) -> list[Evidence]:
     if scheme in credentials.schemes:
         text += ", but the credential looks like an API key, which needs Token"
     return [Evidence(text, (), None, 1.0, "headers")]
+
+
+def _token_as_key(facts: SessionFacts, credentials: CredentialPlaces) -> list[Evidence]:
+    """A subprotocol says that an API key follows, and what follows is none."""
+    items = facts.session.request_header("sec-websocket-protocol") or ""
+    first = items.partition(",")[0].strip().lower()
+    if first != "token" or "bearer" not in credentials.schemes or facts.provider is None:
+        return []
+    found = [each for each in _redactions(facts) if each.get("where") == "subprotocol"]
+    if not found or credentials.shape is None or facts.provider.id in _similar_providers(found[0]):
+        return []
+    text = "the subprotocol token has a credential after it that does not look like an API key of "
+    text += f"{facts.server_name}; a short-lived access token needs bearer in its place"
+    return [Evidence(text, (), None, _length(found[0]), "characters")]
 
 
 def _key_as_token(facts: SessionFacts, scheme: str, credentials: CredentialPlaces) -> bool:
@@ -76,13 +102,19 @@ def empty_credential(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (), request.t_ns, 0.0, "characters")]
 
 
+def _is_about_credentials(facts: SessionFacts) -> bool:
+    """Whether the status, or the server's sentence, is about the credential."""
+    response = facts.session.response
+    return facts.session.accepted or (response is not None and response.status in (401, 403))
+
+
 def no_credential(facts: SessionFacts) -> list[Evidence]:
     """The request has no key, and the upgrade was refused."""
     credentials = _credential_places(facts)
-    response, request = facts.session.response, facts.session.request
-    if credentials is None or response is None or request is None:
+    request = facts.session.request
+    if credentials is None or request is None or not _is_about_credentials(facts):
         return []
-    if response.status not in (401, 403) or request.redacted or empty_credential(facts):
+    if request.redacted or empty_credential(facts):
         return []
     places = [f"header {name}" for name in credentials.headers]
     places += [f"query {name}" for name in credentials.query]
@@ -94,8 +126,8 @@ def no_credential(facts: SessionFacts) -> list[Evidence]:
 
 def misplaced_credential(facts: SessionFacts) -> list[Evidence]:
     """The request has a key, in no place where the provider accepts one."""
-    credentials, response = _credential_places(facts), facts.session.response
-    if credentials is None or response is None or response.status not in (401, 403):
+    credentials = _credential_places(facts)
+    if credentials is None or not _is_about_credentials(facts):
         return []
     found = [(str(r.get("where")), str(r.get("name")).lower()) for r in _redactions(facts)]
     names = {"header": credentials.headers, "query": credentials.query}

@@ -7,11 +7,12 @@ evidence in the session. No condition of `catalog/traffic.toml` names them.
 from __future__ import annotations
 
 from wsproxy.audio.containers import container_name
-from wsproxy.audio.encodings import SAMPLE_KINDS
+from wsproxy.audio.encodings import PCM16, SAMPLE_KINDS
 from wsproxy.audio.sniff import TEXT_KINDS, sniff
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.measurements import audio_and_wall_seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.session.request_query import query_pairs
 from wsproxy.wire.parser import UNASKED_COMPRESSION
 from wsproxy.wording import plural
 
@@ -26,6 +27,8 @@ _TELEPHONE = 8000  # bytes a second of one channel
 _MIN_TELEPHONE = 50  # messages
 _SOON = 2.0  # seconds after the app's last message in which an answer may still be on its way
 _COMPRESSED = ("ogg", "webm", "opus", "flac", "mp3", "mpeg", "aac", "mp4", "amr")
+_INTERIM = ("interim_results", "enable_partials", "interimResults", "partial_results")
+_SETTINGS = 3  # first messages of an app, which have its settings
 _IDLE = 20.0  # seconds without a frame after which a gateway may end a connection
 
 
@@ -231,6 +234,77 @@ def raw_for_container(facts: SessionFacts) -> list[Evidence]:
     return [_audio_evidence(facts, f"the audio is, by its statistics, {kind}; declared: {name}")]
 
 
+def undocumented_audio(facts: SessionFacts) -> list[Evidence]:
+    """The app declares a sample rate, or a number of channels, that the API does not document."""
+    audio = facts.api.audio if facts.api else None
+    declared = facts.timeline.declarations
+    if audio is None or not declared or not facts.audio.from_client:
+        return []
+    form, explicit = declared[-1].format, declared[-1].explicit
+    rate_is_odd = "rate" in explicit and audio.rates and form.rate not in audio.rates
+    many = "channels" in explicit and audio.channels and form.channels not in audio.channels
+    if not rate_is_odd and not many:
+        return []
+    rates = " or ".join(map(str, audio.rates))
+    text = f"{form.rate} Hz, {plural(form.channels, 'channel')}; documented: {rates} Hz, "
+    return [_audio_evidence(facts, text + plural(max(audio.channels, default=1), "channel"))]
+
+
+def undeclared_audio(facts: SessionFacts) -> list[Evidence]:
+    """What the audio for a server that is not in the catalog is, where no encoding is declared."""
+    head, declared = facts.client_audio_head, facts.timeline.declarations
+    if facts.api is not None or not head or (declared and declared[-1].format.encoding):
+        return []
+    container = container_name(head)
+    kind = container or sniff(head)
+    if container is None and kind not in SAMPLE_KINDS:
+        return []
+    how = "" if container else ", by its statistics,"
+    text = f"the audio is{how} {kind}, and no encoding is declared"
+    if container and declared and declared[-1].format.rate:
+        text += f", only a sample rate ({declared[-1].format.rate} Hz), as for raw samples"
+    return [_audio_evidence(facts, text)]
+
+
+def sound_is_undeclared(facts: SessionFacts) -> bool:
+    """Whether there is sound in audio whose encoding, and so its duration, nothing declares.
+
+    Of a container nobody knows, unless a sample rate is declared, as for raw samples.
+    """
+    head = facts.client_audio_head
+    declared = facts.timeline.declarations
+    has_rate = bool(declared and declared[-1].format.rate)
+    return bool(undeclared_audio(facts)) and (has_rate or container_name(head) is None)
+
+
+def interim_off(facts: SessionFacts) -> list[Evidence]:
+    """Interim results are off, and the app did not end the audio."""
+    ends = facts.vocabulary.end
+    if not ends or any(message.kind in ends for message in facts.client_json):
+        return []
+    settings = [("the URL", dict(query_pairs(facts.session.request)))]
+    settings += [(f"frame {m.frame}", m.content) for m in facts.client_json[:_SETTINGS]]
+    for place, values in settings:
+        for name in _INTERIM:
+            if name in values and str(values[name]).lower() == "false":
+                text = f"{name} is false ({place}), and the app sent no {' or '.join(ends)}"
+                return [Evidence(text)]
+    return []
+
+
+def half_sample(facts: SessionFacts) -> list[Evidence]:
+    """The last audio message ends in the middle of a 16-bit sample."""
+    audio, declared = facts.audio, facts.client_format
+    if not audio.from_client or audio.last is None or audio.last_size % 2 == 0:
+        return []
+    samples = declared.samples if declared is not None else None
+    is_pcm16 = samples.is_pcm16 if samples else sniff(facts.client_audio_head) == PCM16
+    if not is_pcm16 or audio.sizes.select(lambda size: size % 2 == 1).count > 1:
+        return []
+    text = f"the last one (frame {audio.last.frame}) has {audio.last_size} bytes, an odd number"
+    return [Evidence(text, (audio.last.frame,), audio.last.t_ns, float(audio.last_size), "bytes")]
+
+
 def left_soon(facts: SessionFacts) -> list[Evidence]:
     """The app left so soon after its last data that an answer could hardly have come."""
     session, last = facts.session, facts.session.traffic.data[True].last
@@ -267,5 +341,9 @@ RULES: tuple[Measure, ...] = (
     compressed_unasked,
     raw_for_container,
     left_soon,
+    undocumented_audio,
+    undeclared_audio,
+    interim_off,
+    half_sample,
     unlike_own_keys,
 )

@@ -13,7 +13,7 @@ from wsproxy.diagnose.evidence import Evidence, frame_list, quoted, seconds
 from wsproxy.diagnose.gateways import gateway_name
 from wsproxy.diagnose.measurements import is_json
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
-from wsproxy.session.audio_carrier import BASE64_TEXT
+from wsproxy.session.audio_carrier import BASE64_TEXT, BINARY
 from wsproxy.wire import Opcode
 from wsproxy.wording import plural
 
@@ -28,8 +28,10 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{200,}={0,2}\s*")
 
 def json_as_binary(facts: SessionFacts) -> list[Evidence]:
     """A control message was sent in a binary frame, where the API takes it for audio."""
+    if facts.api is None:
+        return _text_among_audio(facts)
     kinds, name = facts.vocabulary.client, facts.vocabulary.kind
-    if not kinds or facts.api is None or facts.api.envelope or not name:
+    if not kinds or facts.api.envelope or not name:
         return []
     found = []
     for binary in facts.session.binaries(from_client=True):
@@ -46,6 +48,27 @@ def json_as_binary(facts: SessionFacts) -> list[Evidence]:
     text = f"{quoted(kind)} was sent in a binary frame, {plural(len(found), 'time')}: "
     text += frame_list(numbers)
     return [Evidence(text, numbers[:5], first.t_ns, float(len(found)), "messages")]
+
+
+def _text_among_audio(facts: SessionFacts) -> list[Evidence]:
+    """JSON in a binary message, where other JSON of the app is text, and its audio is binary."""
+    texts, audio = facts.session.messages(from_client=True), facts.audio
+    written = next((m for m in texts if is_json(m.text)), None)
+    if written is None or not audio.from_client or audio.carrier != BINARY or not audio.messages:
+        return []
+    found = [
+        binary
+        for binary in facts.session.binaries(from_client=True)
+        if binary.data.lstrip().startswith(b"{")
+        and json_object(binary.data.decode("utf-8", "replace")) is not None
+    ]
+    if not found or len(found) > audio.messages // 2:
+        return []
+    numbers = tuple(binary.frame for binary in found)
+    shown = quoted(found[0].data.decode("utf-8", "replace"), 60)
+    text = f"{shown} was sent in a binary message, as audio is ({frame_list(numbers)}); frame "
+    text += f"{written.frame} of the app has its JSON in a text message"
+    return [Evidence(text, numbers[:5], found[0].t_ns, float(len(found)), "messages")]
 
 
 def invalid_json(facts: SessionFacts) -> list[Evidence]:

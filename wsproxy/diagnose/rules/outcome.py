@@ -7,6 +7,7 @@ is missing is a consequence.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from wsproxy.catalog.success import AUDIO, WORDS
@@ -20,17 +21,26 @@ from wsproxy.session.outcome import (
     proof_of,
     waited,
 )
+from wsproxy.session.request_query import query_pairs
 from wsproxy.session.requested_model import requested_language
 from wsproxy.session.success_tracker import FailedObject
 from wsproxy.session.timeline import Timeline
 from wsproxy.wording import plural
 
+from .likely_causes import sound_is_undeclared
+
 MIN_SPEECH = 1.0  # seconds of speech for which words are expected
 STOPPED = 10.0  # seconds of speech after the last words from which on results have stopped
+FINALIZED = 5.0  # seconds after an interim result in which a final one comes
 READY = 5.0  # seconds after the upgrade for the message that the API's clients wait for
 UNANSWERED = 10.0  # seconds after the user's speech from which on an agent is silent
 _SETUP = 3  # messages of an app that do not do more than set a session up
 _SHOWN = 3  # failed objects
+# Names and values in a request for a transcript, which other servers have no use for.
+_OF_TRANSCRIPTION = frozenset(
+    "language lang language_code transcribe transcription model model_id task interim_results "
+    "use_vad hotwords diarize".split()
+)
 _ENVELOPES = {
     "event-stream": "an event-stream message (headers, payload and two checksums)",
     "azure": "a message with header lines before the audio",
@@ -122,6 +132,8 @@ def _wordless(facts: SessionFacts) -> Timeline | None:
     if timeline is None or WORDS not in _expected_proof(timeline):
         return None
     speech = timeline.sent.speech
+    if speech is None and timeline.api is None and sound_is_undeclared(facts):
+        speech = seconds(facts.audio.span_ns)
     if proof_of(timeline) is not None or speech is None or speech < MIN_SPEECH:
         return None
     return timeline
@@ -148,9 +160,9 @@ def empty_results(facts: SessionFacts) -> list[Evidence]:
 def no_results(facts: SessionFacts) -> list[Evidence]:
     """Audible speech was sent, and no result came, although there was time for one."""
     timeline = _wordless(facts)
-    if timeline is None or timeline.api is None or timeline.transcript.results:
+    if timeline is None or timeline.transcript.results:
         return []
-    if AUDIO in _proof(timeline):
+    if AUDIO in _proof(timeline) or (timeline.api is None and not _asks_for_words(facts)):
         return []
     speech_ns = timeline.sent.speech_ns or 0
     left_at_once = waited(facts.session, timeline, speech_ns) < PATIENCE
@@ -163,12 +175,45 @@ def no_results(facts: SessionFacts) -> list[Evidence]:
     ]
 
 
+def _asks_for_words(facts: SessionFacts) -> bool:
+    """Whether the app asks a server that is not in the catalog for a transcript.
+
+    A server that only takes audio, such as one that records it, has no reason to answer.
+    """
+    names = {name.lower() for name, _ in query_pairs(facts.session.request)}
+    for message in facts.client_json[:_SETUP]:
+        names.update(name.lower() for name in message.content)
+        names.update(str(value).lower() for value in message.content.values())
+    return bool(names & _OF_TRANSCRIPTION)
+
+
 def _closed_by_client(facts: SessionFacts) -> bool:
     return facts.session.closed_by == "client"
 
 
 def _proof(timeline: Timeline) -> Sequence[str]:
     return timeline.api.success.proof if timeline.api else ()
+
+
+def no_final(facts: SessionFacts) -> list[Evidence]:
+    """The last words are those of an interim result, although there was time for a final one."""
+    timeline = _timeline(facts)
+    if timeline is None or WORDS not in _expected_proof(timeline) or AUDIO in _proof(timeline):
+        return []
+    last = next((each for each in reversed(list(timeline.transcript)) if each.text), None)
+    if last is None or last.final or facts.session.closed_by == "server":
+        return []
+    since = waited(facts.session, timeline, last.t_ns)
+    if since < FINALIZED:
+        return []
+    text = f"the last words are an interim result (frame {last.frame}); no final one came, and "
+    text += f"nothing else, in the {since:.1f} s until the end"
+    out = [Evidence(text, (last.frame,), last.t_ns, round(since, 1), "s")]
+    sent = facts.sent.last
+    if sent is not None and facts.client_json and facts.client_json[-1].frame == sent.frame:
+        words = quoted(json.dumps(facts.client_json[-1].content), 80)
+        out.append(Evidence(f"the app's last message is {words} (frame {sent.frame})"))
+    return out
 
 
 def results_stopped(facts: SessionFacts) -> list[Evidence]:
@@ -347,6 +392,7 @@ RULES: tuple[Measure, ...] = (
     nothing_sent,
     empty_results,
     no_results,
+    no_final,
     results_stopped,
     agent_silent,
     never_ready,

@@ -1,10 +1,22 @@
-"""Rules about the parameters of the request."""
+"""Rules about the parameters of the request, and the fields of the app's settings.
+
+They cover sessions that failed: a value that the documents do not list may be new.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from wsproxy.catalog.envelope import field as field_of
+from wsproxy.catalog.model import ParameterForm
 from wsproxy.diagnose.evidence import Evidence, quoted
-from wsproxy.diagnose.parameters import misnamed_languages
+from wsproxy.diagnose.parameters import misnamed_languages, url_parameters
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.session.request_query import query_parameters
+
+_SHOWN = 4  # parameters in the evidence of a rule
+_NAME = 60  # characters of a name that are compared
 
 
 def language_not_code(facts: SessionFacts) -> list[Evidence]:
@@ -23,4 +35,108 @@ def redirected(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (), response.t_ns, float(response.status), "HTTP status")]
 
 
-RULES: tuple[Measure, ...] = (language_not_code, redirected)
+def parameter_value(facts: SessionFacts) -> list[Evidence]:
+    """A parameter of the URL has a value that the API does not take."""
+    if facts.api is None or not facts.session.failed:
+        return []
+    query = query_parameters(facts.session.request)
+    wrong = (_wrong_value(form, query) for form in facts.api.parameters if form.name in query)
+    return [Evidence(text) for text in wrong if text][:_SHOWN]
+
+
+def _wrong_value(form: ParameterForm, query: dict[str, str]) -> str:
+    """What is wrong with the value of a parameter; empty if nothing is."""
+    value = query[form.name]
+    shown = quoted(f"{form.name}={value}", 80)
+    if form.values is not None and value and not form.values.fullmatch(value):
+        return f"{shown} in the URL; {form.name} takes {form.takes}"
+    number = _number(value)
+    if number is None:
+        return ""
+    if number < form.least or (form.most and number > form.most):
+        limits = f"{form.least:g} to {form.most:g}" if form.most else f"at least {form.least:g}"
+        return f"{shown} in the URL; {form.name} takes {limits}"
+    other = _number(query.get(form.not_above, "")) if form.not_above else None
+    most = form.otherwise if other is None else other
+    if form.not_above and number > most:
+        default = ", its default" if other is None else ""
+        return f"{shown} in the URL is above {form.not_above}, which is {most:g}{default}"
+    return ""
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text[:_NAME])
+    except ValueError:
+        return None
+
+
+def empty_parameter(facts: SessionFacts) -> list[Evidence]:
+    """A parameter of the URL is empty, and the request was refused as a bad one."""
+    response = facts.session.response
+    if facts.session.accepted or response is None or response.status != 400:
+        return []
+    names = [name for name, value in url_parameters(facts) if not value]
+    return [Evidence(f"{quoted(name, 60)} in the URL is empty") for name in names[:_SHOWN]]
+
+
+def undocumented_name(facts: SessionFacts) -> list[Evidence]:
+    """The app uses a parameter, or a field of its settings, that the documents do not list."""
+    if facts.api is None or not facts.session.failed:
+        return []
+    found = []
+    for place, names in facts.api.documented:
+        used = _query_names(facts) if place == "query" else _field_names(facts, place)
+        for name, shown, frames in used:
+            if name.lower() not in {known.lower() for known in names}:
+                near = get_close_matches(name[:_NAME], names, n=1, cutoff=0.75)
+                meant = f"; the nearest is {near[0]}" if near else ""
+                text = f"{shown} is not documented by the API{meant}"
+                found.append(Evidence(text, frames))
+    return found[:_SHOWN]
+
+
+_Used = tuple[str, str, tuple[int, ...]]  # a name, where it is for people, and its frames
+
+
+def _query_names(facts: SessionFacts) -> Iterator[_Used]:
+    for name, value in url_parameters(facts):
+        yield name, quoted(f"{name}={value}", 80) + " in the URL", ()
+
+
+def _field_names(facts: SessionFacts, path: str) -> Iterator[_Used]:
+    for message in facts.client_json:
+        content = field_of(message.content, path)
+        if isinstance(content, dict):
+            for name in content:
+                shown = quoted(f"{path}.{name}", 80)
+                yield name, f"{shown} (frame {message.frame})", (message.frame,)
+            return
+
+
+def belongs_in_url(facts: SessionFacts) -> list[Evidence]:
+    """A message of the app has a field that the API reads in the URL only."""
+    forms = [form for form in facts.api.parameters if form.only_in_url] if facts.api else []
+    query = query_parameters(facts.session.request)
+    found = []
+    for form in forms:
+        for message in facts.client_json:
+            value = message.content.get(form.name)
+            if isinstance(value, str) and value and query.get(form.name) != value:
+                used = query.get(form.name)
+                there = f"has {quoted(f'{form.name}={used}', 80)}" if used else f"has no {form.name}"
+                text = f"{form.name} is {quoted(value, 80)} in frame {message.frame}; the API "
+                text += f"reads it in the URL only, which {there}"
+                found.append(Evidence(text, (message.frame,), message.t_ns))
+                break
+    return found
+
+
+RULES: tuple[Measure, ...] = (
+    language_not_code,
+    redirected,
+    parameter_value,
+    empty_parameter,
+    undocumented_name,
+    belongs_in_url,
+)

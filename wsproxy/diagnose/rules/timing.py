@@ -5,6 +5,8 @@ from __future__ import annotations
 from statistics import median
 from typing import TypeGuard
 
+from wsproxy.audio.encodings import ALAW, COMPANDED, MULAW, AudioFormat
+from wsproxy.audio.sniff import sniff
 from wsproxy.diagnose.evidence import Evidence, frame_list, seconds
 from wsproxy.diagnose.measurements import (
     WINDOW,
@@ -130,8 +132,8 @@ def _kept_pace(facts: SessionFacts, length: float, limit: float) -> bool:
 
 def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     """A live source sends less than a second of audio in a second."""
-    declared = facts.timed_format
-    if declared is None or not declared.from_client or facts.audio.messages < 20:
+    declared = facts.timed_format or _telephone_format(facts)
+    if declared is None or not facts.audio.from_client or facts.audio.messages < 20:
         return []
     if any(message.kind in facts.vocabulary.keepalive for message in facts.client_json):
         return []  # the app pauses by intent, and the pauses are not audio
@@ -150,6 +152,14 @@ def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     places = [place for place in (facts.audio.first, facts.audio.last) if place is not None]
     frames = tuple(place.frame for place in places)
     return [Evidence(text, frames, places[0].t_ns, round(length / wall, 2), "x")]
+
+
+def _telephone_format(facts: SessionFacts) -> AudioFormat | None:
+    """The format of 8-bit samples whose declaration the trace does not have."""
+    declared = facts.declared_format
+    is_law = sniff(facts.client_audio_head) in (MULAW, ALAW, COMPANDED)
+    is_declared = declared is not None and (declared.encoding or declared.rate)
+    return AudioFormat("mulaw", 8000) if is_law and not is_declared else None
 
 
 def slow_first_result(facts: SessionFacts) -> list[Evidence]:

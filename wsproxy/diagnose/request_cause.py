@@ -1,0 +1,61 @@
+"""A request that was rejected as invalid: what of it the API does not take, as a cause.
+
+Servers often refuse a request without a word, or with one such as "invalid_request". What the
+documents say of its parameters, and which ones the URL has, is then all there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .evidence import Evidence, quoted
+from .finding import Finding
+from .parameters import url_parameters
+from .rules.request import empty_parameter, parameter_value, undocumented_name
+from .session_facts import SessionFacts
+
+_STATUSES = (400, 404, 405, 422)
+_CLASSES = ("parameter", "model", "state", "format")
+_RULES = (parameter_value, empty_parameter, undocumented_name)
+_LISTED = 8  # parameters of the URL
+_WIDTH = 240  # characters of them
+
+
+def with_request(findings: Sequence[Finding], facts: SessionFacts) -> list[Finding]:
+    """The findings, the first one with what is wrong in the request among its causes."""
+    first = next(iter(findings), None)
+    if first is None or first.severity != "error" or not _is_rejected(first, facts):
+        return list(findings)
+    causes = [each.text for rule in _RULES for each in facts.measured(rule)]
+    seen = [cause for cause in causes if cause not in first.seen]
+    named = replace(
+        first,
+        evidence=_with_parameters(first, facts),
+        seen=[*first.seen, *seen],
+        causes=[*first.seen, *seen, *(each for each in first.causes if each not in first.seen)],
+        quoting=[*first.quoting, *seen],
+    )
+    return [named, *findings[1:]]
+
+
+def _is_rejected(first: Finding, facts: SessionFacts) -> bool:
+    """Whether the server rejected the request, or a message, as invalid."""
+    response = facts.session.response
+    if facts.session.accepted or response is None:
+        is_name = bool(first.sentence) and " " not in first.sentence and not first.error_class
+        return facts.session.failed and (is_name or first.error_class in _CLASSES)
+    return response.status in _STATUSES and first.error_class in ("", *_CLASSES)
+
+
+def _with_parameters(first: Finding, facts: SessionFacts) -> list[Evidence]:
+    """The evidence; the first line has the parameters of the URL where no reason is given."""
+    if " " in first.sentence.strip() or not first.evidence:
+        return list(first.evidence)
+    listed = [f"{name}={value}" for name, value in url_parameters(facts)][:_LISTED]
+    if not listed:
+        return list(first.evidence)
+    line = first.evidence[0]
+    text = f"{line.text}; the server gives no reason. The URL has: "
+    text += quoted(", ".join(listed), _WIDTH)
+    return [replace(line, text=text), *first.evidence[1:]]
