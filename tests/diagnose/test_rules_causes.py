@@ -12,6 +12,7 @@ from live_source import live
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
+from wsproxy.diagnose.error_classes import error_classes
 from wsproxy.diagnose.rules import credentials, likely_causes
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.redact import HeadRedactor
@@ -108,6 +109,23 @@ def with_key(key: str) -> SessionFacts:
 
 
 OGG = ("", "", "/v1/recognize")
+UNKNOWN = ("", "", "/asr")
+AZURE = ("azure_speech", "stt", "/speech/universal/v2")
+CD = (
+    b"RIFF\0\0\0\0WAVEfmt "
+    + struct.pack("<IHHIIHH", 16, 1, 2, 44100, 176400, 4, 16)
+    + b"data\0\0\0\0"
+)
+WATSON = ("ibm", "stt", "/v1/recognize")
+L16 = "audio/l16;rate=16000"
+NO_INTERIM = json.dumps({"action": "start", "content-type": L16, "interim_results": False})
+
+
+def azure(data: bytes) -> bytes:
+    head = b"Path: audio\r\nX-RequestId: 0A\r\nContent-Type: audio/x-wav\r\n"
+    return struct.pack(">H", len(head)) + head + data
+
+
 DECLARES_OGG = '{"action": "start", "content-type": "audio/ogg;codecs=opus"}'
 SHOWN = [
     (likely_causes.no_audio, facts_of(LISTEN, [], 10), (), 0.0),
@@ -125,6 +143,10 @@ SHOWN = [
     (likely_causes.compressed_unasked, compressing(deflate=False), (1,), None),
     (likely_causes.raw_for_container, facts_of(OGG, [DECLARES_OGG, *cut()], 1), (2,), 64000.0),
     (likely_causes.left_soon, left_after(0.5), (1,), 0.5),
+    (likely_causes.undocumented_audio, facts_of(AZURE, [azure(CD + PCM)], 1), (1,), 64044.0),
+    (likely_causes.undeclared_audio, facts_of(UNKNOWN, cut(), 1), (1,), 64000.0),
+    (likely_causes.interim_off, facts_of(WATSON, [NO_INTERIM, *cut()], 1), (), None),
+    (likely_causes.half_sample, facts_of(UNKNOWN, [*cut(), PCM[:1599]], 1), (21,), 1599.0),
     (credentials.unlike_own_keys, with_key("auth_tokens/0123456789"), (), 22.0),
 ]
 GOOD = [
@@ -137,6 +159,9 @@ GOOD = [
     facts_of(OGG, ['{"content-type": "audio/l16;rate=16000"}', *cut()], 0.2),
     left_after(5.0),
     with_key("AIza" + "0" * 35),
+    facts_of(AZURE, [azure(WAV + b"data\0\0\0\0" + PCM)], 0.2),
+    facts_of(WATSON, [NO_INTERIM, *cut(), '{"action": "stop"}'], 0.2),
+    facts_of(UNKNOWN, ['{"encoding": "pcm_s16le", "sample_rate": 16000}', *cut()], 0.2),
 ]
 
 
@@ -166,6 +191,7 @@ def test_cause_rules_are_all_tested() -> None:
 
 def test_cause_rules_each_belong_to_a_condition() -> None:
     named = {advice.when for c in CATALOG.conditions for advice in (*c.causes, *c.remedies)}
+    named |= {advice.when for each in error_classes() for advice in each.causes}
     assert {rule.__name__ for rule in likely_causes.RULES} <= named
 
 

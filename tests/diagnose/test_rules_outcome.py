@@ -61,6 +61,15 @@ def transcripts(*texts: str, quiet: bool = False) -> Session:
     return talk.server(*map(dg_result, texts)).app(END).server(METADATA).close(by="server")
 
 
+def interim_only(wait: float) -> Session:
+    talk = listen().speak(2).server(dg_result("good morning", final=False))
+    return (
+        talk.wait(wait).app(END).server(METADATA).close(by="server")
+        if wait < 5
+        else (talk.wait(wait).close())
+    )
+
+
 def stopped(*later: str) -> Session:
     talk = listen().speak(2).server(dg_result("good morning")).speak(20)
     return talk.server(*map(dg_result, later)).app(END).server(METADATA).close(by="server")
@@ -169,6 +178,12 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         without_results(3, wait=3),
         "s of speech, 0 words: the server sent no result",
         without_results(3, wait=0.5),
+    ),
+    (
+        "no-final",
+        interim_only(wait=8.0),
+        "the last words are an interim result (frame 21); no final one came",
+        interim_only(wait=1.0),
     ),
     (
         "results-stopped",

@@ -18,6 +18,10 @@ import reported_networks
 import reported_sessions
 import reported_settings
 import server_reports
+import stt_audio_reports
+import stt_refused_reports
+import stt_result_reports
+import stt_sentence_reports
 import timeout_reports
 
 REPORTS = [
@@ -38,6 +42,10 @@ REPORTS = [
     *timeout_reports.REPORTS,
     *key_place_reports.REPORTS,
     *audio_form_reports.REPORTS,
+    *stt_refused_reports.REPORTS,
+    *stt_sentence_reports.REPORTS,
+    *stt_audio_reports.REPORTS,
+    *stt_result_reports.REPORTS,
 ]
-UNSOLVED = audio_form_reports.UNSOLVED
+UNSOLVED = [*audio_form_reports.UNSOLVED, *stt_refused_reports.UNSOLVED]
 """Reports whose cause no rule finds yet."""

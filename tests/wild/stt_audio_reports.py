@@ -13,13 +13,11 @@ from provider_sessions import (
     HELLO,
     REQUEST_ID,
     Json,
-    Message,
     aws_audio,
     aws_transcript,
     azure_audio,
     azure_listening,
     azure_phrase,
-    b64,
     chunks,
     deepgram_metadata,
     deepgram_result,
@@ -30,7 +28,7 @@ from provider_sessions import (
 )
 from reported_access import azure_end, azure_transcribed, scribe_good
 from stt_sentence_reports import aws
-from wire_session import BROWSER, NODE, WireSession
+from wire_session import BROWSER, NODE, Message, WireSession
 
 VOSK_URL = "ws://127.0.0.1:2700/"
 MULAW = "model=nova-2&encoding=mulaw&sample_rate=8000&interim_results=true"

@@ -7,13 +7,10 @@ from deepgram_reports import KEEP_ALIVE
 from order_reports import transcribed
 from provider_sessions import (
     HELLO,
-    REQUEST_ID,
     Json,
     answered,
-    append,
     b64,
     chunks,
-    deepgram_good,
     deepgram_metadata,
     deepgram_result,
     listening,
@@ -40,7 +37,9 @@ def voxtral_served(seconds_with_words: int) -> WireSession:
     for second in range(30):
         sound = pcm(30.0)[second * 32_000 : (second + 1) * 32_000]
         session.stream(
-            chunks(sound, 6400), 0.2, lambda data: {"type": "input_audio_buffer.append", "audio": b64(data)}
+            chunks(sound, 6400),
+            0.2,
+            lambda data: {"type": "input_audio_buffer.append", "audio": b64(data)},
         )
         if second < seconds_with_words:
             session.server({"type": "transcription.delta", "delta": " good morning"})

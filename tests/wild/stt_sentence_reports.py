@@ -26,17 +26,18 @@ from provider_sessions import (
     pcm,
     realtime,
     response_done,
-    speechmatics,
     spoken_turn,
-    wav_header,
     watson,
+    wav_header,
 )
 from reported_access import azure_transcribed, scribe_good, speechmatics_good, watson_good
 from reported_audio import aws_good
 from server_reports import own_server
 from wire_session import NODE, WireSession
 
-NO_ODIA = 'Status(StatusCode="InvalidArgument", Detail="Language Identification doesn\'t support or-in")'
+NO_ODIA = (
+    'Status(StatusCode="InvalidArgument", Detail="Language Identification doesn\'t support or-in")'
+)
 NOT_ON_V1 = "Language identification with DetectContinuous not supported on v1."
 LANGUAGES = "[en-US, zh-CN, de-DE, it-IT, fr-FR, ko-KR, en-AU, pt-BR, ja-JP, es-US, fr-CA, en-GB]"
 ENUM = (

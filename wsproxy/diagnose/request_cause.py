@@ -50,12 +50,13 @@ def _is_rejected(first: Finding, facts: SessionFacts) -> bool:
 
 def _with_parameters(first: Finding, facts: SessionFacts) -> list[Evidence]:
     """The evidence; the first line has the parameters of the URL where no reason is given."""
-    if " " in first.sentence.strip() or not first.evidence:
+    is_known = facts.session.accepted and not first.id.startswith("server.")
+    if " " in first.sentence.strip() or not first.evidence or is_known:
         return list(first.evidence)
     listed = [f"{name}={value}" for name, value in url_parameters(facts)][:_LISTED]
     if not listed:
         return list(first.evidence)
     line = first.evidence[0]
-    text = f"{line.text}; the server gives no reason. The URL has: "
+    text = f"{line.text}; the server says no more. The URL has: "
     text += quoted(", ".join(listed), _WIDTH)
     return [replace(line, text=text), *first.evidence[1:]]

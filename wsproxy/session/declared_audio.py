@@ -9,6 +9,7 @@ from wsproxy.catalog import Api, json_messages
 from wsproxy.catalog.envelope import field
 
 from . import Session
+from .format_timeline import encoding_and_rate
 from .request_query import query_parameters
 
 
@@ -43,7 +44,10 @@ def declared_format(session: Session, api: Api | None) -> DeclaredFormat | None:
         return next((str(v) for v in found if isinstance(v, str | int)), "")
 
     encoding = value(audio.encoding_query, audio.encoding_field).lower()
-    rate = _number(value(audio.rate_query, audio.rate_field))
+    implied = 0
+    if encoding.startswith("audio/") and not encoding.startswith("audio/x-raw"):
+        encoding, implied = encoding_and_rate(encoding)
+    rate = _number(value(audio.rate_query, audio.rate_field)) or implied
     channels = _number(value(audio.channels_query, audio.channels_field))
     declared = {"encoding": encoding, "rate": rate, "channels": channels}
     return DeclaredFormat(

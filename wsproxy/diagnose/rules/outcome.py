@@ -38,8 +38,20 @@ _SETUP = 3  # messages of an app that do not do more than set a session up
 _SHOWN = 3  # failed objects
 # Names and values in a request for a transcript, which other servers have no use for.
 _OF_TRANSCRIPTION = frozenset(
-    "language lang language_code transcribe transcription model model_id task interim_results "
-    "use_vad hotwords diarize".split()
+    {
+        "diarize",
+        "hotwords",
+        "interim_results",
+        "lang",
+        "language",
+        "language_code",
+        "model",
+        "model_id",
+        "task",
+        "transcribe",
+        "transcription",
+        "use_vad",
+    }
 )
 _ENVELOPES = {
     "event-stream": "an event-stream message (headers, payload and two checksums)",

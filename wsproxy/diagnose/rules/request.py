@@ -124,7 +124,9 @@ def belongs_in_url(facts: SessionFacts) -> list[Evidence]:
             value = message.content.get(form.name)
             if isinstance(value, str) and value and query.get(form.name) != value:
                 used = query.get(form.name)
-                there = f"has {quoted(f'{form.name}={used}', 80)}" if used else f"has no {form.name}"
+                there = (
+                    f"has {quoted(f'{form.name}={used}', 80)}" if used else f"has no {form.name}"
+                )
                 text = f"{form.name} is {quoted(value, 80)} in frame {message.frame}; the API "
                 text += f"reads it in the URL only, which {there}"
                 found.append(Evidence(text, (message.frame,), message.t_ns))

@@ -1,0 +1,127 @@
+"""Parameters and settings that an API does not take, as causes of a request that was rejected."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from audio_samples import CATALOG
+from wsproxy.diagnose import diagnose
+from wsproxy.diagnose.finding import Finding
+from wsproxy.diagnose.rules import request
+from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.session import Session
+from wsproxy.trace import FrameRecord, Request, Response, Start
+
+FLUX = ("deepgram", "listen-v2", "/v2/listen?model=flux-general-en")
+LISTEN = ("deepgram", "listen", "/v1/listen?model=nova-3")
+SCRIBE = ("elevenlabs", "stt", "/v1/speech-to-text/realtime?model_id=scribe_v2_realtime")
+SPEECHMATICS = ("speechmatics", "rt", "/v2")
+WATSON = ("ibm", "stt", "/v1/recognize?x=y")
+CONFIG = {"message": "StartRecognition", "transcription_config": {"language": "en"}}
+STREAMING = {"message": "StartRecognition", "transcription_config": {"streaming_mode": True}}
+
+
+def refused(api: tuple[str, str, str], query: str = "", status: int = 400) -> SessionFacts:
+    session = Session.analyzing(CATALOG)
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=api[0], api=api[1]))
+    session.add(Request(1, "GET", "wss", "h", 443, f"{api[2]}{query}"))
+    session.add(Response(2, status, "Bad Request", body=b"", body_length=0))
+    return SessionFacts(session, CATALOG)
+
+
+def closed(
+    api: tuple[str, str, str], sent: object, code: int = 1008, reason: str = "invalid_request"
+) -> SessionFacts:
+    session = Session.analyzing(CATALOG)
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=api[0], api=api[1]))
+    session.add(Request(1, "GET", "wss", "h", 443, api[2]))
+    session.add(Response(2, 101))
+    session.add(FrameRecord(3, True, 1, json.dumps(sent).encode()))
+    session.add(FrameRecord(4, False, 8, code.to_bytes(2, "big") + reason.encode()))
+    return SessionFacts(session, CATALOG)
+
+
+def texts(rule: Measure, facts: SessionFacts) -> list[str]:
+    return [each.text for each in rule(facts)]
+
+
+def first(facts: SessionFacts) -> Finding:
+    return diagnose(facts.session, CATALOG)[0]
+
+
+@pytest.mark.parametrize(
+    ("api", "query", "said"),
+    [
+        (FLUX, "&eager_eot_threshold=0.8", "above eot_threshold, which is 0.7, its default"),
+        (FLUX, "&eager_eot_threshold=0.8&eot_threshold=0.75", "eot_threshold, which is 0.75"),
+        (FLUX, "&eot_timeout_ms=100", "eot_timeout_ms takes 500 to 10000"),
+        (LISTEN, "&utterance_end_ms=999", "utterance_end_ms takes at least 1000"),
+        (SCRIBE, "&language_code=en-US", "takes a language of ISO 639 without a region"),
+    ],
+)
+def test_parameter_value_that_the_api_does_not_take_is_found(
+    api: tuple[str, str, str], query: str, said: str
+) -> None:
+    [text] = texts(request.parameter_value, refused(api, query))
+    assert said in text
+    assert text in first(refused(api, query)).seen
+
+
+@pytest.mark.parametrize(
+    ("api", "query"),
+    [
+        (FLUX, "&eager_eot_threshold=0.8&eot_threshold=0.85"),
+        (FLUX, "&eager_eot_threshold=auto&eot_timeout_ms=5000"),
+        (LISTEN, "&utterance_end_ms=1000"),
+        (SCRIBE, "&language_code=eng"),
+        (SCRIBE, "&language_code="),
+    ],
+)
+def test_parameter_value_that_the_api_takes_is_not_found(
+    api: tuple[str, str, str], query: str
+) -> None:
+    assert texts(request.parameter_value, refused(api, query)) == []
+
+
+def test_empty_parameter_is_found_among_others_of_its_name() -> None:
+    facts = refused(FLUX, "&keyterm=&keyterm=Tidyhire")
+    assert texts(request.empty_parameter, facts) == ["keyterm in the URL is empty"]
+    assert texts(request.empty_parameter, refused(FLUX, "&keyterm=Tidyhire")) == []
+    assert texts(request.empty_parameter, refused(FLUX, "&keyterm=", status=401)) == []
+
+
+def test_undocumented_name_of_the_url_and_of_a_message_are_found() -> None:
+    [text] = texts(request.undocumented_name, refused(SCRIBE, "&audio_fromat=pcm_8000"))
+    assert text.startswith("audio_fromat=pcm_8000 in the URL is not documented by the API")
+    assert text.endswith("the nearest is audio_format")
+    [text] = texts(request.undocumented_name, closed(SPEECHMATICS, STREAMING))
+    assert text == "transcription_config.streaming_mode (frame 1) is not documented by the API"
+    assert texts(request.undocumented_name, closed(SPEECHMATICS, CONFIG)) == []
+
+
+def test_belongs_in_url_is_found_where_the_url_has_another_value() -> None:
+    facts = closed(WATSON, {"action": "start", "model": "ja-JP_Multimedia"}, 1000, "")
+    [text] = texts(request.belongs_in_url, facts)
+    assert text == (
+        "model is ja-JP_Multimedia in frame 1; the API reads it in the URL only, which has no model"
+    )
+    same = (*WATSON[:2], "/v1/recognize?model=ja-JP_Multimedia")
+    facts = closed(same, {"action": "start", "model": "ja-JP_Multimedia"}, 1000, "")
+    assert texts(request.belongs_in_url, facts) == []
+
+
+def test_request_cause_lists_the_parameters_of_a_refusal_without_a_reason() -> None:
+    finding = first(refused(("azure_speech", "stt", "/speech/universal/v2"), "?language=en-za"))
+    assert finding.evidence[0].text.endswith("the server says no more. The URL has: language=en-za")
+
+
+def test_request_cause_is_not_added_to_a_refusal_of_credentials() -> None:
+    finding = first(refused(FLUX, "&eager_eot_threshold=0.8", status=401))
+    assert not any("eager_eot_threshold" in cause for cause in finding.seen)
+
+
+def test_request_cause_is_added_to_a_close_whose_reason_is_only_a_name() -> None:
+    finding = first(closed(SPEECHMATICS, STREAMING, 1003, "protocol_error"))
+    assert any("streaming_mode" in cause for cause in finding.seen)
