@@ -50,10 +50,13 @@ def closed_session(
 ) -> Session:
     """A session with messages of the server: `messages` shortly before its end, `later` after it.
 
-    Each is an object, sent as JSON, or a text.
+    Each is an object, sent as JSON, a text, or the bytes of a binary message.
     """
     session = session_at(place, Response(1, 101, headers=ACCEPT))
     for number, content in enumerate((*messages, *later), 2):
+        if isinstance(content, bytes):
+            session.add(FrameRecord(number, False, 2, content))
+            continue
         text = content if isinstance(content, str) else json.dumps(content)
         session.add(FrameRecord(number, False, 1, text.encode()))
     payload = b"" if code is None else code.to_bytes(2, "big") + reason.encode()
@@ -137,6 +140,13 @@ def test_headline_error_message_before_other_messages_is_found() -> None:
     assert finding.id == "server.quota"
 
 
+def test_headline_error_after_a_short_binary_header_is_found() -> None:
+    finding = first_of_close(
+        UNKNOWN, 1000, "", b"\x11\xf0\x10\x00\x00\x00\x00\x29" + b'{"error": "Out of credits"}'
+    )
+    assert finding.id == "server.quota"
+
+
 @pytest.mark.parametrize("reason", ["See Error message for details", "see the previous message."])
 def test_headline_reason_that_points_to_the_message_is_not_the_sentence(reason: str) -> None:
     finding = first_of_close(UNKNOWN, 1011, reason, {"error": "Session timed out."})
@@ -153,6 +163,9 @@ def test_headline_truncated_reason_is_replaced_by_the_complete_message() -> None
     "code, reason, name",
     [
         (1007, "API key expired", "credentials"),
+        (1007, "This operation requires operation=transcribe in the query string", "parameter"),
+        (1008, "invalid_request", "parameter"),
+        (1011, "The server is being deployed", "server-fault"),
         (1008, "配额已用尽", "quota"),
         (1008, "Clé d'API expirée", "credentials"),
         (1011, "Die Sitzung wurde wegen Inaktivität beendet", "timeout"),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from audio_samples import mulaw
 from refused_upgrades import HEX32, HEX40, REFUSED, refused, token
 from traces import RECORDS
 from wsproxy.audio.synthetic_speech import speech
@@ -242,6 +243,13 @@ BROKEN: list[tuple[Rule, SessionFacts, tuple[int, ...], float | None, SessionFac
         Talk().audio(0, 10).app(1.0, END).close(1.4, "client"),
     ),
     (
+        messages.flushed_only,
+        Talk().audio(0, 10).app(1.2, say(type="Finalize")).close(31.2, "client"),
+        (11,),
+        30.0,
+        Talk().audio(0, 10).app(1.2, say(type="Finalize")).close(11.2, "client"),
+    ),
+    (
         messages.pings_unanswered,
         Talk().app(1, b"a", 9).server(1.1, b"a", 10).app(2, b"b", 9).app(3, b"c", 9).close(5),
         (3, 4),
@@ -316,6 +324,46 @@ def held_to_talk(*between: str) -> SessionFacts:
         for message in between:
             talk.app(number * 8.0 + 5.0, message)
     return talk.close(24)
+
+
+def own_server(chunk: bytes, every: float) -> SessionFacts:
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=None, api=None))
+    session.add(Request(0, "GET", "ws", "h", 80, "/"))
+    session.add(Response(0, 101))
+    for number in range(60):
+        session.add(FrameRecord(int(number * every * S), True, 2, chunk))
+    session.add(FrameRecord(int(60 * every * S), True, 8, b"\x03\xe8"))
+    return SessionFacts(session, CATALOG)
+
+
+def test_audio_too_slow_telephone_audio_needs_no_declaration() -> None:
+    sound = mulaw(speech(0.1, 8000))
+    [evidence] = timing.audio_too_slow(own_server(sound, 0.5))
+    assert evidence.value == pytest.approx(0.2, abs=0.01)
+    assert timing.audio_too_slow(own_server(sound, 0.1)) == []
+    assert timing.audio_too_slow(own_server(CHUNK, 0.5)) == []  # of any rate
+
+
+def test_json_as_binary_of_an_unknown_api_is_found_where_other_json_is_text() -> None:
+    texts = [say(config={"sample_rate": 16000})]
+    [evidence] = messages.json_as_binary(to_own_server(*texts, *[CHUNK] * 4, b'{"eof": 1}'))
+    assert evidence.frames == (6,)
+    assert messages.json_as_binary(to_own_server(*texts, *[CHUNK] * 4, say(eof=1))) == []
+    assert messages.json_as_binary(to_own_server(*[CHUNK] * 4, b'{"eof": 1}')) == []
+
+
+def to_own_server(*sent: str | bytes) -> SessionFacts:
+    session = Session.analyzing(CATALOG)
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=None, api=None))
+    session.add(Request(0, "GET", "ws", "h", 80, "/"))
+    session.add(Response(0, 101))
+    for number, message in enumerate(sent):
+        opcode = 1 if isinstance(message, str) else 2
+        content = message.encode() if isinstance(message, str) else message
+        session.add(FrameRecord(number * S // 10, True, opcode, content))
+    session.add(FrameRecord(len(sent) * S, True, 8, b"\x03\xe8"))
+    return SessionFacts(session, CATALOG)
 
 
 def test_audio_too_slow_pauses_with_keepalives_are_meant() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -240,6 +241,23 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         speak(spoken(0.5), '{"type": "Flushed"}'),
     ),
 ]
+
+
+def own_server(*, last: str | bytes, wait: float) -> Session:
+    talk = SpeechSession(None, None).app({"mode": "offline", "audio_fs": 16000})
+    return talk.speak(4).app(last).wait(wait).close()
+
+
+def test_no_results_of_an_unknown_api_are_missed_where_the_app_waits_for_them() -> None:
+    """A server that records has no reason to answer."""
+    ended = json.dumps({"is_speaking": False})
+
+    def found(session: Session) -> bool:
+        return "traffic.outcome.no-results" in [each.id for each in diagnose(session, CATALOG)]
+
+    assert found(own_server(last=ended, wait=60.0))
+    assert not found(own_server(last=ended, wait=2.0))
+    assert not found(own_server(last=spoken(0.1), wait=60.0))
 
 
 @pytest.mark.parametrize(("name", "faulty", "text", "good"), FAULTS)

@@ -101,6 +101,18 @@ def test_undocumented_name_of_the_url_and_of_a_message_are_found() -> None:
     assert texts(request.undocumented_name, closed(SPEECHMATICS, CONFIG)) == []
 
 
+def accepted(query: str) -> SessionFacts:
+    return closed((*LISTEN[:2], f"{LISTEN[2]}{query}"), {"type": "CloseStream"}, 1000, "")
+
+
+def test_misspelled_name_of_an_accepted_session_is_found() -> None:
+    [text] = texts(request.misspelled_name, accepted("&keyterms=poll&keyterms=poll"))
+    assert text == "keyterms=poll in the URL is not documented by the API, which has keyterm"
+    # A name that is like none may be new; a session that failed has its own cause.
+    assert texts(request.misspelled_name, accepted("&keyterm=poll&mood=true")) == []
+    assert texts(request.misspelled_name, refused(LISTEN, "&keyterms=poll")) == []
+
+
 def test_belongs_in_url_is_found_where_the_url_has_another_value() -> None:
     facts = closed(WATSON, {"action": "start", "model": "ja-JP_Multimedia"}, 1000, "")
     [text] = texts(request.belongs_in_url, facts)
@@ -115,6 +127,12 @@ def test_belongs_in_url_is_found_where_the_url_has_another_value() -> None:
 def test_request_cause_lists_the_parameters_of_a_refusal_without_a_reason() -> None:
     finding = first(refused(("azure_speech", "stt", "/speech/universal/v2"), "?language=en-za"))
     assert finding.evidence[0].text.endswith("the server says no more. The URL has: language=en-za")
+
+
+def test_request_cause_lists_the_parameters_that_a_server_of_ones_own_failed_on() -> None:
+    own = ("", "", "/asr?language=fr")
+    assert first(refused(own, status=500)).evidence[0].text.endswith("has: language=fr")
+    assert "language=fr" not in first(refused(own, status=502)).evidence[0].text
 
 
 def test_request_cause_is_not_added_to_a_refusal_of_credentials() -> None:

@@ -45,6 +45,10 @@ def token(value: str) -> list[tuple[str, str]]:
     return [("Authorization", value)]
 
 
+def subprotocols(*names: str) -> list[tuple[str, str]]:
+    return [("Sec-WebSocket-Protocol", ", ".join(names))]
+
+
 REFUSED = [
     (
         credentials.misplaced_credential,
@@ -89,6 +93,13 @@ REFUSED = [
         refused("deepgram", headers=token(f"Bearer {HEX40}")),
         1.0,
         refused("deepgram", headers=token("Bearer eyJhbGciOi.x.y")),
+    ),
+    (
+        # A short-lived token where an API key is announced.
+        credentials.wrong_scheme,
+        refused("deepgram", headers=subprotocols("token", "eyJhbGciOi.eyJ4IjoxfQ.c2ln")),
+        26.0,
+        refused("deepgram", headers=subprotocols("token", HEX40)),
     ),
     (
         credentials.white_space_or_quotes,

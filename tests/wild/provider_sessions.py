@@ -432,7 +432,7 @@ WATSON = "/speech-to-text/api/v1/recognize?model=en-US_BroadbandModel"
 
 
 def watson(headers: Mapping[str, str] | None = None) -> WireSession:
-    """The request; wsproxy's catalog has no IBM."""
+    """The request."""
     fields = headers or {"Authorization": "Bearer " + "Synthetic0" * 8}
     return WireSession(f"wss://stream.watsonplatform.net{WATSON}", fields)
 

@@ -19,6 +19,7 @@ import reported_sessions
 import reported_settings
 import server_reports
 import stt_audio_reports
+import stt_more_reports
 import stt_refused_reports
 import stt_result_reports
 import stt_sentence_reports
@@ -46,6 +47,7 @@ REPORTS = [
     *stt_sentence_reports.REPORTS,
     *stt_audio_reports.REPORTS,
     *stt_result_reports.REPORTS,
+    *stt_more_reports.REPORTS,
 ]
 UNSOLVED = [*audio_form_reports.UNSOLVED, *stt_refused_reports.UNSOLVED]
 """Reports whose cause no rule finds yet."""

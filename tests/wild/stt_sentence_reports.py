@@ -251,7 +251,7 @@ REPORTS = [
     Report(
         "aai-key-in-query",
         "credentials",
-        "stackoverflow/questions#79220522",
+        "stackoverflow.com/questions#79220522",
         "WebSocket Closed with Code 4001: Not Authorized when connecting to AssemblyAI",
         "4001 with a valid key",
         "the key is in the URL, and not in the header Authorization",

@@ -15,10 +15,11 @@ from .parameters import url_parameters
 from .rules.request import empty_parameter, parameter_value, undocumented_name
 from .session_facts import SessionFacts
 
-_STATUSES = (400, 404, 405, 422)
+_STATUSES = (400, 404, 405, 422, 500)
+"""Those of a request that is invalid; many servers of one's own fail with 500 then."""
 _CLASSES = ("parameter", "model", "state", "format")
 _RULES = (parameter_value, empty_parameter, undocumented_name)
-_LISTED = 8  # parameters of the URL
+_LISTED = 12  # parameters of the URL
 _WIDTH = 240  # characters of them
 
 

@@ -19,6 +19,7 @@ from wsproxy.wording import plural
 
 _AFTER_EMPTY = 5.0  # seconds in which a server closes after an empty message
 _GRACE = 2.0  # seconds after the last audio in which a result may still come
+_WAITED = 20.0  # seconds after a flush from which on an app waits for an end that never comes
 _MINUTE = 60 * 10**9  # ns
 _KIND = 60  # characters of a message's kind that are compared
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{200,}={0,2}\s*")
@@ -244,6 +245,23 @@ def no_graceful_end(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (last.frame,), last.t_ns, since, "s")]
 
 
+def flushed_only(facts: SessionFacts) -> list[Evidence]:
+    """The app's last message asks for the results so far; it waited, and left without an end."""
+    vocabulary, last, session = facts.vocabulary, facts.sent.last, facts.session
+    if not vocabulary.end or last is None or session.closed_by != "client":
+        return []
+    flush = next((m for m in reversed(facts.client_json) if m.frame == last.frame), None)
+    if flush is None or flush.kind not in vocabulary.flush or _end_message(facts) is not None:
+        return []
+    since = seconds(facts.ended_ns - last.t_ns)
+    if since < _WAITED:
+        return []
+    kinds = " or ".join(vocabulary.end)
+    text = f"the app's last message is {flush.kind} (frame {last.frame}), which ends no session: "
+    text += f"{kinds} does; the app closed {since:.1f} s later"
+    return [Evidence(text, (last.frame,), last.t_ns, round(since, 2), "s")]
+
+
 def audio_before_ready(facts: SessionFacts) -> list[Evidence]:
     """The app sent audio before the server reported that it was ready."""
     kinds = facts.vocabulary.ready
@@ -364,6 +382,7 @@ RULES: tuple[Measure, ...] = (
     empty_message,
     data_after_end,
     no_graceful_end,
+    flushed_only,
     pings_unanswered,
     gateway_between,
     page_for_upgrade,

@@ -190,13 +190,25 @@ def no_results(facts: SessionFacts) -> list[Evidence]:
 def _asks_for_words(facts: SessionFacts) -> bool:
     """Whether the app asks a server that is not in the catalog for a transcript.
 
-    A server that only takes audio, such as one that records it, has no reason to answer.
+    A server that only takes audio, such as one that records it, has no reason to answer, and its
+    clients do not wait after they have said that the audio has ended.
     """
+    if _waits_for_answer(facts):
+        return True
     names = {name.lower() for name, _ in query_pairs(facts.session.request)}
     for message in facts.client_json[:_SETUP]:
         names.update(name.lower() for name in message.content)
         names.update(str(value).lower() for value in message.content.values())
     return bool(names & _OF_TRANSCRIPTION)
+
+
+def _waits_for_answer(facts: SessionFacts) -> bool:
+    """Whether the app said something after its audio, and waited for an answer."""
+    last, audio = facts.sent.last, facts.audio.last
+    if last is None or audio is None or last.frame == audio.frame or not _closed_by_client(facts):
+        return False
+    said = any(message.frame == last.frame for message in facts.client_json)
+    return said and seconds(facts.ended_ns - last.t_ns) >= UNANSWERED
 
 
 def _closed_by_client(facts: SessionFacts) -> bool:

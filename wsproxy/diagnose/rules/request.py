@@ -1,6 +1,6 @@
 """Rules about the parameters of the request, and the fields of the app's settings.
 
-They cover sessions that failed: a value that the documents do not list may be new.
+Most cover sessions that failed only: a value that the documents do not list may be new.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from wsproxy.session.request_query import query_parameters
 
 _SHOWN = 4  # parameters in the evidence of a rule
 _NAME = 60  # characters of a name that are compared
+_NEAR = 0.75  # likeness of a name to one that may be meant
+_SAME = 0.88  # likeness of a name to one that is meant, such as keyterms and keyterm
 
 
 def language_not_code(facts: SessionFacts) -> list[Evidence]:
@@ -82,21 +84,39 @@ def empty_parameter(facts: SessionFacts) -> list[Evidence]:
 
 def undocumented_name(facts: SessionFacts) -> list[Evidence]:
     """The app uses a parameter, or a field of its settings, that the documents do not list."""
-    if facts.api is None or not facts.session.failed:
+    if not facts.session.failed:
         return []
     found = []
-    for place, names in facts.api.documented:
-        used = _query_names(facts) if place == "query" else _field_names(facts, place)
-        for name, shown, frames in used:
-            if name.lower() not in {known.lower() for known in names}:
-                near = get_close_matches(name[:_NAME], names, n=1, cutoff=0.75)
-                meant = f"; the nearest is {near[0]}" if near else ""
-                text = f"{shown} is not documented by the API{meant}"
-                found.append(Evidence(text, frames))
+    for shown, near, frames in _undocumented(facts, _NEAR):
+        meant = f"; the nearest is {near}" if near else ""
+        found.append(Evidence(f"{shown} is not documented by the API{meant}", frames))
     return found[:_SHOWN]
 
 
+def misspelled_name(facts: SessionFacts) -> list[Evidence]:
+    """A session that did not fail has a name that differs from a documented one by a letter."""
+    if facts.session.failed or not facts.session.accepted:
+        return []
+    found = {
+        f"{shown} is not documented by the API, which has {near}": frames
+        for shown, near, frames in _undocumented(facts, _SAME)
+        if near
+    }
+    return [Evidence(text, frames) for text, frames in found.items()][:_SHOWN]
+
+
 _Used = tuple[str, str, tuple[int, ...]]  # a name, where it is for people, and its frames
+
+
+def _undocumented(facts: SessionFacts, cutoff: float) -> Iterator[_Used]:
+    """Names that are not documented: for people, and the nearest one that is, if any."""
+    for place, names in facts.api.documented if facts.api else ():
+        known = {name.lower() for name in names}
+        used = _query_names(facts) if place == "query" else _field_names(facts, place)
+        for name, shown, frames in used:
+            if name.lower() not in known:
+                near = get_close_matches(name[:_NAME], names, n=1, cutoff=cutoff)
+                yield shown, near[0] if near else "", frames
 
 
 def _query_names(facts: SessionFacts) -> Iterator[_Used]:
@@ -140,5 +160,6 @@ RULES: tuple[Measure, ...] = (
     parameter_value,
     empty_parameter,
     undocumented_name,
+    misspelled_name,
     belongs_in_url,
 )
