@@ -326,6 +326,11 @@ def held_to_talk(*between: str) -> SessionFacts:
     return talk.close(24)
 
 
+def test_flushed_only_of_speech_output_is_meant() -> None:
+    talk = Talk(SPEAK).app(0, say(type="Speak", text="Hello.")).app(0.1, say(type="Flush"))
+    assert messages.flushed_only(talk.server(1, CHUNK).close(40, "client")) == []
+
+
 def own_server(chunk: bytes, every: float) -> SessionFacts:
     session = Session()
     session.add(Start(0, 1, "0123456789abcdef", 0, provider=None, api=None))

@@ -246,9 +246,14 @@ def no_graceful_end(facts: SessionFacts) -> list[Evidence]:
 
 
 def flushed_only(facts: SessionFacts) -> list[Evidence]:
-    """The app's last message asks for the results so far; it waited, and left without an end."""
+    """The app's last message asks for the results so far; it waited, and left without an end.
+
+    It covers transcription: of speech output, an app may listen to what it asked for.
+    """
     vocabulary, last, session = facts.vocabulary, facts.sent.last, facts.session
     if not vocabulary.end or last is None or session.closed_by != "client":
+        return []
+    if facts.api is None or facts.api.audio.origin != "client":
         return []
     flush = next((m for m in reversed(facts.client_json) if m.frame == last.frame), None)
     if flush is None or flush.kind not in vocabulary.flush or _end_message(facts) is not None:
