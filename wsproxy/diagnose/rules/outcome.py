@@ -25,6 +25,8 @@ from wsproxy.session.success_tracker import FailedObject
 from wsproxy.session.timeline import Timeline
 from wsproxy.wording import plural
 
+from .exchange import call_unanswered
+
 MIN_SPEECH = 1.0  # seconds of speech for which words are expected
 STOPPED = 10.0  # seconds of speech after the last words from which on results have stopped
 READY = 5.0  # seconds after the upgrade for the message that the API's clients wait for
@@ -209,6 +211,8 @@ def agent_silent(facts: SessionFacts) -> list[Evidence]:
         return []
     if facts.measured(empty_results) or facts.measured(results_stopped):
         return []
+    if facts.measured(call_unanswered):
+        return []  # the agent waits for the app
     text = f"{figures_text(timeline)}: the server had not answered for {silent:.1f} s at the end"
     if ignored >= STOPPED:
         text = f"{figures_text(timeline)}: no message came during the last {ignored:.1f} s of it"
@@ -268,6 +272,8 @@ def nothing_sent(facts: SessionFacts) -> list[Evidence]:
         return []
     sent = facts.session.traffic.data[True]
     if timeline.sent.messages or timeline.texts or sent.count > _SETUP:
+        return []
+    if timeline.exchange.user_texts.count:
         return []
     if proof_of(timeline) is not None or facts.session.audio.tracks(from_client=True):
         return []
