@@ -47,6 +47,8 @@ def text_not_flushed(facts: SessionFacts) -> list[Evidence]:
         return []
     if session.closed_by != "client" or found.letters == found.spoken or _needs_no_flush(facts):
         return []
+    if found.text_end is not None:
+        return []  # `text_after_end` reports it
     first = found.unflushed
     last_ns = max(first.t_ns, session.timeline.last_server_ns or 0)
     if seconds(facts.ended_ns - last_ns) < PATIENCE:
