@@ -13,6 +13,7 @@ carriers     what carries the audio, against what the API takes
 timing       gaps, pace and durations, against the API's documented limits
 messages     kinds, frames, sizes and order of messages
 exchange     texts to speak, function calls, turns: messages that belong together
+telephone    the media streams of telephone services
 outcome      what came of the session, against what proves success
 likely_causes  likely causes of failures, which are not wrong by themselves
 request      parameters of the request
@@ -32,6 +33,7 @@ from . import (
     received,
     request,
     signal,
+    telephone,
     timing,
 )
 
@@ -46,6 +48,7 @@ RULES: dict[str, Measure] = {
         timing,
         messages,
         exchange,
+        telephone,
         request,
         outcome,
         likely_causes,
