@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bug_report import Report
-from deepgram_reports import speak_good, speaking
+from deepgram_reports import speaking
 from elevenlabs_reports import tts_good
 from provider_sessions import (
     DEEPGRAM_KEY,
@@ -31,7 +31,7 @@ UNUSUAL = (
     "need to purchase a Paid Plan to not trigger our abuse detectors."
 )
 WRONG_SPEAKER = (
-    '400: {"error": "Speaker \'anthony\' doesn\'t match list of available voices for language '
+    "400: {\"error\": \"Speaker 'anthony' doesn't match list of available voices for language "
     "'eng' in model 'mistv2'.\"}"
 )
 NO_CONTEXT = "context_id is required when 0 contexts are open (payload=SEND_TEXT)"

@@ -12,7 +12,6 @@ from provider_sessions import (
     chunks,
     gemini_audio,
     gemini_content,
-    gemini_good,
     gemini_ready,
     gemini_says,
     openai,
@@ -28,9 +27,7 @@ from wire_session import WireSession
 
 NO_TOOL_TYPE = "Missing required parameter: 'session.tools[0].type'."
 UNKNOWN_CALL = "Tool call ID 'call_Xz0z4X8aSYDdkTf2' not found in conversation."
-UNKNOWN_NAME = (
-    'Invalid JSON payload received. Unknown name "functionResponse": Cannot find field.'
-)
+UNKNOWN_NAME = 'Invalid JSON payload received. Unknown name "functionResponse": Cannot find field.'
 NOT_FOUND = "Requested entity was not found."
 WEATHER: Json = {
     "name": "get_weather",

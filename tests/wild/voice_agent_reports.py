@@ -227,7 +227,9 @@ def hears_itself() -> WireSession:
             session.server(gemini_content({"modelTurn": {"parts": [part]}}))
         echo = bytes(4800) + quiet(pcm(3.0), 0.3)
         session.stream(chunks(echo[:48_000], 3200), 0.1, gemini_audio)
-        session.server(gemini_content({"interrupted": True}), gemini_content({"turnComplete": True}))
+        session.server(
+            gemini_content({"interrupted": True}), gemini_content({"turnComplete": True})
+        )
         session.stream(chunks(bytes(16_000), 3200), 0.1, gemini_audio)
     return session.app_closes(1000, after=1.0)
 
@@ -240,7 +242,7 @@ def is_interrupted() -> WireSession:
         part = {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": b64(data)}}
         session.server(gemini_content({"modelTurn": {"parts": [part]}}))
     session.stream(chunks(bytes(8000) + pcm(9.0)[96_000:], 3200), 0.1, gemini_audio)
-    session.server(gemini_content({"interrupted": True}), gemini_content({"turnComplete": True}))
+    interrupted_turn(session)
     session.stream(chunks(bytes(16_000), 3200), 0.1, gemini_audio)
     return gemini_says(session.wait(0.3)).app_closes(1000, after=1.0)
 

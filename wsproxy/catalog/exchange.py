@@ -23,6 +23,8 @@ class FunctionCalls:
         answer: messages of the app with answers.
         answers, answer_id: the same of an answer.
         answer_name: dotted path of the function's name in an answer; empty: it needs none.
+        request: messages of the app that request what the agent says of an answer; empty: the
+            agent speaks unasked.
         cancelled: dotted path of the ids of calls that need no answer, in the server's messages.
     """
 
@@ -34,6 +36,7 @@ class FunctionCalls:
     answers: str = ""
     answer_id: str = "id"
     answer_name: str = ""
+    request: Patterns = ()
     cancelled: str = ""
 
 

@@ -177,6 +177,7 @@ def _function_calls(table: Table) -> FunctionCalls:
         answers=table.take("answers", str, ""),
         answer_id=table.take("answer_id", str, "id"),
         answer_name=table.take("answer_name", str, ""),
+        request=_patterns(table, "request"),
         cancelled=table.take("cancelled", str, ""),
     )
 

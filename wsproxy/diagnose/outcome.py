@@ -31,10 +31,12 @@ ABSENCES = frozenset(
 _DOUBTS = (
     "traffic.outcome.results-stopped",
     "traffic.outcome.left-early",
+    "traffic.outcome.agent-silent",
     "traffic.received.other-samples",
     "traffic.exchange.text-after-end",
     "traffic.exchange.text-not-flushed",
     "traffic.exchange.call-unanswered",
+    "traffic.exchange.result-unanswered",
     "traffic.exchange.answered-in-text",
     "traffic.exchange.always-interrupted",
 )

@@ -47,9 +47,7 @@ _PRINTED = {
     "<nil>": "it is what Go prints for a missing value",
     "nil": "it is what Go, Ruby or Swift print for a missing value",
 }
-_PLACEHOLDER = re.compile(
-    r"(?i)^(?:\$?\{\{?[\w .-]{1,40}\}\}?|<[\w .-]{1,40}>|your[_-]\w{1,40})$"
-)
+_PLACEHOLDER = re.compile(r"(?i)^(?:\$?\{\{?[\w .-]{1,40}\}\}?|<[\w .-]{1,40}>|your[_-]\w{1,40})$")
 
 
 @dataclass(frozen=True, slots=True)

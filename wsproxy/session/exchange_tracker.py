@@ -60,6 +60,8 @@ class ExchangeTracker:
 
     Attributes:
         open_calls: function calls without an answer, oldest first.
+        last_answer: the last answer to a call; `is_requested` whether the app has requested, since
+            then, that the agent speaks.
         unnamed: answers that lack the name of their function.
         text_end: the app's message after which the API takes no more text; None before it.
         after_end: texts after that message.
@@ -85,6 +87,8 @@ class ExchangeTracker:
         self._unflushed: dict[str, Place] = {}
         self._ending: dict[str, tuple[Place, str]] = {}
         self._modalities: tuple[str, ...] = ()
+        self.last_answer: Place | None = None
+        self.is_requested = False
         self.unnamed = Counted()
         self.text_end: Place | None = None
         self.after_end = Counted()
@@ -127,7 +131,7 @@ class ExchangeTracker:
     def _patterns(self, *, from_client: bool) -> Iterator[MessagePattern]:
         api = self._api
         if from_client:
-            return iter((*api.user_text, *api.function.answer))
+            return iter((*api.user_text, *api.function.answer, *api.function.request))
         return iter((*api.function.message, *api.turn, *api.interrupted, *api.text_answer))
 
     # -- texts to speak
@@ -186,8 +190,12 @@ class ExchangeTracker:
         api = self._api
         if _any(api.user_text, message.kind, content):
             self.user_texts.add(message)
+        if _any(api.function.request, message.kind, content):
+            self.is_requested = True
         if not _any(api.function.answer, message.kind, content):
             return
+        self.last_answer = Place(message.frame, message.t_ns)
+        self.is_requested = not api.function.request
         for answer in _items(content, api.function.answers):
             self._calls.pop(_id(answer, api.function.answer_id), None)
             path = api.function.answer_name

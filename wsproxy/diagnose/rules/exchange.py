@@ -30,14 +30,14 @@ def _exchange(facts: SessionFacts) -> ExchangeTracker | None:
 def text_after_end(facts: SessionFacts) -> list[Evidence]:
     """The app sent text after the message with which it ends its text."""
     found = _exchange(facts)
-    if found is None or found.text_end is None or found.after_end.first is None:
+    if found is None or found.text_end is None or (first := found.after_end.first) is None:
         return []
     late, end = found.after_end, found.text_end
     text = (
         f"{plural(late.count, 'text')} with {plural(late.characters, 'character')} sent after "
-        f"the message that ends the text (frame {end.frame}): from frame {late.first.frame} on"
+        f"the message that ends the text (frame {end.frame}): from frame {first.frame} on"
     )
-    return [_evidence(text, late.first, float(late.characters), "characters")]
+    return [_evidence(text, first, float(late.characters), "characters")]
 
 
 def text_not_flushed(facts: SessionFacts) -> list[Evidence]:
@@ -128,6 +128,23 @@ def call_unanswered(facts: SessionFacts) -> list[Evidence]:
     return found
 
 
+def result_unanswered(facts: SessionFacts) -> list[Evidence]:
+    """The agent did not speak after the app's answer to a function call."""
+    session, found = facts.session, _exchange(facts)
+    if found is None or found.last_answer is None or session.timeline is None:
+        return []
+    last, received = found.last_answer, session.timeline.received
+    if session.failed or found.open_calls or (received.last_ns or 0) > last.t_ns:
+        return []
+    silent = waited(session, session.timeline, last.t_ns)
+    if silent < NO_REPLY:
+        return []
+    text = f"no audio came in {silent:.1f} s after the result of a function (frame {last.frame})"
+    if not found.is_requested and facts.api is not None:
+        text += f"; no {facts.api.exchange.function.request[0]} was sent after it"
+    return [_evidence(text, last, round(silent, 1), "s")]
+
+
 def call_unnamed(facts: SessionFacts) -> list[Evidence]:
     """The answer of a function does not name the function, which the API requires."""
     found = _exchange(facts)
@@ -194,6 +211,7 @@ RULES: tuple[Measure, ...] = (
     context_missing,
     call_pending,
     call_unanswered,
+    result_unanswered,
     call_unnamed,
     user_text_unanswered,
     always_interrupted,

@@ -64,11 +64,9 @@ def _start(facts: SessionFacts) -> ServerMessage | None:
     """The service's message with the format of the call; None where the peer is another one."""
     if facts.api is not None:
         return None
-    for message in facts.client_json[:3]:
-        if message.content.get("event") == "start":
-            if any(field_of(message.content, path) for path in _FORMATS):
-                return message
-    return None
+    first = (m for m in facts.client_json[:3] if m.content.get("event") == "start")
+    named = (m for m in first if any(field_of(m.content, path) for path in _FORMATS))
+    return next(named, None)
 
 
 def _agent(facts: SessionFacts) -> AudioTrack | None:
