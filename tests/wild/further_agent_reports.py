@@ -27,9 +27,9 @@ from provider_sessions import (
     response_done,
     spoken_turn,
 )
+from realtime_turn_reports import truncated_right
 from telephone_reports import SILENCE, agent_says, call, caller
 from tool_call_reports import answered_call, called, gemini_calls, known_call, tool_response
-from voice_agent_reports import truncated_right
 from wire_session import WireSession
 
 SHORTER = "Audio content of 3100ms is already shorter than 8300ms"

@@ -87,6 +87,7 @@ class ExchangeTracker:
         self._unflushed: dict[str, Place] = {}
         self._ending: dict[str, tuple[Place, str]] = {}
         self._modalities: tuple[str, ...] = ()
+        self._modality_names = {path.partition(".")[0] for path in self._api.modalities}
         self.last_answer: Place | None = None
         self.is_requested = False
         self.unnamed = Counted()
@@ -117,7 +118,8 @@ class ExchangeTracker:
         content, side = message.content, message.from_client
         if self._api is NO_EXCHANGE or content is None:
             return
-        self._note_modalities(content)
+        if any(name in content for name in self._modality_names):
+            self._note_modalities(content)
         kinds = self._kinds[side]
         if side and (self._has_texts or self._api.context):
             self._add_text(message, content)

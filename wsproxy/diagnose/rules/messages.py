@@ -302,11 +302,6 @@ def pings_unanswered(facts: SessionFacts) -> list[Evidence]:
     return out
 
 
-def app_pings_unanswered(facts: SessionFacts) -> list[Evidence]:
-    """The app's last pings were not answered: a cause of its leaving."""
-    return [e for e in pings_unanswered(facts) if " of the app were " in e.text]
-
-
 def gateway_between(facts: SessionFacts) -> list[Evidence]:
     """A gateway in front of the API answered the upgrade."""
     session, response = facts.session, facts.session.response
@@ -347,7 +342,6 @@ RULES: tuple[Measure, ...] = (
     data_after_end,
     no_graceful_end,
     pings_unanswered,
-    app_pings_unanswered,
     gateway_between,
     page_for_upgrade,
 )
