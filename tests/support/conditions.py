@@ -23,9 +23,9 @@ from wsproxy.simulate.dialogue_api import is_audio
 from wsproxy.simulate.dialogue_template import AUDIO
 
 RATE = 16_000
-# Short, so that silence is soon long enough; the rules are the same.
+# Short, so that silence is soon long enough, yet longer than a busy machine holds up a client.
 LIMITS = ApiQuotas(
-    silence=0.6, speak_silence=0.6, session=20.0, ahead=0.5, characters=3000, linger=0.5
+    silence=2.5, speak_silence=2.5, session=20.0, ahead=0.5, characters=3000, linger=0.5
 )
 CHUNK = 0.1  # seconds of audio in a message
 
