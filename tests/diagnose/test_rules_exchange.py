@@ -88,14 +88,14 @@ def gemini_result(name: str = "get_weather", identifier: str = "call-1") -> Json
     return {"toolResponse": {"functionResponses": [answer]}}
 
 
-def openai_result(*after: Json, spoken_after: bool = False) -> Session:
+def openai_result(*, spoken_after: bool = False, server: Json | None = None) -> Session:
     session = SpeechSession("openai", "realtime").server({"type": "session.created"})
     item = {"type": "function_call", "call_id": "call-1", "name": "look"}
     session.server({"type": "response.output_item.done", "item": item})
     result = {"type": "function_call_output", "call_id": "call-1", "output": "1"}
     session.app({"type": "conversation.item.create", "item": result})
-    for message in after:
-        session.app(message)
+    if server is not None:
+        session.server(server)
     if spoken_after:
         delta = base64.b64encode(spoken(0.5)).decode()
         session.server({"type": "response.output_audio.delta", "delta": delta})
@@ -220,6 +220,7 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         "no response.create was sent after it",
         [
             lambda: openai_result(spoken_after=True),
+            lambda: openai_result(server={"type": "response.done", "response": {"id": "r"}}),
             lambda: gemini(gemini_result(), wait=3.0),
             lambda: gemini(wait=20.0),
         ],

@@ -136,6 +136,8 @@ def result_unanswered(facts: SessionFacts) -> list[Evidence]:
     last, received = found.last_answer, session.timeline.received
     if session.failed or found.open_calls or (received.last_ns or 0) > last.t_ns:
         return []
+    if found.turns.last is not None and found.turns.last.frame > last.frame:
+        return []  # the agent took its turn, if only in text
     silent = waited(session, session.timeline, last.t_ns)
     if silent < NO_REPLY:
         return []
@@ -170,7 +172,7 @@ def user_text_unanswered(facts: SessionFacts) -> list[Evidence]:
     silent = waited(session, timeline, last.t_ns)
     if silent < NO_REPLY:
         return []
-    text = f"no answer came in {silent:.1f} s after the text for the agent (frame {last.frame})"
+    text = f"no answer came in {silent:.1f} s after the app had asked for one (frame {last.frame})"
     return [_evidence(text, last, round(silent, 1), "s")]
 
 

@@ -6,6 +6,7 @@ the audio that the app sends until it has been played, unless the app sends `cle
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from wsproxy.catalog.envelope import field as field_of
@@ -19,7 +20,7 @@ QUEUED = 1.5  # seconds of the agent's speech that wait to be played while the c
 _MIN_SPEECH = 0.4  # seconds of the caller's speech
 _TELEPHONE = 8000  # bytes a second, where nothing else is declared
 _STEP = 0.25  # seconds of the model of what waits
-_MAX_STEPS = 2000
+_MAX_STEPS = 2400  # the first ten minutes
 _FORMATS = ("start.mediaFormat", "start.media_format")
 
 
@@ -45,13 +46,12 @@ def playback_not_cleared(facts: SessionFacts) -> list[Evidence]:
         return []
     if timeline.events.counts.get((False, "interruption")) or stream_is_one_way(facts):
         return []
-    waiting = dict(_waiting(facts, sent))
+    waiting = list(_waiting(facts, sent))
+    times = [t_ns for t_ns, _ in waiting]
     for region in facts.signal.speech.kept if facts.audio.from_client else ():
-        if region.seconds < _MIN_SPEECH:
-            continue
-        known = [t_ns for t_ns in waiting if t_ns <= region.t_ns]
-        queued = waiting[known[-1]] if known else 0.0
-        if queued >= QUEUED:
+        at = bisect_right(times, region.t_ns)
+        queued = waiting[at - 1][1] if 0 < at < len(waiting) else 0.0
+        if queued >= QUEUED and region.seconds >= _MIN_SPEECH:
             text = (
                 f"the caller spoke (frame {region.frame}) while {queued:.1f} s of the agent's "
                 "speech waited to be played, and the app sent no clear message"
@@ -76,18 +76,17 @@ def _agent(facts: SessionFacts) -> AudioTrack | None:
 
 
 def _waiting(facts: SessionFacts, sent: AudioTrack) -> Iterator[tuple[int, float]]:
-    """Seconds of the app's audio that wait to be played, over time."""
+    """Seconds of the app's audio that wait to be played, over the beginning of the call."""
     assert sent.first is not None
     formats = format_timeline(facts.session, facts.api, sent, from_client=False)
     declared = formats.at(sent.first.t_ns)
     per_second = (declared.bytes_per_second if declared is not None else 0) or _TELEPHONE
     first_ns, length = sent.first.t_ns, seconds(facts.ended_ns - sent.first.t_ns)
-    step = max(_STEP, length / _MAX_STEPS)
     had, queued = 0, 0.0
-    for number in range(int(length / step) + 1):
-        t_ns = first_ns + int(number * step * 1e9)
+    for number in range(min(int(length / _STEP) + 1, _MAX_STEPS)):
+        t_ns = first_ns + int(number * _STEP * 1e9)
         size = sent.cursor.size_at(t_ns)
-        queued = max(0.0, queued - step) + (size - had) / per_second
+        queued = max(0.0, queued - _STEP) + (size - had) / per_second
         had = size
         yield t_ns, queued
 
