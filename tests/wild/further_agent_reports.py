@@ -1,4 +1,4 @@
-"""Ten reports that were tried after the rules for agents and speech output had been written."""
+"""Reports that were tried after the rules for agents and speech output had been written."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from provider_sessions import (
     spoken_turn,
 )
 from realtime_turn_reports import truncated_right
+from speech_output_reports import inworld, inworld_good
 from telephone_reports import SILENCE, agent_says, call, caller
 from tool_call_reports import answered_call, called, gemini_calls, known_call, tool_response
 from wire_session import WireSession
@@ -37,6 +38,8 @@ CALL_ID = (
     "Invalid 'item.call_id': string does not match pattern. Expected a string that matches the "
     "pattern '^[a-zA-Z0-9_-]+$'."
 )
+NOTHING_TO_COMMIT = "Error committing input audio buffer: the buffer is empty."
+ACTIVE = "Conversation already has an active response"
 NO_SPEECH = (
     "We waited too long for a websocket message. Please ensure that you're sending binary messages "
     "containing user speech."
@@ -151,6 +154,41 @@ def silent_after_result() -> WireSession:
     session = gemini_calls().app(tool_response(), after=0.5)
     session.stream(chunks(bytes(32_000 * 15), 3200), 0.1, gemini_audio)
     return session.app_closes(1000)
+
+
+def too_many_contexts() -> WireSession:
+    """No context is closed after its text."""
+    session = inworld()
+    for number in range(8):
+        context = {"contextId": f"ctx-{number}"}
+        session.app({**context, "create": {"voiceId": "Ashley", "modelId": "inworld-tts-1.5-max"}})
+        session.app({**context, "send_text": {"text": HELLO, "flush_context": {}}})
+        if number > 4:
+            status = {"code": 8, "message": "Max contexts limit reached", "details": []}
+            session.server({"result": {**context, "status": status}}, after=0.1).wait(8.0)
+            continue
+        for data in chunks(pcm(1.5, 24_000), 9600):
+            session.server({"result": {**context, "audioChunk": {"audioContent": b64(data)}}})
+        done = {**context, "flushCompleted": {}, "status": {"code": 0}}
+        session.server({"result": done}).wait(8.0)
+    return session.app_closes(1000)
+
+
+def gives_up_at_an_error() -> WireSession:
+    session = answered(spoken_turn(realtime()), 2.45).server(response_done("completed"))
+    session.server({"type": "input_audio_buffer.speech_started", "audio_start_ms": 9000}, after=2.5)
+    at = {"item_id": "item_2", "content_index": 0, "audio_end_ms": 2535}
+    session.app({"type": "conversation.item.truncate", **at})
+    fault = openai_error("invalid_value", SHORTER.replace("3100", "2450").replace("8300", "2535"))
+    return session.server(fault, after=0.1).app_closes(1000, after=0.05)
+
+
+def errors_without_code() -> WireSession:
+    """Server VAD has committed the audio and begun an answer; the app asks for both again."""
+    session = spoken_turn(realtime())
+    session.app({"type": "input_audio_buffer.commit"}, {"type": "response.create"})
+    session.server(openai_error(None, NOTHING_TO_COMMIT), openai_error(None, ACTIVE))
+    return answered(session).server(response_done("completed")).app_closes(1000, after=1.0)
 
 
 REPORTS = [
@@ -289,5 +327,46 @@ REPORTS = [
         "the agent speaks",
         ("no answer", "did not answer"),
         ("was not answered",),
+    ),
+    Report(
+        "inw-max-contexts",
+        "concurrency",
+        "pipecat-ai/pipecat#3835",
+        "InworldTTSService leaks WebSocket contexts",
+        "silence after six turns",
+        "no context is closed after its text",
+        too_many_contexts,
+        ("max contexts", "too many"),
+        inworld_good,
+        "each context is closed",
+        ("max contexts",),
+    ),
+    Report(
+        "oai-truncate-fatal",
+        "parameter",
+        "pipecat-ai/pipecat#2106",
+        "invalid_request_error with OpenAI Realtime API from 0.0.69 onward",
+        "the bot leaves after an error event",
+        "a truncation too far, which the client takes for fatal",
+        gives_up_at_an_error,
+        ("already shorter than",),
+        truncated_right,
+        "audio_end_ms is within the audio",
+        ("already shorter",),
+        complete=True,
+    ),
+    Report(
+        "oai-errors-without-code",
+        "good session",
+        "run-llama/openai_realtime_client#3",
+        "Conversation already has an active response",
+        "two errors in each turn",
+        "nothing that fails: the app requests what server VAD has begun already",
+        errors_without_code,
+        ("active",),
+        openai_good,
+        "the app leaves it to the server",
+        ("active",),
+        fine=True,
     ),
 ]
