@@ -47,8 +47,7 @@ generic and 12 wrong. Of 61, 28 were right, 16 generic and 17 wrong. The headlin
 
 A third group is about speech output and voice agents. Of 39 that were judged before anything was
 changed for them, 17 were right, 6 generic and 16 wrong. Of 13 more that were judged after that, 9
-were right and 4 wrong. `oai-voice-noise` is still wrong: no rule detects noise in the server's
-audio.
+were right and 4 wrong.
 
 `python tools/wild.py` generates this page from the sessions in `tests/wild/`. A test compares both.
 """

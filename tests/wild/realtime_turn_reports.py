@@ -248,8 +248,6 @@ REPORTS = [
         ("internal server error",),
         ("the app sent no", "no audio was sent", "did not accept the credentials"),
     ),
-]
-UNSOLVED = [
     Report(
         "oai-voice-noise",
         "format",
@@ -264,4 +262,3 @@ UNSOLVED = [
         ("noise",),
     ),
 ]
-"""Reports whose cause no rule finds yet."""

@@ -51,5 +51,5 @@ REPORTS = [
     *voice_agent_reports.REPORTS,
     *further_agent_reports.REPORTS,
 ]
-UNSOLVED = [*audio_form_reports.UNSOLVED, *realtime_turn_reports.UNSOLVED]
+UNSOLVED = audio_form_reports.UNSOLVED
 """Reports whose cause no rule finds yet."""

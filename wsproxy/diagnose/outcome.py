@@ -33,6 +33,7 @@ _DOUBTS = (
     "traffic.outcome.left-early",
     "traffic.outcome.agent-silent",
     "traffic.received.other-samples",
+    "traffic.received.noise",
     "traffic.exchange.text-after-end",
     "traffic.exchange.text-not-flushed",
     "traffic.exchange.call-unanswered",
