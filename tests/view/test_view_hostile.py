@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import http.client
+import io
 import json
 import os
 import shutil
 import socket
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,9 +115,44 @@ def test_view_special_file_is_one_message_and_others_are_shown(tmp_path: Path, n
         with updates(url) as answer:
             assert "good.wstrace" in answer()
         assert get(url, f"session/{session_id(tmp_path, tmp_path / 'good.wstrace')}")[0] == 200
-        status, body = get(url, f"session/{session_id(tmp_path, tmp_path / 'odd.wstrace')}")
-        assert status in (404, 422)
-        assert len(body) < MAX_ERROR and body.count(b"\n") == 1
+        odd = f"session/{session_id(tmp_path, tmp_path / 'odd.wstrace')}"
+        for what in (odd, f"{odd}/trace", f"{odd}/report"):
+            status, body = get(url, what)
+            assert status in (404, 422)
+            assert len(body) < MAX_ERROR and body.count(b"\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
+@pytest.mark.parametrize("name", ["a_fifo", "a_link_to_dev_zero"])
+def test_view_download_with_a_special_file_as_a_part_is_one_message(
+    tmp_path: Path, name: str
+) -> None:
+    path = write(tmp_path / "call.wstrace", [*opened("/v1/listen"), closed(90, SERVER, 1000)])
+    hostile_traces.MAKERS[name](tmp_path / "call.part2.wstrace")
+    with view_server(tmp_path) as url:
+        with updates(url) as answer:
+            answer()
+        status, body = get(url, f"session/{session_id(tmp_path, path)}/trace")
+        assert (status, body.count(b"\n")) == (404, 1)
+        assert get(url)[0] == 200
+
+
+def test_view_download_of_parts_has_all_of_them_unchanged(tmp_path: Path) -> None:
+    path = tmp_path / "\udcff.wstrace"
+    try:
+        write(path, [*opened("/v1/listen"), closed(90, SERVER, 1000)])
+    except OSError:
+        pytest.skip("the file system has no such names")
+    part = tmp_path / "\udcff.part2.wstrace"
+    part.write_bytes(path.read_bytes())
+    with view_server(tmp_path) as url:
+        with updates(url) as answer:
+            answer()
+        status, body = get(url, f"session/{session_id(tmp_path, path)}/trace")
+    with zipfile.ZipFile(io.BytesIO(body)) as packed:
+        names = packed.namelist()
+        assert (status, names) == (200, ["?.wstrace", "?.part2.wstrace"])
+        assert all(packed.read(name) == part.read_bytes() for name in names)
 
 
 ODD_NAMES = ("<img src=x onerror=canary()>", "a\u202eb\x1b[31m", "new\nline", "100%20%s%")

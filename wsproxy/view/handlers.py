@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tornado.websocket import WebSocketHandler
 from wsproxy.errors import TraceError
 from wsproxy.report.html.page import START, render
 from wsproxy.report.safe_text import safe, short
+from wsproxy.system.regular_file import open_regular
 from wsproxy.trace.parts import later_parts, part_of, part_path
 from wsproxy.wording import plural
 
@@ -152,15 +152,13 @@ class TraceFile(Handler):
                 return
             with tempfile.TemporaryDirectory(prefix="wsproxy-") as folder:
                 packed = Path(folder) / "trace.zip"
-                with zipfile.ZipFile(packed, "w") as archive:
-                    for part in parts:
-                        archive.write(part, part.name)
+                await self.hub.pack(parts, packed)
                 await self.send_file(packed, f"{first.stem}.zip")
         except OSError as error:
             raise HTTPError(404, log_message=f"{error.strerror}") from None
 
     async def send_file(self, path: Path, name: str) -> None:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             self.attach(name, "application/octet-stream")
             while data := file.read(_CHUNK):
                 await self.send([data])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from .live_content import LiveContent, Snapshot
 from .live_page import live_page
 from .recording import is_recorded
 from .search import search
+from .zip_files import zip_files
 
 T = TypeVar("T")
 
@@ -159,6 +160,14 @@ class Hub:
             return list(session_page(view_of(content)))
 
         return await self._on(self._others, read)
+
+    async def pack(self, parts: Sequence[Path], out: Path) -> None:
+        """Pack the parts of a trace into a new ZIP file.
+
+        Raises:
+            OSError: a part cannot be read, or is no regular file.
+        """
+        await self._on(self._others, lambda: zip_files(parts, out))
 
     async def page_was_sent(self) -> None:
         """Give the memory of a page back, which may be many times that of all else."""
