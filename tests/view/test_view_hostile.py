@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import socket
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -25,8 +26,10 @@ from websockets.typing import Origin
 import hostile_traces
 from sessions import APP, SERVER, Records, audio, closed, opened, write
 from view_server import OpenSession, view_server
+from wire_witness import wait_until
 from wsproxy.audio.kept_samples import KeptSamples
 from wsproxy.catalog import load
+from wsproxy.report.html.reading import SessionContent, read_content
 from wsproxy.trace import lock
 from wsproxy.view.folder import SessionFolder, session_id
 from wsproxy.view.live_content import LiveContent
@@ -373,3 +376,56 @@ def test_view_websocket_with_a_wrong_token_or_host_is_refused(tmp_path: Path, ho
         ):
             connect(f"ws://{host}:{port}{token}updates", origin=origin, sock=connection)
         assert refused.value.response.status_code == 403
+
+
+def ask_and_leave(url: str, path: str, method: str = "GET") -> None:
+    """Send a request, and close the connection."""
+    place = urlsplit(url)
+    head = f"{method} {place.path}{path} HTTP/1.1\r\nHost: {place.netloc}\r\n"
+    head += f"Origin: http://{place.netloc}\r\nContent-Length: 0\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", place.port or 0)) as connection:
+        connection.sendall(head.encode())
+        time.sleep(0.05)  # a request that was not read is not begun
+
+
+@pytest.mark.parametrize("what", ["", "/report"])
+def test_view_pages_that_nobody_waits_for_are_not_built(
+    tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.wstrace", records())
+    release, built = threading.Event(), []
+
+    def waiting(path: Path, *args: Any, **kwargs: Any) -> SessionContent:
+        built.append(path)
+        assert release.wait(60)
+        return read_content(path, *args, **kwargs)
+
+    monkeypatch.setattr("wsproxy.view.hub.read_content", waiting)
+    with view_server(tmp_path) as url:
+        with updates(url) as answer:
+            answer()
+        place = f"session/{session_id(tmp_path, path)}{what}"
+        for _ in range(8):
+            ask_and_leave(url, place)
+        release.set()
+        assert get(url, place)[0] == 200
+    assert len(built) <= 3  # two threads had begun, and the last one is wanted
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the command is a script")
+def test_view_command_that_nobody_waits_for_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.wstrace", records())
+    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    script = tmp_path / "command"
+    wait = "while :; do sleep 0.05; done"
+    script.write_text(f"#!/bin/sh\ntrap 'touch {ended}; exit 1' TERM\ntouch {begun}\n{wait}\n")
+    script.chmod(0o755)
+    with view_server(tmp_path) as url:
+        with updates(url) as answer:
+            answer()
+        monkeypatch.setattr("wsproxy.view.commands.sys.executable", str(script))
+        ask_and_leave(url, f"session/{session_id(tmp_path, path)}/scrubbed", "POST")
+        wait_until(begun.exists)
+        wait_until(ended.exists)
