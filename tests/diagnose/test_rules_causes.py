@@ -108,6 +108,18 @@ def with_key(key: str) -> SessionFacts:
     return SessionFacts(session, CATALOG)
 
 
+def pinging(count: int) -> SessionFacts:
+    """The app's pings are not answered; it leaves."""
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0))
+    session.add(Request(0, "GET", "wss", "h", 443, "/"))
+    session.add(Response(0, 101))
+    for number in range(count):
+        session.add(FrameRecord(number * 10**9, True, 9, b"ka"))
+    session.add(Eof(count * 10**9, True, "eof"))
+    return SessionFacts(session, CATALOG)
+
+
 OGG = ("", "", "/v1/recognize")
 UNKNOWN = ("", "", "/asr")
 AZURE = ("azure_speech", "stt", "/speech/universal/v2")
@@ -147,6 +159,7 @@ SHOWN = [
     (likely_causes.undeclared_audio, facts_of(UNKNOWN, cut(), 1), (1,), 64000.0),
     (likely_causes.interim_off, facts_of(WATSON, [NO_INTERIM, *cut()], 1), (), None),
     (likely_causes.half_sample, facts_of(UNKNOWN, [*cut(), PCM[:1599]], 1), (21,), 1599.0),
+    (likely_causes.app_pings_unanswered, pinging(2), (1, 2), 2.0),
     (credentials.unlike_own_keys, with_key("auth_tokens/0123456789"), (), 22.0),
 ]
 GOOD = [
@@ -158,6 +171,7 @@ GOOD = [
     live(16_000),
     facts_of(OGG, ['{"content-type": "audio/l16;rate=16000"}', *cut()], 0.2),
     left_after(5.0),
+    pinging(1),
     with_key("AIza" + "0" * 35),
     facts_of(AZURE, [azure(WAV + b"data\0\0\0\0" + PCM)], 0.2),
     facts_of(WATSON, [NO_INTERIM, *cut(), '{"action": "stop"}'], 0.2),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .dialogue import Dialogue
+from .exchange import NO_EXCHANGE, Exchange
 from .success import NO_RESULT_PATHS, NO_SUCCESS, MessagePattern, ResultPaths, Success
 
 SEVERITIES = ("error", "warning", "info")
@@ -192,6 +193,7 @@ class Api:
         parameters: what is documented of single parameters of the URL.
         documented: the names that the documents list: (place, names). The place is "query", or
             the dotted path of an object in a message of the client.
+        exchange: messages that belong together.
     """
 
     name: str
@@ -211,6 +213,7 @@ class Api:
     success: Success = NO_SUCCESS
     parameters: tuple[ParameterForm, ...] = ()
     documented: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    exchange: Exchange = NO_EXCHANGE
 
 
 @dataclass(frozen=True, slots=True)
