@@ -55,9 +55,9 @@ def _with_parameters(first: Finding, facts: SessionFacts) -> list[Evidence]:
     if " " in first.sentence.strip() or not first.evidence or is_known:
         return list(first.evidence)
     listed = [f"{name}={value}" for name, value in url_parameters(facts)][:_LISTED]
-    if not listed:
-        return list(first.evidence)
     line = first.evidence[0]
+    if not listed or listed[0] in line.text:  # which may show the path with its query
+        return list(first.evidence)
     text = f"{line.text}; the server says no more. The URL has: "
     text += quoted(", ".join(listed), _WIDTH)
     return [replace(line, text=text), *first.evidence[1:]]
