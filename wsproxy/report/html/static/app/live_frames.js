@@ -11,7 +11,6 @@ const SHIFT = { c: 0, s: 3 }; // of the bits of a side
 const BITS = [["text", 1], ["binary", 2], ["control", 4]];
 
 const live = JSON.parse(document.getElementById("data-live").textContent);
-document.documentElement.classList.toggle("growing", !live.ended);
 
 // A part of the session; null where the server does not have it.
 async function ask(what, query) {

@@ -1,8 +1,8 @@
 // The transcript of a session that is being recorded: few of its turns are elements, those around
 // what is in view, and few are in the page at all; it asks the server for others.
 
-const TURNS = 60; // that are elements
-const STEP = 20; // turns that are added at one end, and removed at the other
+const TURNS = 50; // that are elements
+const STEP = 12; // turns that are added at one end, and removed at the other
 const EDGE = 300; // pixels of turns before and after those in view, at least
 const KEPT_TURNS = 240;
 const USUAL = 36; // pixels of a turn, before any was measured
@@ -20,9 +20,12 @@ class LiveTranscript extends Transcript {
     this.height = USUAL; // pixels of a turn, in the mean
     this.wanted = 0; // counts what was shown: an answer may come too late
     this.onHear = () => {};
-    this.list.tabIndex = 0;
-    this.list.setAttribute("aria-label", "Turns");
-    this.list.addEventListener("scroll", () => this.#fit());
+    const label = "Turns of the transcript";
+    this.window = make(
+      "div",
+      { className: "turn-window", tabIndex: 0, role: "region", "aria-label": label, onscroll: () => this.#fit() },
+      this.list,
+    );
   }
 
   show() {
@@ -36,19 +39,19 @@ class LiveTranscript extends Transcript {
     const follows = this.atEnd;
     this.count = found.count;
     this.#keep(found.turns);
-    if (!this.list.isConnected) this.place();
+    if (!this.list.isConnected) this.place(this.window);
     this.#replaceOpen(found.open);
     if (follows) this.showEnd();
     else this.#pad();
   }
 
   get atEnd() {
-    const { scrollTop, clientHeight, scrollHeight } = this.list;
+    const { scrollTop, clientHeight, scrollHeight } = this.window;
     return !this.items.size || scrollTop + clientHeight >= scrollHeight - 30;
   }
 
   showEnd() {
-    this.#show(this.count - TURNS + 1, this.count, () => (this.list.scrollTop = this.list.scrollHeight));
+    this.#show(this.count - TURNS + 1, this.count, () => (this.window.scrollTop = this.window.scrollHeight));
   }
 
   #keep(turns) {
@@ -93,7 +96,7 @@ class LiveTranscript extends Transcript {
     this.#replace();
     this.#measure();
     this.#pad();
-    if (anchor) this.list.scrollTop += anchor.getBoundingClientRect().top - top;
+    if (anchor) this.window.scrollTop += anchor.getBoundingClientRect().top - top;
     this.sort();
     then();
   }
@@ -110,7 +113,7 @@ class LiveTranscript extends Transcript {
 
   // An element in view that stays, so that it can stay where it is.
   #inView(first, last) {
-    const { top, bottom } = this.list.getBoundingClientRect();
+    const { top, bottom } = this.window.getBoundingClientRect();
     for (const [n, item] of this.items) {
       const place = item.getBoundingClientRect();
       if (n >= first && n <= last && place.bottom > top && place.top < bottom) return item;
@@ -162,11 +165,11 @@ class LiveTranscript extends Transcript {
 
   // Adds and removes elements, so that those in view are there, and some before and after them.
   #fit() {
-    const { top, bottom } = this.list.getBoundingClientRect();
+    const { top, bottom } = this.window.getBoundingClientRect();
     const begin = this.items.get(this.first)?.getBoundingClientRect().top ?? top;
     const end = this.items.get(this.last)?.getBoundingClientRect().bottom ?? bottom;
     if (begin > bottom || end < top) {
-      const n = Math.floor(this.list.scrollTop / this.height) + 1;
+      const n = Math.floor(this.window.scrollTop / this.height) + 1;
       this.#show(n - STEP, n - STEP + TURNS - 1);
     } else if (begin > top - EDGE && this.first > 1) {
       this.#show(this.first - STEP, this.first - STEP + TURNS - 1);

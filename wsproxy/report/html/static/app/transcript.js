@@ -24,11 +24,11 @@ class Transcript {
     this.sort();
   }
 
-  // Puts the list into the page.
-  place() {
+  // Puts the list, or what it is in, into the page.
+  place(element = this.list) {
     const section = this.session.element("transcript");
     const hint = "Times are those of the results. Click a word to hear it.";
-    section.querySelector("p").after(make("p", { className: "hint" }, hint), this.list);
+    section.querySelector("p").after(make("p", { className: "hint" }, hint), element);
     section.classList.add("enhanced");
   }
 
