@@ -10,7 +10,7 @@ import pytest
 from sessions import APP, SERVER, audio, opened, text_message
 from traces import pack_trace
 from wsproxy.errors import StalePlace
-from wsproxy.trace import FrameIndex, FramePlace, FrameRecord, GrowingTrace, TraceReader
+from wsproxy.trace import FrameIndex, FramePlace, FrameRecord, GrowingTrace, Record, TraceReader
 from wsproxy.trace import frame_index as module
 from wsproxy.wire import Opcode
 
@@ -78,7 +78,10 @@ def test_frame_index_knows_whether_the_open_message_is_text(tmp_path: Path) -> N
     rest = FrameRecord(40_000_000, APP, int(Opcode.CONTINUATION), b"c", wire_length=3)
     silence = [audio(20, SERVER, b"x") for _ in range(80)]
     path = tmp_path / "a.wstrace"
-    blocks = [[*opened("/v1/listen"), *silence, part], [rest, audio(50, APP, b"y")]]
+    blocks: list[list[Record]] = [
+        [*opened("/v1/listen"), *silence, part],
+        [rest, audio(50, APP, b"y")],
+    ]
     path.write_bytes(pack_trace(blocks, finish=False))
     place = index_of(path).before_frame(82)
     assert place is not None
