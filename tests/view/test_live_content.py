@@ -21,6 +21,7 @@ from wsproxy.report.explanation import explain
 from wsproxy.report.html.page_data import page_data
 from wsproxy.report.html.reading import SessionContent, read_content
 from wsproxy.report.html.speech_data import result_data
+from wsproxy.session import Session
 from wsproxy.session.transcript import Result
 from wsproxy.trace import Record, Start
 from wsproxy.view import live_content, live_turns
@@ -203,6 +204,29 @@ def test_live_content_makes_each_result_once(
         live.poll(now=step % 4 == 0)
     assert made == sorted(set(made))
     assert len(made) == 200
+    live.close()
+
+
+def test_live_content_analyzes_much_audio_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled: list[Session] = []
+    settle = Session.settle
+
+    def counted(session: Session) -> None:
+        settled.append(session)
+        settle(session)
+
+    monkeypatch.setattr(Session, "settle", counted)
+    frames = [
+        each
+        for n in range(50)
+        for each in (*speech(0.1, at=n / 10), result(100 * n, "word", final=True))
+    ]
+    session = OpenSession(tmp_path / "call.wstrace", *opened("/v1/listen"), *frames)
+    live = LiveContent(session.path, CATALOG)
+    live.poll()
+    assert len(settled) < len(frames) / 2
     live.close()
 
 

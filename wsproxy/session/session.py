@@ -163,11 +163,7 @@ class Session:
     def following(
         self, path: str | os.PathLike[str], index: FrameIndex | None = None
     ) -> Generator[Record | FrameRun | None, None, None]:
-        """Do the same with a trace that is being written; arguments are those of `GrowingTrace`.
-
-        Raises:
-            TraceError: as `read` does.
-        """
+        """Do the same with a trace that is being written; all as of a `GrowingTrace`."""
         with GrowingTrace(path, index=index) as reader:
             yield from self._add_all(reader, reader.following())
 

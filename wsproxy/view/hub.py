@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 INTERVAL = 0.25  # seconds between two looks at the files: pages and server do less, and are in time
 FORGET_AFTER = 60.0  # seconds that a session is followed without a page
+TRIM_EVERY = 20.0  # seconds: what sessions needed for a short time is given back
 RELOAD = '[{"reload":true}]'
 
 
@@ -66,6 +67,7 @@ class Hub:
         self._follower = ThreadPoolExecutor(1, thread_name_prefix="wsproxy-view-follow")
         self._others = ThreadPoolExecutor(2, thread_name_prefix="wsproxy-view")
         self._searches = 0
+        self._trim_at = 0.0
 
     async def run(self) -> None:
         """Follow the files until cancelled."""
@@ -109,6 +111,9 @@ class Hub:
             except TraceError:
                 content.close()
                 del self._live[session]  # its pages load again, and show the error
+        if self._live and time.monotonic() >= self._trim_at:
+            return_free_memory()
+            self._trim_at = time.monotonic() + TRIM_EVERY
 
     def _snapshot(self, session: str, read: LiveContent) -> Snapshot:
         content = self._live.setdefault(session, read)

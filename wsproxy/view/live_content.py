@@ -26,7 +26,7 @@ from wsproxy.report.html.page_data import frame_columns
 from wsproxy.report.html.reading import SessionContent, read_content
 from wsproxy.report.html.speech_data import event_data
 from wsproxy.session.audio_track import TrackKey
-from wsproxy.trace import FrameIndex
+from wsproxy.trace import FrameIndex, Start
 
 from .frame_marks import FrameMarks
 from .frame_window import FRAME_LIMITS, FrameWindow
@@ -164,13 +164,16 @@ class LiveContent:
         return grew
 
     def _add(self) -> bool:
-        grew = False
+        grew, transcript = False, None
         for record in self._records:
             if record is None:
                 break
             self._content.add(record)
             self._marks.add(record)
-            self._turns.follow(self._content.timeline.transcript)
+            if transcript is None or type(record) is Start:
+                # Asked for once: it is the same until then, and analyzes the audio that waits.
+                transcript = self._content.timeline.transcript
+            self._turns.follow(transcript)
             if self._content.frames.count <= self._frames:  # it is read again
                 self._content.frames.forget()
             grew = True
