@@ -118,6 +118,9 @@ def first_of_refusal(
         ),
         ("Error: rate limit exceeded", "rate limit exceeded", "rate-limit"),
         ({"type": "close", "reason": "idle timeout"}, "idle timeout", "timeout"),
+        ({"result": {"status": {"code": 3, "message": "Context is required"}}}, "", "parameter"),
+        ({"type": "Error", "message": "We waited too long for a message."}, "", "timeout"),
+        ({"error": "Speaker 'x' doesn't match list of available voices."}, "", "model"),
     ],
 )
 def test_headline_error_message_of_unknown_provider_is_the_title(
@@ -339,6 +342,48 @@ def test_headline_language_name_is_shown_with_its_code() -> None:
     assert finding.title.endswith("(language=english)")
     assert any("the code of English is en" in e.text for e in finding.evidence)
     assert finding.seen
+
+
+SPEAK = ("deepgram", "speak", "/v1/speak?model=aura-2-theia-en&mip_opt_out=")
+
+
+@pytest.mark.parametrize(
+    "value", ["False", "None", "undefined", "%5Bobject%20Object%5D", "%7Bx%7D"]
+)
+def test_headline_printed_value_of_a_refused_request_is_named(value: str) -> None:
+    provider, api, path = SPEAK
+    finding = first_of_refusal((provider, api, path + value), 400)
+    assert "(mip_opt_out=" in finding.title
+    assert finding.evidence[0].text.startswith("in the URL: mip_opt_out=")
+
+
+@pytest.mark.parametrize("status, value", [(400, "false"), (401, "False"), (503, "None")])
+def test_headline_value_that_no_program_printed_or_another_status_names_none(
+    status: int, value: str
+) -> None:
+    provider, api, path = SPEAK
+    finding = first_of_refusal((provider, api, path + value), status)
+    assert "mip_opt_out" not in finding.title
+
+
+def test_headline_printed_value_that_the_server_names_is_in_the_title_once() -> None:
+    provider, api, path = SPEAK
+    body = {"err_msg": "Invalid value of 'mip_opt_out'."}
+    finding = first_of_refusal((provider, api, path + "None"), 400, body)
+    assert finding.title.count("mip_opt_out=None") == 1
+
+
+def test_headline_path_that_was_not_found_is_the_first_evidence() -> None:
+    finding = first_of_refusal(("openai", "realtime", "/v1/realtime?call_id=rtc_1"), 404)
+    assert finding.evidence[0].text == "requested /v1/realtime?call_id=rtc_1"
+
+
+def test_headline_status_of_grpc_without_an_error_is_none() -> None:
+    status = {"result": {"status": {"code": 0, "message": "ok, not an error"}}}
+    assert all(
+        not finding.sentence
+        for finding in diagnose(closed_session(UNKNOWN, 1000, "", [status]), CATALOG)
+    )
 
 
 @pytest.mark.parametrize("language", ["en", "en-US", "multi", "zh-Hant"])
