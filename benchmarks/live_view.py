@@ -259,9 +259,10 @@ def watch(pages: list[Page], seconds: float, pid: int) -> None:
         busy = [
             (task_seconds(e) - t) / (now - at) * 100 for e, t in zip(sessions, tasks, strict=True)
         ]
-        heaps = ", ".join(f"{heap_mb(each):.1f}" for each in sessions)
+        # Nodes at once after the collection: each update makes garbage.
+        memory = [(heap_mb(each), figure(each, "Nodes") / 1000) for each in sessions]
+        heaps, nodes = (", ".join(f"{n:.1f}" for n in each) for each in zip(*memory, strict=True))
         cpu, tasks, at = cpu_seconds(pid), [task_seconds(e) for e in sessions], time.monotonic()
-        nodes = ", ".join(f"{figure(each, 'Nodes') / 1000:.1f}" for each in sessions)
         shares = ", ".join(f"{each:.0f}" for each in busy)
         print(
             f"pages {heaps} MB, {nodes} thousand nodes, {shares} % of a core; "

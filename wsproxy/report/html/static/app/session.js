@@ -181,6 +181,28 @@ class Frames {
   }
 }
 
+// A list of numbers from -128 to 127 that can grow, with a byte for each: there are many.
+class SmallNumbers {
+  constructor(values) {
+    this.bytes = Int8Array.from(values);
+    this.length = values.length;
+  }
+
+  push(value) {
+    if (this.length >= this.bytes.length) {
+      const { bytes } = this;
+      this.bytes = new Int8Array(2 * bytes.length + 64);
+      this.bytes.set(bytes);
+    }
+    this.bytes[this.length] = value;
+    this.length += 1;
+  }
+
+  slice(from, to) {
+    return Array.from(this.bytes.subarray(from, Math.min(to, this.length)));
+  }
+}
+
 // Audio of one direction. `map` converts positions in it (a) to times of the session (t).
 class Track {
   constructor(data) {
@@ -192,6 +214,10 @@ class Track {
     this.positions = this.map.map(([a]) => a);
     this.times = this.map.map(([, t]) => t);
     this.beginnings = this.#beginnings();
+    for (const name of this.peaks ? ["low", "high"] : []) {
+      const values = this.peaks[name];
+      if (Array.isArray(values)) this.peaks[name] = new SmallNumbers(values);
+    }
   }
 
   // Where something new can be heard: [{a, t}] of speech, and of audio after a time without any.
@@ -234,8 +260,8 @@ class Track {
     let lowest = 127;
     let highest = -127;
     for (let i = first; i <= last; i += 1) {
-      if (low[i] < lowest) lowest = low[i];
-      if (high[i] > highest) highest = high[i];
+      if (low.bytes[i] < lowest) lowest = low.bytes[i];
+      if (high.bytes[i] > highest) highest = high.bytes[i];
     }
     return [lowest / 127, highest / 127];
   }
