@@ -12,6 +12,7 @@ from view_server import OpenSession
 from wsproxy.catalog import load
 from wsproxy.errors import TraceError
 from wsproxy.trace import FrameRecord, TraceReader
+from wsproxy.trace.compaction import compact
 from wsproxy.view.frame_window import FrameWindow
 from wsproxy.view.live_content import LiveContent
 from wsproxy.wire import Opcode
@@ -103,7 +104,7 @@ def test_frame_window_of_a_trace_that_is_written_again_reads_it_again(
     session: OpenSession, window: FrameWindow
 ) -> None:
     before = window.columns([1, 2000])
-    session.done()
+    compact(session.done())
     assert window.columns([1, 2000]) == before
 
 

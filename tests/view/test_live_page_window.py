@@ -13,6 +13,7 @@ from html_page import RATE
 from sessions import APP, SERVER, Records, audio, closed, opened, result
 from view_server import OpenSession
 from wsproxy.trace import Eof
+from wsproxy.trace.compaction import compact
 
 pytestmark = [needs_browser, pytest.mark.one_python, pytest.mark.xdist_group("browser")]
 
@@ -159,7 +160,7 @@ def test_frames_are_read_after_the_trace_was_written_again(
     end_ms = 1000 * SECONDS + 500
     session.grow(closed(end_ms, APP, 1000), closed(end_ms + 1, SERVER, 1000))
     session.grow(Eof(round((end_ms + 2) * 1e6), SERVER, "eof"))
-    session.done()  # it is packed into few blocks
+    compact(session.done())
     expect(shown.locator("#live")).to_contain_text("The session has ended")
     shown.evaluate(f"{WINDOW}.scrollTop = 26 * 2999")
     expect(shown.locator('tr[data-frame-number="3001"]')).to_be_visible()
