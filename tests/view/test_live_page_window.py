@@ -135,10 +135,13 @@ def test_keyboard_goes_through_turns_that_were_no_elements(shown: Page) -> None:
     expect(first).to_contain_text("turn0 has ended")
     first.locator("button").first.focus()
     focused = "document.activeElement.closest('li')?.getAttribute('aria-posinset')"
-    for number in range(2, 62):
-        for _ in range(3):  # the time, the text and the interims of each turn
-            shown.keyboard.press("Tab")
-        assert shown.evaluate(focused) == str(number)
+    seen = ["1"]
+    for _ in range(1000):  # more than there are keys to press: some come before the next turn
+        shown.keyboard.press("Tab")
+        seen.append(shown.evaluate(focused))
+        if seen[-1] == "61":
+            break
+    assert list(dict.fromkeys(seen)) == [str(number) for number in range(1, 62)]
     # A turn that the reader is in stays, wherever the list is scrolled to.
     shown.evaluate(f"{LIST}.scrollTop = {LIST}.scrollHeight")
     expect(shown.locator(".turns > li").last).to_contain_text(f"turn{SECONDS - 1} has ended")

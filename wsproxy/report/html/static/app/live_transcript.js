@@ -19,7 +19,9 @@ class LiveTranscript extends Transcript {
     this.last = 0;
     this.height = USUAL; // pixels of a turn, in the mean
     this.wanted = 0; // counts what was shown: an answer may come too late
+    this.isLost = false; // whether the server did not answer
     this.onHear = () => {};
+    this.list.addEventListener("keydown", (event) => this.#tab(event));
     const label = "Turns of the transcript";
     this.window = make(
       "div",
@@ -108,7 +110,8 @@ class LiveTranscript extends Transcript {
     if (!missing.length) return true;
     const turns = await ask("turns", `numbers=${missing[0]}-${missing.at(-1)}`);
     if (turns) this.#keep(turns);
-    return turns !== null;
+    this.isLost = turns === null;
+    return !this.isLost;
   }
 
   // An element in view that stays, so that it can stay where it is.
@@ -176,6 +179,18 @@ class LiveTranscript extends Transcript {
     } else if (end < bottom + EDGE && this.last < this.count) {
       this.#show(this.last + STEP - TURNS + 1, this.last + STEP);
     }
+  }
+
+  // The focus goes on to a turn that is no element so far, however fast the keys are.
+  #tab(event) {
+    const step = event.shiftKey ? -1 : 1;
+    const edge = step > 0 ? this.last : this.first;
+    const stop = (n, at) => [...(this.items.get(n)?.querySelectorAll("button, summary") ?? [])].at(at);
+    const isEdge = event.key === "Tab" && document.activeElement === stop(edge, step > 0 ? -1 : 0);
+    if (!isEdge || this.isLost || edge + step < 1 || edge + step > this.count) return;
+    event.preventDefault();
+    const first = step > 0 ? edge + STEP - TURNS + 1 : edge - STEP;
+    this.#show(first, first + TURNS - 1, () => stop(edge + step, step > 0 ? 0 : -1)?.focus());
   }
 
   // Gets the turns of a time that the axis shows.
