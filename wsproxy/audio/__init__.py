@@ -28,6 +28,6 @@ container_decoding  compressed audio, decoded with PyAV
 demuxing            packets of Ogg, WebM, AMR and MP4
 sample_listener     what receives the decoded samples of a stream
 waveform            the lowest and the highest sample of each short interval
-kept_samples        the samples at the end of a stream, kept for listening
+kept_samples        the samples of a stream, kept for listening
 wav_file            WAV files of 16-bit PCM or mu-law
 """

@@ -23,8 +23,8 @@ Content = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A message.
+class NotedMessage:
+    """A message that another one may belong to.
 
     Attributes:
         name: of the function that it calls, or the end of its text.
@@ -40,13 +40,13 @@ class Counted:
     """Messages of one kind: how many, the first and the last one, and their characters."""
 
     count: int = 0
-    first: Place | None = None
-    last: Place | None = None
+    first: NotedMessage | None = None
+    last: NotedMessage | None = None
     characters: int = 0
 
     def add(self, message: SessionMessage, characters: int = 0) -> None:
         """Count a message."""
-        self.last = Place(message.frame, message.t_ns)
+        self.last = NotedMessage(message.frame, message.t_ns)
         self.first = self.first or self.last
         self.count += 1
         self.characters += characters
@@ -83,20 +83,20 @@ class ExchangeTracker:
             side: {pattern.kind for pattern in self._patterns(from_client=side)}
             for side in (True, False)
         }
-        self._calls: dict[str, Place] = {}
-        self._unflushed: dict[str, Place] = {}
-        self._ending: dict[str, tuple[Place, str]] = {}
+        self._calls: dict[str, NotedMessage] = {}
+        self._unflushed: dict[str, NotedMessage] = {}
+        self._ending: dict[str, tuple[NotedMessage, str]] = {}
         self._modalities: tuple[str, ...] = ()
         self._modality_names = {path.partition(".")[0] for path in self._api.modalities}
-        self.last_answer: Place | None = None
+        self.last_answer: NotedMessage | None = None
         self.is_requested = False
         self.unnamed = Counted()
-        self.text_end: Place | None = None
+        self.text_end: NotedMessage | None = None
         self.after_end = Counted()
-        self.first_text: Place | None = None
-        self.first_flush: Place | None = None
+        self.first_text: NotedMessage | None = None
+        self.first_flush: NotedMessage | None = None
         self.letters = self.spoken = self.joins = 0
-        self.joined: tuple[Place, Place, str] | None = None
+        self.joined: tuple[NotedMessage, NotedMessage, str] | None = None
         self.contextless = Counted()
         self.has_contexts = False
         self.user_texts = Counted()
@@ -105,11 +105,11 @@ class ExchangeTracker:
         self.text_answers = Counted()
 
     @property
-    def open_calls(self) -> list[Place]:
+    def open_calls(self) -> list[NotedMessage]:
         return list(self._calls.values())
 
     @property
-    def unflushed(self) -> Place | None:
+    def unflushed(self) -> NotedMessage | None:
         """The first text, of any context, whose audio was never asked for."""
         return next(iter(self._unflushed.values()), None)
 
@@ -142,7 +142,7 @@ class ExchangeTracker:
         api, context = self._api, self._context(message, content)
         found = (field_of(content, path) for path in self._texts)
         text = next((v for v in found if isinstance(v, str) and v.strip()), "")
-        here = Place(message.frame, message.t_ns, text[-_SHOWN:])
+        here = NotedMessage(message.frame, message.t_ns, text[-_SHOWN:])
         if text:
             self._note_joint(context, here, text)
             self.letters += _letters(text)
@@ -172,7 +172,7 @@ class ExchangeTracker:
             self.contextless.add(message)
         return found[:_MAX_ID]
 
-    def _note_joint(self, context: str, here: Place, text: str) -> None:
+    def _note_joint(self, context: str, here: NotedMessage, text: str) -> None:
         """Note a text that the API joins to the end of a sentence without a space."""
         before = self._ending.get(context)
         if before is not None and before[1] in _ENDS and text[0].isupper():
@@ -196,7 +196,7 @@ class ExchangeTracker:
             self.is_requested = True
         if not _any(api.function.answer, message.kind, content):
             return
-        self.last_answer = Place(message.frame, message.t_ns)
+        self.last_answer = NotedMessage(message.frame, message.t_ns)
         self.is_requested = not api.function.request
         for answer in _items(content, api.function.answers):
             self._calls.pop(_id(answer, api.function.answer_id), None)
@@ -212,7 +212,7 @@ class ExchangeTracker:
             for call in _items(content, api.function.calls):
                 name = str(field_of(call, api.function.name) or "")[:_SHOWN]
                 if len(self._calls) < MAX_OPEN:
-                    place = Place(message.frame, message.t_ns, name)
+                    place = NotedMessage(message.frame, message.t_ns, name)
                     self._calls.setdefault(_id(call, api.function.id), place)
         if _any(api.turn, kind, content):
             self.turns.add(message)

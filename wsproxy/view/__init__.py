@@ -11,6 +11,7 @@ live_content    a session that is read as it grows, and the updates of its pages
 live_page       the page of a session that grows, as it is when it is loaded
 folder          the sessions of a folder, for the start page
 search          searching the texts of sessions
+zip_files       the parts of a trace as one file to download
 commands        commands of wsproxy that buttons run
 hub             what the pages show, read beside the server's thread
 handlers        the requests of browsers

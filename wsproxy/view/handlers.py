@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-import zipfile
+from asyncio.subprocess import Process
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from wsproxy.errors import TraceError
 from wsproxy.report.html.json_block import json_block
 from wsproxy.report.html.page import START, render
 from wsproxy.report.safe_text import safe, short
+from wsproxy.system.regular_file import open_regular
 from wsproxy.trace.parts import later_parts, part_of, part_path
 from wsproxy.wording import plural
 
@@ -45,7 +46,14 @@ _HEADERS = {
 
 
 class Handler(RequestHandler):
-    """What all requests have in common."""
+    """What all requests have in common.
+
+    Attributes:
+        process: works for the answer; None: there is none.
+    """
+
+    process: Process | None = None
+    _is_wanted = True
 
     def initialize(self, hub: Hub, access: AccessPolicy) -> None:
         self.hub, self.access = hub, access
@@ -74,6 +82,17 @@ class Handler(RequestHandler):
             text = error.log_message % error.args  # tornado has doubled its percent signs
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(f"{short(text or self._reason, _MAX_MESSAGE)}\n")
+
+    def on_connection_close(self) -> None:
+        """End what is done for an answer that nobody waits for."""
+        super().on_connection_close()
+        self._is_wanted = False
+        if self.process is not None and self.process.returncode is None:
+            self.process.terminate()
+
+    def is_wanted(self) -> bool:
+        """Whether the browser waits for the answer."""
+        return self._is_wanted
 
     def trace(self, session: str) -> Path:
         """The trace of a session.
@@ -127,7 +146,7 @@ class SessionPage(Handler):
 
     async def get(self, _token: str, session: str) -> None:
         try:
-            parts = await self.hub.page(session, self.trace(session))
+            parts = await self.hub.page(session, self.trace(session), self.is_wanted)
         except TraceError as error:
             raise HTTPError(422, log_message=str(error)) from None
         await self.send_page(parts)
@@ -139,7 +158,7 @@ class Report(Handler):
     async def get(self, _token: str, session: str) -> None:
         path = self.trace(session)
         try:
-            parts = await self.hub.report(path)
+            parts = await self.hub.report(path, self.is_wanted)
         except TraceError as error:
             raise HTTPError(422, log_message=str(error)) from None
         self.attach(f"{path.stem}.html", "text/html; charset=utf-8")
@@ -158,15 +177,13 @@ class TraceFile(Handler):
                 return
             with tempfile.TemporaryDirectory(prefix="wsproxy-") as folder:
                 packed = Path(folder) / "trace.zip"
-                with zipfile.ZipFile(packed, "w") as archive:
-                    for part in parts:
-                        archive.write(part, part.name)
+                await self.hub.pack(parts, packed)
                 await self.send_file(packed, f"{first.stem}.zip")
         except OSError as error:
             raise HTTPError(404, log_message=f"{error.strerror}") from None
 
     async def send_file(self, path: Path, name: str) -> None:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             self.attach(name, "application/octet-stream")
             while data := file.read(_CHUNK):
                 await self.send([data])
@@ -184,6 +201,7 @@ class ScrubbedTrace(TraceFile):
             name = f"{path.stem}-scrubbed.wstrace"
             place = Path(folder) / name
             async with running(scrub_arguments(path, place)) as process:
+                self.process = process
                 text = b"".join([data async for data in output_of(process)])
                 status = await process.wait()
             if status or not place.is_file():
@@ -207,18 +225,13 @@ class Replay(Handler):
         out = root if root.is_dir() else None
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         async with running(replay_arguments(side, path, target, out)) as process:
-            self._process = process
+            self.process = process
             try:
                 async for data in output_of(process):
                     await self.send([data])
                 await self.send([f"exit status {await process.wait()}\n"])
             except StreamClosedError:  # the page was closed
                 return
-
-    def on_connection_close(self) -> None:
-        process = getattr(self, "_process", None)
-        if process is not None and process.returncode is None:
-            process.terminate()
 
 
 def _is_url(target: str) -> bool:

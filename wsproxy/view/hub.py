@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from .live_content import LiveContent, Snapshot
 from .live_page import live_page
 from .recording import is_recorded
 from .search import search
+from .zip_files import zip_files
 
 T = TypeVar("T")
 
@@ -124,20 +125,28 @@ class Hub:
 
     # -- what pages ask for
 
-    async def page(self, session: str, path: Path) -> list[str]:
+    async def page(self, session: str, path: Path, is_wanted: Callable[[], bool]) -> list[str]:
         """The page of a session, in parts.
+
+        Args:
+            is_wanted: whether someone waits for it; if not, it is not built.
 
         Raises:
             TraceError: it cannot be read.
         """
         if not await self._on(self._others, lambda: is_recorded(path)):
-            return await self._on(self._others, lambda: self._finished_page(session, path))
+            return await self._built(lambda: self._finished_page(session, path), is_wanted)
         # Pages of other sessions grow while the beginning of a long one is read.
         read = self._live.get(session)
         if read is None:
             read = await self._on(self._others, lambda: self._begun(path))
         snapshot = await self._on(self._follower, partial(self._snapshot, session, read))
-        return await self._on(self._others, lambda: self._growing_page(session, path, snapshot))
+        return await self._built(lambda: self._growing_page(session, path, snapshot), is_wanted)
+
+    async def _built(
+        self, build: Callable[[], list[str]], is_wanted: Callable[[], bool]
+    ) -> list[str]:
+        return await self._on(self._others, lambda: build() if is_wanted() else [])
 
     def _begun(self, path: Path) -> LiveContent:
         """A session that is being recorded, read so far."""
@@ -153,8 +162,11 @@ class Hub:
         live = {"id": session, "version": 0, "ended": True}
         return list(render("viewed.html.j2", [view_of(content)], LIVE, data_live=live))
 
-    async def report(self, path: Path) -> list[str]:
+    async def report(self, path: Path, is_wanted: Callable[[], bool]) -> list[str]:
         """The file of `wsproxy report`, in parts.
+
+        Args:
+            is_wanted: as for `page`.
 
         Raises:
             TraceError: the trace cannot be read.
@@ -164,7 +176,15 @@ class Hub:
             content = read_content(path, self._catalog, max_audio=self._max_audio)
             return list(session_page(view_of(content)))
 
-        return await self._on(self._others, read)
+        return await self._built(read, is_wanted)
+
+    async def pack(self, parts: Sequence[Path], out: Path) -> None:
+        """Pack the parts of a trace into a new ZIP file.
+
+        Raises:
+            OSError: a part cannot be read, or is no regular file.
+        """
+        await self._on(self._others, lambda: zip_files(parts, out))
 
     async def page_was_sent(self) -> None:
         """Give the memory of a page back, which may be many times that of all else."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.exchange_tracker import ExchangeTracker, Place
+from wsproxy.session.exchange_tracker import ExchangeTracker, NotedMessage
 from wsproxy.session.outcome import PATIENCE, waited
 from wsproxy.session.request_query import query_parameters
 from wsproxy.wording import plural
@@ -200,7 +200,7 @@ def answered_in_text(facts: SessionFacts) -> list[Evidence]:
 
 
 def _evidence(
-    text: str, place: Place, value: float | None = None, unit: str | None = None
+    text: str, place: NotedMessage, value: float | None = None, unit: str | None = None
 ) -> Evidence:
     return Evidence(text, (place.frame,), place.t_ns, value, unit)
 
