@@ -19,6 +19,7 @@ regions             stretches of a stream for which something holds
 stream_analysis     the analysis of a stream in large blocks, with numpy
 signal_meter        levels over a complete stream: silence, clipping, offset, speech
 predictability      how well samples are predicted by those before them
+whiteness           whether samples are noise
 format_guess        what raw samples really are, window by window
 voice_pitch         pitch and bandwidth of voices
 fault_list          the faults of a stream, in the order of positions
