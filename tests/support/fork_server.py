@@ -10,6 +10,7 @@ between the two ends at once, and the one that asks is for this moment the one t
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import fcntl
 import gc
 import importlib
@@ -103,6 +104,8 @@ def _become(request: Request, received: list[int]) -> None:
         name, _, value = each.encode("latin-1").partition(b"=")
         os.environb[name] = value
     time.tzset()
+    if os.environ.get("PYTHONFAULTHANDLER"):
+        faulthandler.enable(2)
     if "mitmproxy" in sys.modules:
         gc.unfreeze()  # a recorder freezes unless the program does; for others it saves the end
     _open_streams()

@@ -129,7 +129,7 @@ def _is_plain(others: Sequence[Any], environment: Sequence[bytes]) -> bool:
 
 def _read_at_start(environment: Sequence[bytes]) -> list[bytes]:
     starting = tuple(map(str.encode, _READ_AT_START))
-    done = b"PYTHONUNBUFFERED="  # by the server
+    done = (b"PYTHONUNBUFFERED=", b"PYTHONFAULTHANDLER=")  # by the server
     return sorted(e for e in environment if e.startswith(starting) and not e.startswith(done))
 
 
