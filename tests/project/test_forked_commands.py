@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import forked_commands
 from forked_commands import is_installed, real_processes
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="commands are started here")
@@ -107,14 +108,39 @@ def test_forked_command_prints_and_exits_as_a_started_one(
         assert forked == outcome()
 
 
-def test_command_with_another_python_path_is_started(tmp_path: Path) -> None:
-    """Its modules must come from there, so it cannot be forked."""
-    (tmp_path / "sitecustomize.py").write_text("print('loaded')\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "wsproxy", "--version"],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.startswith("loaded\n")
+def _is_started(monkeypatch: pytest.MonkeyPatch, **environment: str) -> bool:
+    """Whether a command with these variables as well is started, not forked."""
+    started = []
+    real = vars(forked_commands)["_real_fork_exec"]
+
+    def counting(*arguments: object) -> object:
+        started.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(forked_commands, "_real_fork_exec", counting)
+    command = [sys.executable, "-m", "wsproxy", "--version"]
+    subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=True)
+    return bool(started)
+
+
+@pytest.mark.parametrize(
+    ("name", "started"),
+    [("PYTHONPATH", True), ("LC_ALL", True), ("COVERAGE_RCFILE", True), ("NO_COLOR", False)],
+)
+def test_command_with_variables_read_at_start_is_started(
+    name: str, started: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _is_started(monkeypatch)  # starts the server, if this is the first command
+    assert _is_started(monkeypatch, **{name: str(tmp_path)}) is started
+
+
+def test_command_is_started_with_coverage_of_all_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVERAGE_RCFILE", str(tmp_path))
+    assert _is_started(monkeypatch)
+
+
+@pytest.mark.real_processes
+def test_command_of_a_test_of_real_processes_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _is_started(monkeypatch)

@@ -9,7 +9,7 @@ starts, what it imports or how much memory it has, there is `@pytest.mark.real_p
 Forked are: `python -m wsproxy` and the scripts `wsproxy` and `mitmdump` of this environment,
 started with `subprocess`, and the processes of `multiprocessing`. All else is started as ever, and
 so are these where the environment has another variable that Python reads when it starts
-(PYTHONPATH, COVERAGE_PROCESS_CONFIG), and on other systems than Linux.
+(PYTHONPATH), where coverage is measured, and on other systems than Linux.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _READER_MODULES = (
 )
 _RECORDER_MODULES = ("wsproxy.cli.record", "wsproxy.cli.run", "wsproxy.proxy.child_process")
 # Read by the interpreter, the C library or OpenSSL when a process starts.
-_READ_AT_START = ("PYTHON", "COVERAGE", "LC_", "LANG", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_")
+_READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_")
 _PR_SET_CHILD_SUBREAPER = 36
 _LIMITS = [value for name, value in vars(resource).items() if name.startswith("RLIMIT_")]
 
@@ -124,6 +124,8 @@ def _is_plain(others: Sequence[Any], environment: Sequence[bytes]) -> bool:
     *_, gid, groups, uid, umask, prepare, _ = others
     if not (gid is groups is uid is prepare is None and umask < 0):
         return False
+    if any(each.startswith(b"COVERAGE_") for each in environment):
+        return False  # each process is measured from its start to its end
     return _read_at_start(environment) == _read_at_start(_environment())
 
 
