@@ -66,12 +66,15 @@ def serve(server: socket.socket) -> Request:
 
 
 def _forked(server: socket.socket, request: Request, received: list[int]) -> Request | None:
-    """Fork; None in the server, which answers with the process id."""
+    """Fork; None in the server, which answers with the process id, or 0 if there is none."""
     pid_read, pid_write = os.pipe()
     adopted_read, adopted_write = os.pipe()
     between = os.fork()
     if between == 0:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os._exit(1)
         if pid:
             os.write(pid_write, pid.to_bytes(4, "little"))
             os._exit(0)
@@ -79,11 +82,12 @@ def _forked(server: socket.socket, request: Request, received: list[int]) -> Req
         os.read(adopted_read, 1)  # returns once both others have closed it
         _become(request, received)
         return request
+    os.close(pid_write)
     pid_bytes = os.read(pid_read, 4)
     os.waitpid(between, 0)
-    for fd in (pid_read, pid_write, adopted_read, adopted_write, *received):
+    for fd in (pid_read, adopted_read, adopted_write, *received):
         os.close(fd)
-    server.send(pid_bytes)
+    server.send(pid_bytes or bytes(4))
     return None
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import functools
 import json
 import os
@@ -184,13 +185,20 @@ class _Server:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 # numpy would start threads.
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             )
 
     def ask(self, message: bytes, fds: list[int]) -> int:
         """Have a process forked; its id."""
-        socket.send_fds(self._socket, [message], fds)
-        answer = self._socket.recv(4)
+        try:
+            socket.send_fds(self._socket, [message], fds)
+            answer = self._socket.recv(4)
+        except BaseException:  # such as a test's timeout: the answer would be taken for the next
+            self._socket.close()
+            _server.cache_clear()
+            raise
         if not answer:
             raise RuntimeError(f"the server of commands ended with {self._process.wait()}")
+        if not any(answer):
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         return int.from_bytes(answer, "little")
