@@ -270,10 +270,17 @@ class Session:
 
     def add_run(self, run: FrameRun) -> None:
         """Add the next frames, as `add` of each would do."""
-        self.last_ns = max(self.last_ns, *run.times)
         direction = self.sent if run.from_client else self.received
         direction.frames += len(run.times)
         direction.size += sum(run.wire_lengths)
+        latest = max(run.times, default=0)
+        for _, text in run.texts:
+            direction = self.sent if text.from_client else self.received
+            direction.frames += 1
+            direction.size += text.wire_length
+            if text.t_ns > latest:
+                latest = text.t_ns
+        self.last_ns = max(self.last_ns, latest)
         self._frames.add_run(run)
 
     def release(self) -> None:

@@ -15,7 +15,7 @@ from wsproxy.wire import AssembledMessage
 
 from .audio_carrier import BINARY, FRAMED, CarriedAudio
 from .audio_meter import AudioMeter
-from .binary_block import BinaryBlock
+from .message_block import MessageBlock
 from .control_events import ControlEvents
 from .format_timeline import AudioSession
 from .latency import Latency
@@ -143,7 +143,7 @@ class Timeline:
     def add_fragment(self, message: AssembledMessage, frame: FrameRecord) -> None:
         """Only complete messages are read."""
 
-    def add_audio(self, block: BinaryBlock, start: int) -> None:
+    def add_audio(self, block: MessageBlock, start: int) -> None:
         """Add binary messages that are audio, in short for `add_message`.
 
         Args:
