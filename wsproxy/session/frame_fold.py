@@ -349,7 +349,11 @@ class FrameFold:
 def _with_brace(payloads: Sequence[bytes]) -> list[bytes]:
     """Those of many that begin with a brace, as one of 256 messages of audio does."""
     firsts = bytes(map(_first_byte, payloads))
-    return [payload for payload in payloads if payload[0] == _BRACE] if b"{" in firsts else []
+    found, at = [], firsts.find(_BRACE)
+    while at >= 0:
+        found.append(payloads[at])
+        at = firsts.find(_BRACE, at + 1)
+    return found
 
 
 def _may_be_json(payload: bytes) -> bool:
