@@ -8,7 +8,7 @@ with it. A run holds them in columns.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from wsproxy.wire import Opcode
@@ -132,7 +132,6 @@ class _Row:
         between: what stands between `t_ns` and the payload.
         layout: of a record.
         length, wire_length: of each.
-        expected: how many are read at once: as many as there were together the last time.
     """
 
     form: _Form
@@ -140,7 +139,6 @@ class _Row:
     layout: struct.Struct
     length: int
     wire_length: int
-    expected: int = 8
 
     @classmethod
     def of(cls, form: _Form, between: bytes, length: int, wire_length: int) -> _Row:
@@ -158,42 +156,20 @@ class _Row:
         Returns:
             The offset behind them.
         """
-        size, begun = self.layout.size, run.count
-        while room := min((len(block) - offset) // size, most - run.count, self.expected):
-            rows = memoryview(block)[offset : offset + room * size]
-            heads, times, betweens, payloads, tags = zip(
-                *self.layout.iter_unpack(rows), strict=True
-            )
-            count = self._count(heads, times, betweens, tags)
-            run.times += times[:count]
-            run.payloads += payloads[:count]
-            run.lengths += [self.length] * count
-            run.wire_lengths += [self.wire_length] * count
-            run.count += count
-            offset += size * count
-            if count < room or not self.may_begin(block, offset):
-                break
-            self.expected = MAX_RUN
-        self.expected = max(1, run.count - begun)
-        return offset
-
-    def _count(
-        self,
-        heads: Sequence[bytes],
-        times: Sequence[int],
-        betweens: Sequence[bytes],
-        tags: Sequence[bytes],
-    ) -> int:
-        """How many rows are records of this form, until one is not."""
         head, between, tag = self.form.head, self.between, self.form.tag
-        if (
-            heads.count(head) == betweens.count(between) == tags.count(tag) == len(heads)
-            and max(times) <= MAX_INT
-        ):
-            return len(heads)  # nearly always
-        rows = zip(heads, betweens, tags, times, strict=True)
-        same = ((h, b, t) == (head, between, tag) and ns <= MAX_INT for h, b, t, ns in rows)
-        return next((at for at, is_same in enumerate(same) if not is_same), len(heads))
+        size, times, payloads, before = self.layout.size, run.times, run.payloads, len(run.times)
+        count = min((len(block) - offset) // size, most - run.count)
+        rows = memoryview(block)[offset : offset + count * size]
+        for row_head, t_ns, row_between, payload, row_tag in self.layout.iter_unpack(rows):
+            if row_head != head or row_between != between or row_tag != tag or t_ns > MAX_INT:
+                break
+            times.append(t_ns)
+            payloads.append(payload)
+        count = len(times) - before
+        run.lengths += [self.length] * count
+        run.wire_lengths += [self.wire_length] * count
+        run.count += count
+        return offset + size * count
 
 
 class RunReader:
