@@ -74,13 +74,15 @@ def test_timeline_speech_at_a_message_is_that_of_the_audio_before_it() -> None:
 def grouped(size: int) -> Session:
     """A minute of speech and results, read from a trace in blocks with so many records."""
     session = deepgram(Session.analyzing(load()))
-    # It gets louder: the level above which sound is speech depends on what was heard before.
-    sound = array("h", speech(60.0, 8000) * 2)
-    louder = array("h", (value * at // len(sound) for at, value in enumerate(sound))).tobytes()
+    # The level above which sound is speech depends on the room, which gets louder and quieter.
+    dice, sound = random.Random(2), array("h", speech(60.0, 8000) * 2)
+    levels = [dice.randint(1, 2000) for _ in range(len(sound) // 8000 + 1)]
+    noise = array("h", (dice.randint(-1, 1) * levels[at // 8000] for at in range(len(sound))))
+    data = array("h", (value // 16 + noise[at] for at, value in enumerate(sound))).tobytes()
     result = b'{"type":"Results","is_final":true,"channel":{"alternatives":[{"transcript":"a"}]}}'
     frames = []
-    for number, at in enumerate(range(0, len(louder) - 784, 784), 1):
-        frames.append(FrameRecord(number * 10**7, True, 2, louder[at : at + 784], wire_length=792))
+    for number, at in enumerate(range(0, len(data) - 784, 784), 1):
+        frames.append(FrameRecord(number * 10**7, True, 2, data[at : at + 784], wire_length=792))
         if number % 40 == 0 and number < 1300:
             frames.append(FrameRecord(number * 10**7 + 1, False, 1, result, wire_length=86))
     for at in range(0, len(frames), size):

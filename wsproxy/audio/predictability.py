@@ -61,7 +61,10 @@ def predict(windows: Windows) -> Prediction:
     centered = windows - row_means(windows)[:, None]
     size = windows.shape[1]
     lags = np.stack(
-        [row_products(centered[:, : size - lag], centered[:, lag:]) for lag in range(PREDICTED_FROM + 1)],
+        [
+            row_products(centered[:, : size - lag], centered[:, lag:])
+            for lag in range(PREDICTED_FROM + 1)
+        ],
         axis=1,
     ).astype(np.float64)
     shares = lags / np.maximum(lags[:, 0], _TINY)[:, None]
