@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Windows = NDArray[np.float32]
     Figures = NDArray[np.float64]
 
-PREDICTED_FROM = 6  # samples
+_ORDER = 6
 _MIN_NEARER, _MAX_WITHIN = 0.66, 0.35
 _BALANCE = 1.5
 _TINY = 1e-3  # power that counts as none
@@ -61,10 +61,7 @@ def predict(windows: Windows) -> Prediction:
     centered = windows - row_means(windows)[:, None]
     size = windows.shape[1]
     lags = np.stack(
-        [
-            row_products(centered[:, : size - lag], centered[:, lag:])
-            for lag in range(PREDICTED_FROM + 1)
-        ],
+        [row_products(centered[:, : size - lag], centered[:, lag:]) for lag in range(_ORDER + 1)],
         axis=1,
     ).astype(np.float64)
     shares = lags / np.maximum(lags[:, 0], _TINY)[:, None]

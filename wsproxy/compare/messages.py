@@ -18,9 +18,9 @@ from wsproxy.catalog import Api, Catalog
 from wsproxy.catalog.envelope import Json, holders
 from wsproxy.session import Session
 from wsproxy.session.audio_carrier import BINARY, FRAMED, CarriedAudio
-from wsproxy.session.message_block import MessageBlock
 from wsproxy.session.frame_fold import KEPT_MESSAGE
 from wsproxy.session.message import MessageReader
+from wsproxy.session.message_block import MessageBlock
 from wsproxy.session.message_kinds import kind_of_json
 from wsproxy.session.messages import CompleteMessage
 from wsproxy.trace import FrameRecord, FrameRun, Record, Start, TraceReader, bounded_runs

@@ -16,7 +16,6 @@ from wsproxy.trace import FrameRecord, FrameRun
 from wsproxy.wire import AssembledMessage, MessageAssembler, Opcode
 
 from .audio_carrier import CarriedAudio
-from .message_block import MessageBlock
 from .head_tail_buffer import (
     KEPT_BINARIES,
     KEPT_BINARY,
@@ -27,6 +26,7 @@ from .head_tail_buffer import (
     looks_like_json,
     reports_failure,
 )
+from .message_block import MessageBlock
 from .messages import CompleteMessage
 from .session_audio import SessionAudio, declares_format
 from .traffic import KEPT_FRAMES, Traffic

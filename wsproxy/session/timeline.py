@@ -16,11 +16,11 @@ from wsproxy.wire import AssembledMessage
 
 from .audio_carrier import BINARY, FRAMED, CarriedAudio
 from .audio_meter import AudioMeter
-from .message_block import MessageBlock
 from .control_events import ControlEvents
 from .format_timeline import AudioSession
 from .latency import Latency
 from .message import MessageReader, SessionMessage
+from .message_block import MessageBlock
 from .message_kinds import is_error
 from .messages import CompleteMessage
 from .success_tracker import SuccessTracker
