@@ -74,7 +74,7 @@ def _residue(lags: Figures) -> Figures:
     """The error of the best linear prediction, by Levinson's recursion."""
     columns = np.ascontiguousarray(lags.T)  # each step is for all windows
     order = len(columns) - 1
-    error = columns[0].copy()
+    error: Figures = columns[0].copy()
     weights = np.zeros((order, columns.shape[1]))
     for n in range(order):
         reflection = columns[n + 1] - (weights[:n] * columns[n:0:-1]).sum(axis=0)

@@ -38,6 +38,7 @@ _BLOCK = 256  # messages with audio that are added at once
 # Bytes of them that are held until then. A recorder has many sessions, what reads has few.
 _HELD_READING, _HELD_RECORDING = 512 << 10, 64 << 10
 _SHORT = 64 << 10  # bytes of one of them at most
+_SHORT_TEXT = 1 << 10  # bytes of a text that is hardly audio
 # Frames after which nothing waits: the traffic keeps KEPT_FRAMES of the last ones, in a ring.
 _MAX_WAIT = KEPT_FRAMES // 2
 _first_byte = itemgetter(0)
@@ -139,15 +140,17 @@ class FrameFold:
             for frame in run.frames():
                 self.add(frame)
             return
-        # At once for all texts: for one it costs as much.
-        may_declare = declares_format(b"".join([text.payload for _, text in run.texts]))
+        # At once for all short texts: for one it costs as much. Long ones are mostly audio.
+        short = [text.payload for _, text in run.texts if len(text.payload) <= _SHORT_TEXT]
+        may_declare = declares_format(b"".join(short))
         done = 0
         for texts, (index, text) in enumerate(run.texts):
             if index - texts > done:
                 self._add_audio(run, done, index - texts)
                 done = index - texts
             if text.payload:
-                self._add_text(text, may_declare=may_declare)
+                is_long = len(text.payload) > _SHORT_TEXT
+                self._add_text(text, may_declare=may_declare or is_long)
             else:
                 self.add(text)
         if done < len(run.times):
