@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
@@ -30,6 +31,7 @@ from wsproxy.errors import (
     UnknownCondition,
     UsageError,
 )
+from wsproxy.replayer import Verdict, judge_result
 from wsproxy.trace import FrameRecord, Start
 
 pytestmark = pytest.mark.usefixtures("no_threads_left")
@@ -163,6 +165,35 @@ def test_serve_trace_is_judged(tmp_path: Path) -> None:
     assert request is not None
     assert (request.scheme, request.host) == ("ws", "127.0.0.1")
     assert f"ws://127.0.0.1:{request.port}" == served.url
+
+
+def test_serve_settles_when_sessions_have_ended_and_waits_for_their_verdicts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    has_ended, judged = threading.Event(), threading.Event()
+
+    def judge_late(*args: Any) -> Verdict:
+        has_ended.set()
+        judged.wait(10)
+        return judge_result(*args)
+
+    monkeypatch.setattr("wsproxy.replayer.server.judge_result", judge_late)
+    audio = next(wsproxy.open(ENDED).messages()).data
+    with wsproxy.serve(ENDED, pace="fast") as server:
+        app(server.url, audio)
+        assert has_ended.wait(10)
+        threading.Timer(0.2, judged.set).start()
+        # The time is for open sessions: only the verdict of this one is missing.
+        assert server.settle(0)
+        assert [verdict.verdict for verdict in server.verdicts] == ["reproduced"]
+
+
+def test_serve_does_not_settle_while_a_session_is_open() -> None:
+    with (
+        wsproxy.serve(ENDED, pace="fast") as server,
+        connect(server.url + LISTEN, additional_headers=KEY, proxy=None),
+    ):
+        assert not server.settle(0.05)
 
 
 def test_serve_verdict_without_session_times_out() -> None:

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from commands import wsproxy
+from wsproxy.cli.catalog_ids import ConditionId
 
 PROGRAM = Path(sys.executable).with_name("wsproxy")
 PATH = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
@@ -101,6 +103,43 @@ def test_completion_with_a_mistake_in_the_catalog_completes_nothing(
     (tmp_path / "bad.toml").write_text("[")
     monkeypatch.setenv("WSPROXY_CATALOG", str(tmp_path / "bad.toml"))
     assert completed("wsproxy simulate deepgram.listen.NET-0001") == []
+
+
+OWN = """schema = 1
+provider = "deepgram"
+[[condition]]
+id = "deepgram.listen.OWN1"
+apis = ["listen"]
+severity = "error"
+title = "a\\u001b]0;x\\u0007\\nfile,/etc/passwd"
+meaning = "m"
+causes = ["c"]
+remedies = ["r"]
+retry = "fix-first"
+[condition.source]
+document = "d"
+[[condition.match]]
+kind = "close"
+reason = "OWN"
+[[condition.example]]
+matches = true
+close = {code = 1008, reason = "OWN"}
+[[condition.example]]
+matches = false
+close = {code = 1008, reason = "x"}
+"""
+
+
+def test_completion_title_of_an_own_condition_is_one_line_without_escapes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """zsh and fish read lines, and print the title to the terminal."""
+    (tmp_path / "own.toml").write_text(OWN)
+    monkeypatch.setenv("WSPROXY_CATALOG", str(tmp_path / "own.toml"))
+    command = click.Command("show")
+    option = click.Argument(["id"], type=ConditionId())
+    (item,) = option.shell_complete(click.Context(command), "deepgram.listen.OWN1")
+    assert item.help == r"a\x1b]0;x\x07\nfile,/etc/passwd"
 
 
 @pytest.mark.one_python

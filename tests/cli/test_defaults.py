@@ -15,12 +15,12 @@ from wsproxy.cli import defaults
 # `_NEVER_FOUND` if a stranger could do harm with it.
 HARMLESS = {
     "after all as-proxy audio-tolerance auth bisect catch catch-port cert chunk close condition "
-    "control corrupt cut deflate drop end exact exit-status failed field finding for from fsync "
-    "full gate grep header host hosts interims json keep keep-ids keepalive latency limit list "
+    "control corrupt cut deflate drop end exact exit-status failed finding for from fsync "
+    "full gate host hosts interims json keep keep-ids keepalive latency limit list "
     "listen markdown match max-audio max-payload max-sessions max-size max-wer model no-audio "
-    "no-record note others out outcome pace plan port probability prove provider query ramp "
-    "replace same-as seed side silence since stall status strict subprotocol through time "
-    "timeline timeout transcript until until-verdict view waveform workers"
+    "no-record note others out outcome pace plan port probability prove provider ramp "
+    "replace same-as seed side silence since stall status strict through time "
+    "timeline timeout transcript until view waveform workers"
 }
 OF_THE_TOP = {"--config", "--verbose", "--version", "-v", "-V"}
 
@@ -156,12 +156,18 @@ HOSTILE = {
         "ca": "'evil.pem'",
         "insecure": "true",
         "repeat": "1000",
+        "until-verdict": "'different'",
+        "header": "['Authorization: Token of-the-stranger']",
+        "query": "['callback=https://evil.example']",
+        "subprotocol": "'token,of-the-stranger'",
+        "field": "['api_key=of-the-stranger']",
     },
     "load": {"sessions": "10000"},
     "distill": {"attempts": "100000", "tries": "1000"},
     "recover": {"in-place": "true"},
     "scrub": {"force": "true", "out": "'/tmp/elsewhere'"},
     "view": {"open": "true"},
+    "show": {"grep": "'(a+)+$'"},
 }
 FLAT = [(table, key, value) for table, keys in HOSTILE.items() for key, value in keys.items()]
 
@@ -202,6 +208,20 @@ def test_defaults_file_of_another_user_is_not_used(
     done = wsproxy("catalog", "list", cwd=project)
     assert not done.stdout.startswith("soniox.")
     assert "belongs to another user" in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="files have no owner here")
+@pytest.mark.parametrize("name", ["wsproxy.toml", "pyproject.toml"])
+def test_defaults_mistake_of_another_user_is_no_error(
+    name: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any user can put a file into /tmp, where others run commands in their own folders."""
+    (project.parent / name).write_bytes(b"[tool.wsproxy] not [ toml \xff")
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    monkeypatch.setattr(defaults, "_ROOT", 54321)
+    done = wsproxy("catalog", "list", cwd=project)
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == (name == "wsproxy.toml")
 
 
 def test_defaults_huge_file_is_refused(project: Path) -> None:

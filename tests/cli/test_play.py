@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from command_costs import measure
 from commands import wsproxy
 from sessions import APP, SERVER, audio, closed, opened, text_message, write
 from speech_sessions import spoken
@@ -135,6 +136,25 @@ def test_play_does_not_overwrite_a_file(talk: Path, tmp_path: Path) -> None:
     assert out.read_bytes() == b"mine"
     assert wsproxy("play", talk, "--out", out, "--force").returncode == 0
     assert wsproxy("play", talk, "--out", talk, "--force").returncode == 2
+
+
+@pytest.mark.cost
+@pytest.mark.one_python
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_play_of_pieces_far_apart_uses_little_memory(tmp_path: Path) -> None:
+    """The silence between them is 64 MB, all of which was in memory, several times."""
+    records = [*opened(f"/v1/listen?encoding=linear16&sample_rate={RATE}")]
+    records += [audio(at, APP, spoken(1.0)) for at in (100, 1_000_000)]
+    trace, out = write(tmp_path / "a.wstrace", records), tmp_path / "a.wav"
+    (short, far) = measure(
+        [
+            ["play", str(trace), "--from", "999s", "--out", f"{out}.wav"],
+            ["play", str(trace), "--out", str(out)],
+        ]
+    )
+    assert (short.status, far.status) == (0, 0)
+    assert out.stat().st_size > 60 << 20
+    assert far.rss < short.rss + (16 << 20)
 
 
 # -- players

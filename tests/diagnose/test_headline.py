@@ -2,87 +2,34 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from time import process_time
 
 import pytest
 
-from wsproxy.catalog import load
+from ended_sessions import (
+    ACCEPT,
+    AGENT,
+    CATALOG,
+    CONTEXTS,
+    LISTEN,
+    LIVE,
+    REALTIME,
+    SPEECH,
+    UNKNOWN,
+    Place,
+    S,
+    closed_session,
+    first_of_close,
+    first_of_refusal,
+    refused_session,
+    session_at,
+)
 from wsproxy.catalog.server_sentence import ServerSentence
-from wsproxy.diagnose import Finding, diagnose, summary
+from wsproxy.diagnose import diagnose, summary
 from wsproxy.diagnose.error_classes import classify
-from wsproxy.session import Session
-from wsproxy.trace import FrameRecord, Request, Response, Start
+from wsproxy.trace import FrameRecord, Response
 
 pytestmark = pytest.mark.one_python
-
-CATALOG = load()
-ACCEPT = [["Sec-WebSocket-Accept", "JVxkmtKFjDcIUNMNKGDyMHcGvEQ="]]
-S = 10**9
-Place = tuple[str | None, str | None, str]
-UNKNOWN: Place = (None, None, "/stream")
-LISTEN: Place = ("deepgram", "listen", "/v1/listen")
-REALTIME: Place = ("openai", "realtime", "/v1/realtime?model=gpt-realtime")
-AGENT: Place = ("elevenlabs", "agent", "/v1/convai/conversation")
-CONTEXTS: Place = ("elevenlabs", "tts-multi", "/v1/text-to-speech/x/multi-stream-input")
-LIVE: Place = ("gemini", "live", "/ws/google.ai.BidiGenerateContent")
-SPEECH: Place = ("azure_speech", "stt", "/speech/recognition/conversation")
-
-
-def session_at(place: Place, response: Response, *, host: str = "speech.test") -> Session:
-    session = Session()
-    session.add(Start(0, 1, "0123456789abcdef", 0, provider=place[0], api=place[1]))
-    headers = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
-    session.add(Request(0, "GET", "wss", host, 443, place[2], headers=headers))
-    session.add(response)
-    return session
-
-
-def closed_session(
-    place: Place,
-    code: int | None,
-    reason: str = "",
-    messages: Sequence[object] = (),
-    *,
-    by_client: bool = False,
-    later: Sequence[object] = (),
-) -> Session:
-    """A session with messages of the server: `messages` shortly before its end, `later` after it.
-
-    Each is an object, sent as JSON, or a text.
-    """
-    session = session_at(place, Response(1, 101, headers=ACCEPT))
-    for number, content in enumerate((*messages, *later), 2):
-        text = content if isinstance(content, str) else json.dumps(content)
-        session.add(FrameRecord(number, False, 1, text.encode()))
-    payload = b"" if code is None else code.to_bytes(2, "big") + reason.encode()
-    session.add(FrameRecord(S, by_client, 8, payload))
-    return session
-
-
-def first_of_close(place: Place, code: int | None, reason: str = "", *messages: object) -> Finding:
-    return diagnose(closed_session(place, code, reason, messages), CATALOG)[0]
-
-
-def refused_session(
-    place: Place,
-    status: int,
-    body: object = "",
-    headers: Sequence[Sequence[str]] = (),
-    *,
-    host: str = "speech.test",
-) -> Session:
-    text = body if isinstance(body, str) else json.dumps(body)
-    answer = Response(S, status, headers=[list(h) for h in headers], body=text.encode())
-    return session_at(place, answer, host=host)
-
-
-def first_of_refusal(
-    place: Place, status: int, body: object = "", *headers: Sequence[str]
-) -> Finding:
-    return diagnose(refused_session(place, status, body, headers), CATALOG)[0]
-
 
 # -- the places
 
@@ -118,6 +65,9 @@ def first_of_refusal(
         ),
         ("Error: rate limit exceeded", "rate limit exceeded", "rate-limit"),
         ({"type": "close", "reason": "idle timeout"}, "idle timeout", "timeout"),
+        ({"result": {"status": {"code": 3, "message": "Context is required"}}}, "", "parameter"),
+        ({"type": "Error", "message": "We waited too long for a message."}, "", "timeout"),
+        ({"error": "Speaker 'x' doesn't match list of available voices."}, "", "model"),
     ],
 )
 def test_headline_error_message_of_unknown_provider_is_the_title(
@@ -328,56 +278,12 @@ def test_headline_reported_reasons_name_their_cause(
     assert not any(word in shown for word in ("UTF-8", "SSML", "policy of the peer"))
 
 
-# -- the parameter at fault
-
-
-def test_headline_language_name_is_shown_with_its_code() -> None:
-    place = ("deepgram", "listen", "/v1/listen?model=nova-3&language=english&smart_format=true")
-    body = {"err_msg": "Bad Request: No such model/language/tier combination found."}
-    finding = first_of_refusal(place, 400, body)
-    assert finding.id == "deepgram.upgrade.language-not-code"
-    assert finding.title.endswith("(language=english)")
-    assert any("the code of English is en" in e.text for e in finding.evidence)
-    assert finding.seen
-
-
-@pytest.mark.parametrize("language", ["en", "en-US", "multi", "zh-Hant"])
-def test_headline_language_code_is_not_called_a_name(language: str) -> None:
-    place = ("deepgram", "listen", f"/v1/listen?model=nova-9&language={language}")
-    body = {"err_msg": "Bad Request: No such model/language/tier combination found."}
-    finding = first_of_refusal(place, 400, body)
-    assert finding.id == "deepgram.upgrade.unknown-model"
-    assert f"language={language}" in finding.title
-    assert not any("not a language code" in e.text for e in finding.evidence)
-
-
-def test_headline_parameter_that_the_server_names_is_in_the_title() -> None:
-    place = ("deepgram", "listen", "/v1/listen?model=nova-2&utterance_end_ms=999&channels=1")
-    finding = first_of_refusal(
-        place, 400, {"err_msg": "Invalid 'utterance_end_ms' value of '999'."}
+def test_headline_status_of_grpc_without_an_error_is_none() -> None:
+    status = {"result": {"status": {"code": 0, "message": "ok, not an error"}}}
+    assert all(
+        not finding.sentence
+        for finding in diagnose(closed_session(UNKNOWN, 1000, "", [status]), CATALOG)
     )
-    assert "utterance_end_ms=999" in finding.title
-    assert "channels" not in finding.title
-
-
-def test_headline_value_that_the_server_names_is_not_the_parameter_at_fault() -> None:
-    place = ("deepgram", "listen", "/v1/listen?model=nova-3&keywords=Jonty")
-    text = "Keywords are not supported for Nova-3. Please use `keyterm` instead."
-    finding = first_of_refusal(place, 400, {"err_code": "INVALID_QUERY_PARAMETER", "err_msg": text})
-    assert finding.title.endswith("(keywords=Jonty)")
-    assert any("model=nova-3" in e.text for e in finding.evidence)
-
-
-def test_headline_transcription_model_in_the_url_is_named() -> None:
-    path = "/v1/realtime?intent=transcription&model=gpt-4o-mini-transcribe"
-    text = 'Model "gpt-4o-mini-transcribe" is not supported in transcription mode.'
-    error = {"type": "invalid_request_error", "code": "invalid_model", "message": text}
-    place = ("openai", "realtime", path)
-    finding = first_of_close(
-        place, 4000, "invalid_request_error.invalid_model", {"type": "error", "error": error}
-    )
-    assert finding.id == "openai.realtime.transcription-model-in-url"
-    assert "model=gpt-4o-mini-transcribe" in finding.title
 
 
 # -- evidence

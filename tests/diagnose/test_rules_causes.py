@@ -107,6 +107,18 @@ def with_key(key: str) -> SessionFacts:
     return SessionFacts(session, CATALOG)
 
 
+def pinging(count: int) -> SessionFacts:
+    """The app's pings are not answered; it leaves."""
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0))
+    session.add(Request(0, "GET", "wss", "h", 443, "/"))
+    session.add(Response(0, 101))
+    for number in range(count):
+        session.add(FrameRecord(number * 10**9, True, 9, b"ka"))
+    session.add(Eof(count * 10**9, True, "eof"))
+    return SessionFacts(session, CATALOG)
+
+
 OGG = ("", "", "/v1/recognize")
 DECLARES_OGG = '{"action": "start", "content-type": "audio/ogg;codecs=opus"}'
 SHOWN = [
@@ -125,6 +137,7 @@ SHOWN = [
     (likely_causes.compressed_unasked, compressing(deflate=False), (1,), None),
     (likely_causes.raw_for_container, facts_of(OGG, [DECLARES_OGG, *cut()], 1), (2,), 64000.0),
     (likely_causes.left_soon, left_after(0.5), (1,), 0.5),
+    (likely_causes.app_pings_unanswered, pinging(2), (1, 2), 2.0),
     (credentials.unlike_own_keys, with_key("auth_tokens/0123456789"), (), 22.0),
 ]
 GOOD = [
@@ -136,6 +149,7 @@ GOOD = [
     live(16_000),
     facts_of(OGG, ['{"content-type": "audio/l16;rate=16000"}', *cut()], 0.2),
     left_after(5.0),
+    pinging(1),
     with_key("AIza" + "0" * 35),
 ]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import random
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +21,7 @@ PCM16 = {"input_audio_format": "pcm16", "output_audio_format": "pcm16"}
 def agreed(session: dict[str, str], audio: bytes) -> SessionFacts:
     """The app asks for a format; the server answers with this audio."""
     update = json.dumps({"type": "session.update", "session": session})
-    delta = {"type": "response.audio.delta", "delta": base64.b64encode(audio[:24_000]).decode()}
+    delta = {"type": "response.audio.delta", "delta": base64.b64encode(audio).decode()}
     return facts_of(REALTIME, [update], [json.dumps(delta)])
 
 
@@ -40,6 +42,46 @@ def test_received_other_samples_agreed_audio_has_no_evidence(
     session: dict[str, str], audio: bytes
 ) -> None:
     assert received.received_other_samples(agreed(session, audio)) == []
+
+
+NOISE = random.Random(5).randbytes(60_000)
+
+
+@pytest.mark.parametrize(
+    "session, audio",
+    [(ULAW, NOISE), (PCM16, NOISE), ({}, bytes(4_000) + NOISE)],
+    ids=["mu-law", "PCM", "after a pause"],
+)
+def test_received_noise_is_found_in_audio_without_any_voice(
+    session: dict[str, str], audio: bytes
+) -> None:
+    [evidence] = received.received_noise(agreed(session, audio))
+    assert "of the server's audible audio is noise" in evidence.text
+    assert evidence.frames == (2,)
+
+
+@pytest.mark.parametrize(
+    "session, audio",
+    [
+        (ULAW, mulaw(PCM8K)),
+        (PCM16, PCM),
+        (PCM16, PCM + NOISE[:6_000]),
+        (PCM16, NOISE[:40_000]),
+        (PCM16, bytes(60_000)),
+    ],
+    ids=["mu-law", "PCM", "a sound", "short", "silence"],
+)
+def test_received_noise_a_voice_or_silence_has_no_evidence(
+    session: dict[str, str], audio: bytes
+) -> None:
+    assert received.received_noise(agreed(session, audio)) == []
+
+
+def test_received_noise_a_copy_without_personal_data_has_no_evidence() -> None:
+    facts = agreed(PCM16, NOISE)
+    assert facts.session.start is not None
+    facts.session.start = replace(facts.session.start, mode="scrub")
+    assert received.received_noise(facts) == []
 
 
 def test_received_rules_each_have_a_condition() -> None:

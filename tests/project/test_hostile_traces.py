@@ -35,7 +35,11 @@ ALL = (
     "list --json T", "explain T", "explain --markdown --all T", "diff T T", "diff --exact T T",
     "mutate T --end reset --out O", "mutate T --chunk 20ms --out O", "recover T --out O --json",
     "scrub T --out O", "bundle T --out O/t.zip",
-    "report T --out O/t.html", "report T T --out O/t.html --force",
+    "report T --out O/t.html", "report T T --out O/t.html --force", "report F --out O/pages",
+    "show --waveform T", "show --latency T", "show --transcript --interims T",
+    "show --timeline --json T", "follow T", "follow --json T", "play T --out O/t.wav",
+    "replay client T --to ws://127.0.0.1:9 --no-record", "distill T --to ws://127.0.0.1:9 --out O",
+    "load T --to ws://127.0.0.1:9 --sessions 1 --no-record",
 )  # fmt: skip
 GROUPS = 2  # of traces: what a process imports costs more than most commands
 
@@ -51,8 +55,8 @@ def commands(folder: Path, name: str, wanted: tuple[str, ...]) -> list[list[str]
     trace, out = folder / name / "t.wstrace", folder / name / "out"
     out.mkdir(parents=True)
     hostile_traces.MAKERS[name](trace)
-    places = {"T": str(trace), "O": str(out)}
-    places |= {f"O/{each}": str(out / each) for each in ("t.zip", "t.html")}
+    places = {"T": str(trace), "F": str(trace.parent), "O": str(out)}
+    places |= {f"O/{each}": str(out / each) for each in ("t.zip", "t.html", "t.wav", "pages")}
     return [[places.get(part, part) for part in command.split()] for command in wanted]
 
 
@@ -65,7 +69,8 @@ def check(cost: Cost) -> None:
     assert "Traceback" not in cost.err, (what, cost.err[-2000:])
     assert cost.cpu <= MAX_CPU, what
     assert cost.rss <= MAX_RSS, what
-    assert all(line.startswith(("error: ", "warning: ")) for line in cost.err.splitlines()), what
+    starts = ("error: ", "warning: ", "note: ")
+    assert all(line.startswith(starts) for line in cost.err.splitlines()), what
     if cost.status == 3:
         assert "error: " in cost.err
 
@@ -99,13 +104,16 @@ def test_commands_special_file_is_one_line_error(path: Path, name: str) -> None:
         ["report", "T"], ["report", "T", "T"],
         ["distill", "T", "--to", "ws://127.0.0.1:9", "--out", out], ["replay", "server", "T"],
         ["replay", "client", "T", "--to", "ws://127.0.0.1:9"],
+        ["load", "T", "--to", "ws://127.0.0.1:9", "--sessions", "1"],
+        ["play", "T", "--out", f"{out}.wav"], ["follow", "T"], ["follow", "T", "--json"],
+        ["show", "T", "--waveform"], ["show", "T", "--latency"], ["show", "T", "--transcript"],
     ):  # fmt: skip
         done = run([str(path) if part == "T" else part for part in command])
         assert done.status in (2, 3), (command, done)
         lines = done.err.splitlines()
         assert len(lines) == (2 if command[1:] == ["T", "T"] and command[0] == "explain" else 1)
         assert lines[0].startswith("error: "), (command, lines)
-        if name == "a_fifo" and command[0] in ("list", "show", "explain", "diff"):
+        if name == "a_fifo" and command[0] in ("list", "show", "explain", "diff", "follow"):
             assert f"cannot read {path}: a FIFO, not a regular file" in lines[0]
     assert not (path.parent / "out.wstrace").exists()
 

@@ -205,6 +205,20 @@ def test_session_redactor_audio_in_base64_stays(carrier: str) -> None:
                 assert clean(frame) is frame
 
 
+@pytest.mark.parametrize("loudest", [4, 40, 200, 2000])
+def test_session_redactor_audio_that_begins_as_a_meta_token_does_stays(loudest: int) -> None:
+    """Samples that are all positive, the first of them 16: letters and digits only."""
+    chance, clean, alike = random.Random(loudest), redactor(), 0
+    for _ in range(2000):
+        count = 3 * chance.randrange(24, 90)
+        samples = [16, *(chance.randrange(loudest) for _ in range(count - 1))]
+        spelt = base64.b64encode(struct.pack(f"<{len(samples)}h", *samples)).decode()
+        alike += spelt.startswith("EAA") and spelt.isalnum()
+        frame = FrameRecord(0, True, 1, f'{{"x":"{spelt}"}}'.encode())
+        assert clean(frame) is frame
+    assert alike
+
+
 @pytest.mark.parametrize("message", ["%s", '{"audio":"%s"}', '{"data":{"audio":"%s","status":1}}'])
 def test_session_redactor_audio_in_hexadecimal_digits_stays(message: str) -> None:
     clean = redactor()

@@ -104,6 +104,9 @@ ASKED = {
         "/ws/google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContent"
         "?access_token=x"
     ),
+    "elevenlabs.tts.model-without-websocket": (
+        "/v1/text-to-speech/voice/stream-input?model_id=eleven_v3&output_format=pcm_16000"
+    ),
 }
 # Not at the provider's own host.
 ELSEWHERE = {

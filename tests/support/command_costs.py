@@ -29,6 +29,11 @@ _MODULES = (
     "scrub",
     "bundle",
     "report",
+    "follow",
+    "play",
+    "replay_client",
+    "distill",
+    "load",
 )
 
 

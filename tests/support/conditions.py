@@ -23,11 +23,12 @@ from wsproxy.simulate.dialogue_api import is_audio
 from wsproxy.simulate.dialogue_template import AUDIO
 
 RATE = 16_000
-# Short, so that silence is soon long enough; the rules are the same.
+# Short, so that silence is soon long enough, yet longer than a busy machine holds up a client.
 LIMITS = ApiQuotas(
-    silence=0.6, speak_silence=0.6, session=20.0, ahead=0.5, characters=3000, linger=0.5
+    silence=2.5, speak_silence=2.5, session=20.0, ahead=0.5, characters=3000, linger=0.5
 )
 CHUNK = 0.1  # seconds of audio in a message
+STEPS = 50  # of a wait
 
 
 @dataclass
@@ -233,13 +234,22 @@ async def _say(session: ClientConnection, behaviour: Behaviour) -> None:
             if isinstance(message, bytes):
                 due += len(message) / 2 / RATE * behaviour.pace
                 await asyncio.sleep(max(0.0, due - loop.time()))
-    await asyncio.wait({reading}, timeout=behaviour.stalls)
+    await _patiently(reading, behaviour.stalls)
     if not reading.done() and behaviour.ends:
         with contextlib.suppress(WebSocketException):
             for message in behaviour.ends:
                 await session.send(message)
-        await asyncio.wait({reading}, timeout=5)
+        await _patiently(reading, 5)
     reading.cancel()
+
+
+async def _patiently(reading: asyncio.Task[None], seconds: float) -> None:
+    """Wait for its end, in steps: a pause of this busy process, in which the API could not answer
+    either, counts as one of them.
+    """
+    for _ in range(STEPS):
+        if not reading.done():
+            await asyncio.wait({reading}, timeout=seconds / STEPS)
 
 
 async def _read(session: ClientConnection, answered: asyncio.Event, wanted: int) -> None:

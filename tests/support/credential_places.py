@@ -405,6 +405,7 @@ SHAPES = (
     "AIzaSyD4k7R9mQ2xW8vB3nT6jL1pH5fG0cZsYuE",
     "ghp_9aB3cD5eF7gH1iJ2kL4mN6oP8qR0sT1uV2wX",
     "xoxb-271828182845-314159265358-aB3dE5fG7hJ9",
+    "EAACq7Wt3kZAbMdBO4xK9vR2mZCyT6uLpZBn8sQ1hFgJ5eDiXwVcKoZAr0lNjUb3zYtHkGZDqMf7aPx2vSE4ZC9iTwLdR6ZBnOy1uKmQ5hZD",
 )
 for name, pattern in {
     "alone": "{}",

@@ -173,6 +173,20 @@ def six_frames_of_60_mb(path: Path) -> None:
 
 
 @maker
+def two_pieces_of_audio_an_hour_apart(path: Path) -> None:
+    """In session time there is an hour of silence between them."""
+    pieces = [FrameRecord(t * 10**9, True, 2, b"\x10\0\xf0\xff" * 800) for t in (1, 3599)]
+    write(path, pack(*pieces))
+
+
+@maker
+def an_hour_of_silence_of_both_sides(path: Path) -> None:
+    sides = (True, False)
+    frames = [FrameRecord(n * 10**8, side, 2, bytes(3200)) for n in range(36_000) for side in sides]
+    write(path, *[pack(*frames[n : n + 4000]) for n in range(0, len(frames), 4000)])
+
+
+@maker
 def a_text_of_60_mb(path: Path) -> None:
     write(path, text(b"a" * (60 * MB)))
 

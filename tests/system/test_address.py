@@ -15,7 +15,7 @@ from wsproxy.cli.record import _greeting
 from wsproxy.errors import UsageError
 from wsproxy.intercept.environment import for_command
 from wsproxy.proxy.embedding import ProxySettings, RunningProxy, _ConnectionCounter, background
-from wsproxy.system.address import authority, is_loopback, parse_address
+from wsproxy.system.address import authority, is_loopback, parse_address, public_url
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,22 @@ def test_background_ipv6_port_in_use_is_named(tmp_path: Path) -> None:
             background(settings),
         ):
             pass
+
+
+@pytest.mark.parametrize(
+    ("url", "public"),
+    [
+        ("wss://api.example/v1?token=s3cret", "wss://api.example/v1"),
+        ("wss://api.example#s3cret", "wss://api.example"),
+        ("http://u:s3cret@proxy:3128", "http://proxy:3128"),
+        ("u:s3cret@proxy", "proxy"),
+        ("reverse:https://u:s3@cret@h:1/x", "reverse:https://h:1/x"),
+        ("http://[::1]:80/?s3cret", "http://[::1]:80/"),
+        ("ws://h:99999/?k=s3cret", "ws://h:99999/"),
+        ("http://u:s3cret?x@h", "http://..."),
+        ("u:s3cret", "..."),
+        ("", ""),
+    ],
+)
+def test_public_url_of_any_text_has_no_credential(url: str, public: str) -> None:
+    assert public_url(url) == public

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 import http.client
+import io
 import json
 import os
 import shutil
 import socket
+import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +26,10 @@ from websockets.typing import Origin
 import hostile_traces
 from sessions import APP, SERVER, Records, audio, closed, opened, write
 from view_server import OpenSession, view_server
+from wire_witness import wait_until
 from wsproxy.audio.kept_samples import KeptSamples
 from wsproxy.catalog import load
+from wsproxy.report.html.reading import SessionContent, read_content
 from wsproxy.trace import lock
 from wsproxy.view.folder import SessionFolder, session_id
 from wsproxy.view.live_content import LiveContent
@@ -113,9 +118,44 @@ def test_view_special_file_is_one_message_and_others_are_shown(tmp_path: Path, n
         with updates(url) as answer:
             assert "good.wstrace" in answer()
         assert get(url, f"session/{session_id(tmp_path, tmp_path / 'good.wstrace')}")[0] == 200
-        status, body = get(url, f"session/{session_id(tmp_path, tmp_path / 'odd.wstrace')}")
-        assert status in (404, 422)
-        assert len(body) < MAX_ERROR and body.count(b"\n") == 1
+        odd = f"session/{session_id(tmp_path, tmp_path / 'odd.wstrace')}"
+        for what in (odd, f"{odd}/trace", f"{odd}/report"):
+            status, body = get(url, what)
+            assert status in (404, 422)
+            assert len(body) < MAX_ERROR and body.count(b"\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
+@pytest.mark.parametrize("name", ["a_fifo", "a_link_to_dev_zero"])
+def test_view_download_with_a_special_file_as_a_part_is_one_message(
+    tmp_path: Path, name: str
+) -> None:
+    path = write(tmp_path / "call.wstrace", [*opened("/v1/listen"), closed(90, SERVER, 1000)])
+    hostile_traces.MAKERS[name](tmp_path / "call.part2.wstrace")
+    with view_server(tmp_path) as url:
+        with updates(url) as answer:
+            answer()
+        status, body = get(url, f"session/{session_id(tmp_path, path)}/trace")
+        assert (status, body.count(b"\n")) == (404, 1)
+        assert get(url)[0] == 200
+
+
+def test_view_download_of_parts_has_all_of_them_unchanged(tmp_path: Path) -> None:
+    path = tmp_path / "\udcff.wstrace"
+    try:
+        write(path, [*opened("/v1/listen"), closed(90, SERVER, 1000)])
+    except OSError:
+        pytest.skip("the file system has no such names")
+    part = tmp_path / "\udcff.part2.wstrace"
+    part.write_bytes(path.read_bytes())
+    with view_server(tmp_path) as url:
+        with updates(url) as answer:
+            answer()
+        status, body = get(url, f"session/{session_id(tmp_path, path)}/trace")
+    with zipfile.ZipFile(io.BytesIO(body)) as packed:
+        names = packed.namelist()
+        assert (status, names) == (200, ["?.wstrace", "?.part2.wstrace"])
+        assert all(packed.read(name) == part.read_bytes() for name in names)
 
 
 ODD_NAMES = ("<img src=x onerror=canary()>", "a\u202eb\x1b[31m", "new\nline", "100%20%s%")
@@ -336,3 +376,56 @@ def test_view_websocket_with_a_wrong_token_or_host_is_refused(tmp_path: Path, ho
         ):
             connect(f"ws://{host}:{port}{token}updates", origin=origin, sock=connection)
         assert refused.value.response.status_code == 403
+
+
+def ask_and_leave(url: str, path: str, method: str = "GET") -> None:
+    """Send a request, and close the connection."""
+    place = urlsplit(url)
+    head = f"{method} {place.path}{path} HTTP/1.1\r\nHost: {place.netloc}\r\n"
+    head += f"Origin: http://{place.netloc}\r\nContent-Length: 0\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", place.port or 0)) as connection:
+        connection.sendall(head.encode())
+        time.sleep(0.05)  # a request that was not read is not begun
+
+
+@pytest.mark.parametrize("what", ["", "/report"])
+def test_view_pages_that_nobody_waits_for_are_not_built(
+    tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.wstrace", records())
+    release, built = threading.Event(), []
+
+    def waiting(path: Path, *args: Any, **kwargs: Any) -> SessionContent:
+        built.append(path)
+        assert release.wait(60)
+        return read_content(path, *args, **kwargs)
+
+    monkeypatch.setattr("wsproxy.view.hub.read_content", waiting)
+    with view_server(tmp_path) as url:
+        with updates(url) as answer:
+            answer()
+        place = f"session/{session_id(tmp_path, path)}{what}"
+        for _ in range(8):
+            ask_and_leave(url, place)
+        release.set()
+        assert get(url, place)[0] == 200
+    assert len(built) <= 3  # two threads had begun, and the last one is wanted
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the command is a script")
+def test_view_command_that_nobody_waits_for_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.wstrace", records())
+    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    script = tmp_path / "command"
+    wait = "while :; do sleep 0.05; done"
+    script.write_text(f"#!/bin/sh\ntrap 'touch {ended}; exit 1' TERM\ntouch {begun}\n{wait}\n")
+    script.chmod(0o755)
+    with view_server(tmp_path) as url:
+        with updates(url) as answer:
+            answer()
+        monkeypatch.setattr("wsproxy.view.commands.sys.executable", str(script))
+        ask_and_leave(url, f"session/{session_id(tmp_path, path)}/scrubbed", "POST")
+        wait_until(begun.exists)
+        wait_until(ended.exists)

@@ -6,11 +6,13 @@ import audio_form_reports
 import deepgram_reports
 import elevenlabs_reports
 import ending_reports
+import further_agent_reports
 import gemini_reports
 import key_place_reports
 import openai_reports
 import order_reports
 import provider_reports
+import realtime_turn_reports
 import refusal_reports
 import reported_access
 import reported_audio
@@ -18,7 +20,11 @@ import reported_networks
 import reported_sessions
 import reported_settings
 import server_reports
+import speech_output_reports
+import telephone_reports
 import timeout_reports
+import tool_call_reports
+import voice_agent_reports
 
 REPORTS = [
     *reported_access.REPORTS,
@@ -38,6 +44,12 @@ REPORTS = [
     *timeout_reports.REPORTS,
     *key_place_reports.REPORTS,
     *audio_form_reports.REPORTS,
+    *speech_output_reports.REPORTS,
+    *tool_call_reports.REPORTS,
+    *telephone_reports.REPORTS,
+    *realtime_turn_reports.REPORTS,
+    *voice_agent_reports.REPORTS,
+    *further_agent_reports.REPORTS,
 ]
 UNSOLVED = audio_form_reports.UNSOLVED
 """Reports whose cause no rule finds yet."""

@@ -32,7 +32,7 @@ def test_explain_of_a_near_miss_does_not_name_that_cause(report: Report, tmp_pat
     assert false_of_near_miss(report, explained) == [], headline(explained)
 
 
-@pytest.mark.xfail(strict=True, reason="headers that the API documents are no fault by themselves")
+@pytest.mark.xfail(strict=True, reason="no rule finds the cause yet")
 @pytest.mark.parametrize("report", UNSOLVED, ids=lambda report: report.name)
 def test_explain_of_an_unsolved_report_names_its_cause(report: Report, tmp_path: Path) -> None:
     explained = explanation(report.session().write(tmp_path / "session.wstrace"))

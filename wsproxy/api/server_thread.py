@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from wsproxy.replayer import ReplayServer, Verdict
 
@@ -29,18 +29,19 @@ class ServerThread:
         self._stop: asyncio.Event
 
     def settle(self, timeout: float) -> bool:
-        """Wait at most `timeout` seconds until no session is open; returns whether that is so."""
+        """Wait at most `timeout` seconds until no session is open; returns whether that is so.
+
+        The sessions that have ended are judged then.
+        """
         future = asyncio.run_coroutine_threadsafe(self._settle(timeout), self._loop)
         return future.result()
 
     async def _settle(self, timeout: float) -> bool:  # noqa: ASYNC109  # returned, not raised
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.server.wait_idle(timeout), timeout)
-            # The last verdicts are ready; the collecting task gets them on its next turn.
-            while self.server.pending_verdicts:  # noqa: ASYNC110
-                await asyncio.sleep(0)
-            return True
-        return False
+        idle = await self.server.wait_idle(timeout)
+        # The last verdicts are ready; the collecting task gets them on its next turn.
+        while self.server.pending_verdicts:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        return idle
 
     # -- the thread
 

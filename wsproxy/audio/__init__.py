@@ -19,6 +19,7 @@ regions             stretches of a stream for which something holds
 stream_analysis     the analysis of a stream in large blocks, with numpy
 signal_meter        levels over a complete stream: silence, clipping, offset, speech
 predictability      how well samples are predicted by those before them
+whiteness           whether samples are noise
 format_guess        what raw samples really are, window by window
 voice_pitch         pitch and bandwidth of voices
 fault_list          the faults of a stream, in the order of positions
@@ -27,6 +28,6 @@ container_decoding  compressed audio, decoded with PyAV
 demuxing            packets of Ogg, WebM, AMR and MP4
 sample_listener     what receives the decoded samples of a stream
 waveform            the lowest and the highest sample of each short interval
-kept_samples        the samples at the end of a stream, kept for listening
+kept_samples        the samples of a stream, kept for listening
 wav_file            WAV files of 16-bit PCM or mu-law
 """

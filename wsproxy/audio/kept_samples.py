@@ -1,12 +1,16 @@
-"""The samples at the end of a stream, kept for listening at a rate that suffices for speech."""
+"""The samples of a stream, kept for listening at a rate that suffices for speech."""
 
 from __future__ import annotations
 
+import tempfile
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from wsproxy.errors import LimitExceeded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 
 SPEECH_RATE = 16_000  # Hz; a higher rate is divided as long as it stays at this or above
 MAX_CHANNELS = 2
+MAX_STORED = 1 << 30  # bytes in a file
 _TAPS = 8  # of the low pass, for each sample that is dropped
 
 
@@ -81,7 +86,7 @@ class KeptSamples:
             self._change_source(rate, channels)
         floats = by_time[:, : len(self._decimators)].astype(np.float32)
         decimated = [d.feed(floats[:, n].copy()) for n, d in enumerate(self._decimators)]
-        self._keep(self._converted(np.stack(decimated, axis=1)))
+        self._keep(_rounded(self._converted(np.stack(decimated, axis=1))))
 
     def _change_source(self, rate: int, channels: int) -> None:
         factor = 1 if self._is_exact else max(1, rate // SPEECH_RATE)
@@ -103,10 +108,9 @@ class KeptSamples:
         columns = [np.interp(places, np.arange(len(block)), column) for column in block.T]
         return np.stack(columns, axis=1).astype(np.float32)
 
-    def _keep(self, block: NDArray[np.float32]) -> None:
-        whole = _rounded(block)
-        self._blocks.append(whole)
-        self._size += whole.nbytes
+    def _keep(self, block: NDArray[np.int16]) -> None:
+        self._blocks.append(block)
+        self._size += block.nbytes
         while self._size - self._blocks[0].nbytes >= self._max_bytes:
             dropped = self._blocks.popleft()
             self._size -= dropped.nbytes
@@ -139,6 +143,32 @@ class KeptSamples:
                 columns = [d.feed(floats[:, n].copy()) for n, d in enumerate(decimators)]
                 part = _rounded(np.stack(columns, axis=1))
             yield part
+
+
+class StoredSamples(KeptSamples):
+    """Keeps all samples of a stream in a temporary file, of any length in little memory.
+
+    Raises:
+        LimitExceeded: while adding: there are over MAX_STORED bytes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(MAX_STORED)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the object
+        weakref.finalize(self, self._file.close)
+
+    def _keep(self, block: NDArray[np.int16]) -> None:
+        self._size += block.nbytes
+        if self._size > MAX_STORED:
+            raise LimitExceeded(f"the decoded audio has over {MAX_STORED >> 20} MiB")
+        self._file.write(block.tobytes())
+
+    def read(self, start: int, stop: int) -> NDArray[np.int16]:
+        """The samples from one time to another: a row for each time, a column for each channel."""
+        width = 2 * self.channels  # bytes
+        self._file.seek(start * width)
+        data = self._file.read((stop - start) * width)
+        return np.frombuffer(data, np.int16).reshape(-1, self.channels)
 
 
 def _rounded(samples: NDArray[np.float32]) -> NDArray[np.int16]:

@@ -26,11 +26,21 @@ def wav_file(
         blocks: samples: a row for each time, a column for each channel.
         mulaw: one byte a sample, instead of two.
     """
-    width, tag = (1, _MULAW) if mulaw else (2, _PCM)
     data = b"".join(
         _mulaw_codes()[block.view(np.uint16)].tobytes() if mulaw else block.astype("<i2").tobytes()
         for block in blocks
     )
+    return wav_header(len(data), channels, rate, mulaw=mulaw) + data + b"\0" * (len(data) % 2)
+
+
+def wav_header(size: int, channels: int, rate: int, *, mulaw: bool = False) -> bytes:
+    """What precedes the samples in a WAV file.
+
+    Args:
+        size: bytes of all samples; after an odd number a zero byte has to follow them.
+        mulaw: as for `wav_file`.
+    """
+    width, tag = (1, _MULAW) if mulaw else (2, _PCM)
     form = struct.pack(
         "<HHIIHH", tag, channels, rate, rate * channels * width, channels * width, width * 8
     )
@@ -38,9 +48,9 @@ def wav_file(
         form += struct.pack("<H", 0)  # bytes of further fields
     chunks = _chunk(b"fmt ", form)
     if mulaw:
-        chunks += _chunk(b"fact", struct.pack("<I", len(data) // channels))
-    chunks += _chunk(b"data", data)
-    return _chunk(b"RIFF", b"WAVE" + chunks)
+        chunks += _chunk(b"fact", struct.pack("<I", size // channels))
+    chunks += b"data" + struct.pack("<I", size)
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks) + size + size % 2) + b"WAVE" + chunks
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:

@@ -47,7 +47,8 @@ _KINDS = (
 # Objects around an error, and in it.
 _AROUND = ("data", "payload", "header", "response", "result", "body", "event")
 _INSIDE = (
-    "error", "errors", "err", "exception", "fault", "detail", "details", "statusdetails", *_AROUND
+    "error", "errors", "err", "exception", "fault", "detail", "details", "status", "statusdetails",
+    *_AROUND,
 )  # fmt: skip
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -136,10 +137,20 @@ def _is_error_object(content: Mapping[str, object]) -> bool:
     message = by_name.get("message")
     if isinstance(message, str) and message.lower() == "error":
         return True
+    if _is_failed_status(by_name.get("status")):
+        return True
     has_text = any(isinstance(by_name.get(name), str) for name in _SAYING)
     if has_text and (by_name.get("success") is False or by_name.get("ok") is False):
         return True
     return has_text and _is_failure_number(by_name) and not _says_success(by_name)
+
+
+def _is_failed_status(status: object) -> bool:
+    """Whether an object is a status of gRPC with a failure: a code that is not 0, and words."""
+    if not isinstance(status, dict):
+        return False
+    code, words = status.get("code"), status.get("message")
+    return type(code) is int and code > 0 and isinstance(words, str) and bool(words)
 
 
 def _is_failure_number(by_name: Mapping[str, object]) -> bool:

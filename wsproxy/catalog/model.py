@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .dialogue import Dialogue
+from .exchange import NO_EXCHANGE, Exchange
 from .success import NO_RESULT_PATHS, NO_SUCCESS, MessagePattern, ResultPaths, Success
 
 SEVERITIES = ("error", "warning", "info")
@@ -161,6 +162,7 @@ class Api:
         content: dotted paths of further JSON fields with text, words or audio, of both sides.
         result_paths: where a transcript result has its times and words.
         success: what proves success, and what shows failure.
+        exchange: messages that belong together.
     """
 
     name: str
@@ -178,6 +180,7 @@ class Api:
     content: tuple[str, ...] = ()
     result_paths: ResultPaths = NO_RESULT_PATHS
     success: Success = NO_SUCCESS
+    exchange: Exchange = NO_EXCHANGE
 
 
 @dataclass(frozen=True, slots=True)

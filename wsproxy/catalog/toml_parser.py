@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from .dialogue import Answer, Dialogue
 from .envelope import ENVELOPES
+from .exchange import NO_EXCHANGE, Exchange, FunctionCalls
 from .model import (
     CONFIDENCES,
     KINDS,
@@ -104,6 +105,7 @@ def _api(table: Table) -> Api:
         content=table.strings("content"),
         result_paths=_optional(table.table("transcript"), _result_paths) or NO_RESULT_PATHS,
         success=_optional(table.table("success"), _success) or NO_SUCCESS,
+        exchange=_optional(table.table("exchange"), _exchange) or NO_EXCHANGE,
     )
 
 
@@ -140,6 +142,44 @@ def _state(table: Table) -> ObjectState:
 
 def _patterns(table: Table, key: str) -> tuple[MessagePattern, ...]:
     return tuple(MessagePattern.parse(text) for text in table.strings(key))
+
+
+def _exchange(table: Table) -> Exchange:
+    return Exchange(
+        text_end=_patterns(table, "text_end"),
+        text_flush=_patterns(table, "text_flush"),
+        no_flush=tuple(_name_and_value(text) for text in table.strings("no_flush")),
+        joins_texts=table.take("joins_texts", bool, False),
+        spoken=table.take("spoken", str, ""),
+        context=table.strings("context"),
+        contextless=_patterns(table, "contextless"),
+        user_text=_patterns(table, "user_text"),
+        turn=_patterns(table, "turn"),
+        interrupted=_patterns(table, "interrupted"),
+        text_answer=_patterns(table, "text_answer"),
+        modalities=table.strings("modalities"),
+        function=_optional(table.table("function"), _function_calls) or FunctionCalls(),
+    )
+
+
+def _name_and_value(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, value
+
+
+def _function_calls(table: Table) -> FunctionCalls:
+    return FunctionCalls(
+        message=_patterns(table, "message"),
+        calls=table.take("calls", str, ""),
+        id=table.take("id", str, "id"),
+        name=table.take("name", str, "name"),
+        answer=_patterns(table, "answer"),
+        answers=table.take("answers", str, ""),
+        answer_id=table.take("answer_id", str, "id"),
+        answer_name=table.take("answer_name", str, ""),
+        request=_patterns(table, "request"),
+        cancelled=table.take("cancelled", str, ""),
+    )
 
 
 def _result_paths(table: Table) -> ResultPaths:

@@ -10,6 +10,7 @@ from click.types import StringParamType
 
 from wsproxy.catalog import Catalog, load
 from wsproxy.errors import CatalogError
+from wsproxy.report.safe_text import safe
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -33,7 +34,8 @@ class _CatalogId(StringParamType):
         word = incomplete.lower()
         found = [each for each in known if each[0].lower().startswith(word)]
         found = found or [each for each in known if f".{word}" in each[0].lower()]
-        return [CompletionItem(id_, help=title) for id_, title in found]
+        # A shell reads lines, and prints the title as it is.
+        return [CompletionItem(id_, help=safe(title)) for id_, title in found]
 
 
 class ConditionId(_CatalogId):

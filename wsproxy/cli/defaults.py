@@ -9,6 +9,7 @@ WSPROXY_CONFIG, can set all options.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,11 @@ _NEVER_FOUND = {
     "to": "credentials are sent to it",
     "proxy": "traffic is sent to it",
     "ca": "it can name a CA whose key others have",
+    "header": "it can choose another account, which gets what you send",
+    "query": "it can choose another account, or a URL that gets the results",
+    "subprotocol": "it can choose another account, which gets what you send",
+    "field": "it can choose another account, which gets what you send",
+    "grep": "a regular expression can take very long",
     "insecure": "it turns off a protection",
     "allow-host": "it turns off a protection",
     "force": "it overwrites files",
@@ -47,6 +53,7 @@ _NEVER_FOUND = {
     "sessions": "it can open many sessions with your credentials",
     "open": "it can start a browser",
     "tries": "it can open many sessions with your credentials",
+    "until-verdict": "it can open many sessions with your credentials",
 }
 
 
@@ -103,17 +110,15 @@ def _nearest(folder: Path) -> _File | None:
             path = each / name
             if not path.is_file():
                 continue
+            if not _is_trusted(path):
+                _warn_of_owner(path)
+                continue
             text = _read(path)
             # Most projects say nothing of wsproxy, and a mistake in theirs is not our business.
             if name == _PROJECT and "wsproxy" not in text:
                 continue
             table = _table(path, text)
             if name == _PROJECT and not table:
-                continue
-            if not _is_trusted(path):
-                logging.getLogger(__name__).warning(
-                    "%s is not used for defaults: it belongs to another user", path
-                )
                 continue
             return _File(path, True, table, "" if name == _OWN else "tool.wsproxy")
     return None
@@ -122,6 +127,18 @@ def _nearest(folder: Path) -> _File | None:
 def _is_trusted(path: Path) -> bool:
     """Whether a file is this user's own or root's; a file in /tmp may be anyone's."""
     return not hasattr(os, "getuid") or path.stat().st_uid in (os.getuid(), _ROOT)
+
+
+def _warn_of_owner(path: Path) -> None:
+    """Say that another user's file is not used; most projects' files say nothing of wsproxy."""
+    text = ""
+    if path.name == _PROJECT:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            text = read_text(path, _MAX_SIZE)
+    if path.name == _OWN or "tool.wsproxy" in text:
+        logging.getLogger(__name__).warning(
+            "%s is not used for defaults: it belongs to another user", path
+        )
 
 
 def _read(path: Path) -> str:

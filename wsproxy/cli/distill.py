@@ -19,13 +19,14 @@ from wsproxy.report.differences import differences
 from wsproxy.report.json_output import dumps
 from wsproxy.report.safe_text import safe
 from wsproxy.report.trimmed_lines import Trimmed
+from wsproxy.system.address import public_url
 from wsproxy.trace import SUFFIX
 from wsproxy.wording import plural
 
 from .catalog_option import catalog_option
 from .number import Number
 from .progress import ProgressLine
-from .replay_options import shown, target_of, target_options
+from .replay_options import target_of, target_options
 from .replay_screen import INTERRUPTED, Interrupted, Screen
 
 _STOPPED = {
@@ -123,7 +124,7 @@ def command(
     )
     screen = Screen(as_json=as_json)
     screen.say(
-        f"distilling {trace} against {shown(options.to)}: "
+        f"distilling {trace} against {public_url(options.to)}: "
         f"{plural(work.recorded_parts, 'message', separator=',')}"
     )
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -60,10 +61,10 @@ def command(folder: Path, as_json: bool) -> None:
     """
     following = _Following(folder, _screen(as_json))
     with _stopped_by_signals() as stop:
-        if folder.is_file():
-            following.follow_one()
-        else:
+        if folder.is_dir() or not os.path.lexists(folder):
             following.announce()
+        else:
+            following.follow_one()  # of what is no regular file the reader says so
         with following.screen:
             while following.poll() and not stop.wait(_POLL):
                 pass

@@ -22,10 +22,11 @@ from wsproxy.report import load as report
 from wsproxy.report.json_output import dumps
 from wsproxy.report.safe_text import safe
 from wsproxy.report.trimmed_lines import Trimmed
+from wsproxy.system.address import public_url
 
 from .catalog_option import catalog_option
 from .number import Number
-from .replay_options import client_options_of, records_of, replay_options, shown, target_options
+from .replay_options import client_options_of, records_of, replay_options, target_options
 from .replay_screen import INTERRUPTED, Screen
 from .tolerance_options import tolerance_options
 from .width import console
@@ -98,7 +99,7 @@ def command(
     if no_record and keep is not None:
         raise UsageError("--no-record excludes --keep")
     screen = Screen(as_json=as_json)
-    screen.say(f"replaying {trace} as the client against {shown(options.to)} (pace: {pace})")
+    screen.say(f"replaying {trace} as the client against {public_url(options.to)} (pace: {pace})")
     plan = LoadPlan(sessions, ramp, workers or 0, keep or "failed")
     with records_of(out, no_record=no_record, warn=screen.warn) as records:
         _replay(trace, options, plan, records, as_json=as_json)

@@ -9,19 +9,23 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from wsproxy.catalog import load
 from wsproxy.errors import NoAudio, UsageError
-from wsproxy.report.html.reading import SessionContent, read_content
 from wsproxy.report.safe_text import safe
 from wsproxy.report.text import lasting, size
+from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, TraceReader
 from wsproxy.trace.atomic_file import check_free, new_file
 
 from .progress import ProgressLine
 from .trace_place import TracePlace
+
+if TYPE_CHECKING:
+    from wsproxy.report.session_sound import SessionSound
 
 # Players and their arguments before the name of the file. The first that is there is used.
 _PLAYERS: Sequence[tuple[str, ...]] = (
@@ -73,30 +77,28 @@ def command(trace: Path, side: str, begin: str | None, out: Path | None, force: 
     if out is not None:
         check_free(out, force=force, source=trace)
     try:
-        from wsproxy.audio.wav_file import wav_file  # noqa: PLC0415  # needs numpy
-        from wsproxy.report.session_sound import MAX_AUDIO, session_sound  # noqa: PLC0415
+        # They need numpy.
+        from wsproxy.report.session_sound import read_session, session_sound  # noqa: PLC0415
     except ImportError as error:
         raise NoAudio(f"{error.name} is missing: it decodes audio") from None
     with ProgressLine("reading") as progress:
-        content = read_content(trace, load(), max_audio=MAX_AUDIO, step=progress.step)
-        progress.step(f"decoding {trace.name}")
-        sound = session_sound(content, _SIDES[side], _start_s(place, content))
-        data = wav_file([sound.samples], len(_SIDES[side]), sound.rate)
+        session = read_session(trace, load(), progress.step)
+        sound = session_sound(session, _SIDES[side], _start_s(place, trace, session))
     for name, reason in sound.silent.items():
         _note(f"{name}: {reason}")
     if sound.is_cut:
         _note(f"only {lasting(sound.seconds)}; --from continues later")
     if out is not None:
         with new_file(out, force=force) as new:
-            new.file.write(data)
-        click.echo(safe(f"wrote {out} ({lasting(sound.seconds)}, {size(len(data))})"))
+            sound.write(new.file)
+        click.echo(safe(f"wrote {out} ({lasting(sound.seconds)}, {size(sound.size)})"))
         return
     assert player is not None
     click.echo(safe(f"playing {lasting(sound.seconds)} of {trace.name} with {player[0]}"))
-    _play(player, data)
+    _play(player, sound)
 
 
-def _start_s(place: TracePlace, content: SessionContent) -> float:
+def _start_s(place: TracePlace, trace: Path, session: Session) -> float:
     """The time of a place, seconds of the session.
 
     Raises:
@@ -105,13 +107,13 @@ def _start_s(place: TracePlace, content: SessionContent) -> float:
     if place.t_ns is not None:
         return place.t_ns / 1e9
     assert place.number is not None
-    if place.number <= content.frames.count:
-        with TraceReader(content.path) as reader:
+    if place.number <= session.frame_count:
+        with TraceReader(trace) as reader:
             frames = (record for record in reader if isinstance(record, FrameRecord))
             for number, frame in enumerate(frames, 1):
                 if number == place.number:
                     return frame.t_ns / 1e9
-    raise NoAudio(f"no frame #{place.number}: the trace has {content.frames.count} frames")
+    raise NoAudio(f"no frame #{place.number}: the trace has {session.frame_count} frames")
 
 
 def _player() -> tuple[str, ...]:
@@ -122,12 +124,13 @@ def _player() -> tuple[str, ...]:
     raise UsageError(f"no audio player found ({names}); use --out FILE.wav to write a file")
 
 
-def _play(player: tuple[str, ...], data: bytes) -> None:
-    """Play a WAV file with a program; the file is private, and removed afterwards."""
+def _play(player: tuple[str, ...], sound: SessionSound) -> None:
+    """Play audio with a program, from a private file that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="wsproxy-") as folder:
         file = Path(folder) / "session.wav"
         file.touch(mode=0o600)
-        file.write_bytes(data)
+        with file.open("wb") as opened:
+            sound.write(opened)
         done = subprocess.run(
             [*player, os.fspath(file)],
             stdin=subprocess.DEVNULL,

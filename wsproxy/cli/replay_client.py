@@ -11,13 +11,13 @@ import click
 from wsproxy.errors import WsproxyError
 from wsproxy.replayer import ClientOptions, ClientReplay, Verdict, judge_result, play_once
 from wsproxy.replayer.replay_trace import ReplayRecording
+from wsproxy.system.address import public_url
 
 from .catalog_option import catalog_option
 from .replay_options import (
     client_options_of,
     records_of,
     replay_options,
-    shown,
     target_options,
     until_option,
 )
@@ -86,7 +86,7 @@ def command(
     """
     options = client_options_of(trace, pace=pace, **client)
     screen = Screen(as_json=as_json)
-    screen.say(f"replaying {trace} as the client against {shown(options.to)} (pace: {pace})")
+    screen.say(f"replaying {trace} as the client against {public_url(options.to)} (pace: {pace})")
     with records_of(out, no_record=no_record, warn=screen.warn) as records:
         _one_by_one(trace, options, records, screen, repeat=repeat, until=until, bisect=bisect)
 

@@ -226,12 +226,6 @@ def target_of(
     )
 
 
-def shown(url: str) -> str:
-    """A URL without its query, user name and password, which may be secret."""
-    scheme, mark, rest = url.partition("?")[0].partition("://")
-    return scheme + mark + rest.rpartition("@")[2]
-
-
 def headers_of(texts: tuple[str, ...]) -> list[tuple[str, str]]:
     """The headers in `--header`."""
     return [_split(text, ":", "header", "'NAME: VALUE'") for text in texts]

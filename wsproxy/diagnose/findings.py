@@ -31,6 +31,7 @@ from .headline import (
 )
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
 from .outcome import OBJECT_FAILED, is_consequence, rank
+from .parameter_cause import with_printed_values
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
@@ -60,10 +61,13 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     findings += _wrong_accept_key(session)
     findings += _protocol_violations(session)
     if measured:
-        findings += _rule_findings(facts, findings, hits)
+        found = _rule_findings(facts, findings, hits)
+        findings += [*_survived_error(facts, hits, [*findings, *found], said), *found]
         findings = with_carrier(findings, hits[0].condition if hits else None)
         findings = with_credentials(findings, session)
-    findings += _survived_error(facts, hits, findings, said)
+        findings = with_printed_values(findings, facts)
+    else:
+        findings += _survived_error(facts, hits, findings, said)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
 

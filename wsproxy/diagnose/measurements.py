@@ -224,9 +224,10 @@ def handshake(facts: SessionFacts) -> list[Evidence]:
         if value is not None:
             out.append(Evidence(f"{name}: {quoted(value, 160)}", ()))
     if request is not None:
-        out.append(
-            Evidence(f"requested {quoted(_path_and_query(request.path), 200)}", (), request.t_ns)
-        )
+        asked = f"requested {quoted(_path_and_query(request.path), 200)}"
+        # Of a path that does not exist, what was asked for says the most.
+        first = response is not None and response.status == 404 and not response.body
+        out.insert(0 if first else len(out), Evidence(asked, (), request.t_ns))
         out.append(_credential(session))
     return out
 

@@ -31,9 +31,18 @@ ABSENCES = frozenset(
 _DOUBTS = (
     "traffic.outcome.results-stopped",
     "traffic.outcome.left-early",
+    "traffic.outcome.agent-silent",
     "traffic.received.other-samples",
+    "traffic.received.noise",
+    "traffic.exchange.text-after-end",
+    "traffic.exchange.text-not-flushed",
+    "traffic.exchange.call-unanswered",
+    "traffic.exchange.result-unanswered",
+    "traffic.exchange.answered-in-text",
+    "traffic.exchange.always-interrupted",
 )
 # Conditions of audio, which may be the cause of what is missing.
+_OUTCOMES = ("traffic.outcome.", "traffic.exchange.")
 _AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.", "traffic.received.")
 
 
@@ -77,7 +86,7 @@ def rank(condition: str) -> int:
         return -1  # a header in each message is more than that the first bytes are one
     if condition.startswith(_AUDIO):
         return 0
-    return 1 if condition.startswith("traffic.outcome.") else 2
+    return 1 if condition.startswith(_OUTCOMES) else 2
 
 
 def outcome(session: Session, findings: Sequence[FindingLike]) -> Outcome | None:

@@ -36,6 +36,19 @@ _NAMES = {
     "turkish": "tr", "ukrainian": "uk", "urdu": "ur", "vietnamese": "vi", "welsh": "cy",
 }  # fmt: skip
 
+_PRINTED = {
+    "True": "it is written as Python prints it; APIs take true",
+    "False": "it is written as Python prints it; APIs take false",
+    "None": "it is what Python prints for a missing value",
+    "undefined": "it is what JavaScript prints for a missing value",
+    "null": "it is what JavaScript prints for a missing value",
+    "NaN": "it is what JavaScript prints for a number that is none",
+    "[object Object]": "it is what JavaScript prints for an object",
+    "<nil>": "it is what Go prints for a missing value",
+    "nil": "it is what Go, Ruby or Swift print for a missing value",
+}
+_PLACEHOLDER = re.compile(r"(?i)^(?:\$?\{\{?[\w .-]{1,40}\}\}?|<[\w .-]{1,40}>|your[_-]\w{1,40})$")
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -93,6 +106,16 @@ def misnamed_languages(facts: SessionFacts) -> Iterator[Parameter]:
             code = _NAMES.get(value.lower())
             meant = f"; the code of {value.capitalize()} is {code}" if code else ""
             yield Parameter(name, value, None, f"{quoted(value)!r} is not a language code{meant}")
+
+
+def printed_values(facts: SessionFacts) -> Iterator[Parameter]:
+    """Parameters whose value is what a program prints for no value, or a placeholder."""
+    for name, value in _query(facts):
+        note = _PRINTED.get(value)
+        if note is None and _PLACEHOLDER.match(value):
+            note = "it is a placeholder that was not filled in"
+        if note is not None:
+            yield Parameter(name, value, None, note)
 
 
 def _of_url(facts: SessionFacts, sentence: ServerSentence, *, plain: bool) -> Iterator[Parameter]:

@@ -28,7 +28,8 @@ from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.intercept.user_proxies import UserProxies
 from wsproxy.recorder import SessionWriter
 from wsproxy.recorder.limits import RecorderLimits
-from wsproxy.system.address import authority, is_loopback
+from wsproxy.redact import MIN_SECRET
+from wsproxy.system.address import authority, is_loopback, public_url
 
 from . import ca_folder, start_errors, upstream_trust
 from .access_addon import AccessAddon
@@ -320,8 +321,20 @@ def _master(
         for spec in options.mode:
             _listen_without_http3(spec)
     except (exceptions.OptionsError, ValueError) as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(_without_values(str(error), settings)) from None
     return master
+
+
+def _without_values(message: str, settings: ProxySettings) -> str:
+    """An error of mitmproxy without the values that it repeats, which may be credentials."""
+    mode = settings.mitmproxy_mode
+    server = mode.partition(":")[2]
+    for url in filter(lambda each: "://" in each, (mode, server, server.rpartition("@")[0])):
+        message = message.replace(url, public_url(url))
+    values = (option.partition("=")[2] for option in settings.options)
+    for value in filter(lambda each: len(each) >= MIN_SECRET, values):
+        message = message.replace(value, public_url(value) if "://" in value else "...")
+    return message
 
 
 def _use_environment(
@@ -382,7 +395,7 @@ async def _check_upstreams(master: DumpMaster, access: AccessAddon) -> None:
             mode.address
         ):
             where = authority(*mode.address)
-            raise InvalidValue("mode", spec, f"the recorder itself listens on {where}")
+            raise InvalidValue("mode", public_url(spec), f"the recorder itself listens on {where}")
 
 
 def _listen_without_http3(spec: str) -> None:

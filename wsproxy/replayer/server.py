@@ -138,13 +138,21 @@ class ReplayServer:
         """Set the number of sessions to serve in total; 0: until stopped."""
         self._session_limit = sessions
 
-    async def wait_idle(self, seconds: float) -> None:
-        """Wait at most `seconds` until no session is open, then until all ended ones are judged."""
-        if open_tasks := self._tasks - self._judging_tasks:
-            await asyncio.wait(open_tasks, timeout=seconds)
+    async def wait_idle(self, seconds: float) -> bool:
+        """Wait at most `seconds` until no session is open, then until all ended ones are judged.
+
+        Returns whether no session was open in the end.
+        """
+        if self._open_tasks:
+            await asyncio.wait(self._open_tasks, timeout=seconds)
         self._idle.set()  # do not wait for the others before judging
         while judging_tasks := self._tasks & self._judging_tasks:
             await asyncio.wait(judging_tasks)
+        return not self._open_tasks
+
+    @property
+    def _open_tasks(self) -> set[asyncio.Task[None]]:
+        return self._tasks - self._judging_tasks
 
     @property
     def pending_verdicts(self) -> int:

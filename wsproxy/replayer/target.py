@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from python_socks import ProxyError
 
 from wsproxy.errors import ConnectFailed, Setting, UsageError
-from wsproxy.system.address import authority, is_loopback
+from wsproxy.system.address import authority, is_loopback, public_url
 
 _PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 _PROXIES = ("http", "socks4", "socks5", "socks5h")
@@ -42,10 +42,10 @@ class Target:
         try:
             parts = urlsplit(url)
             port = parts.port
-        except ValueError as error:
-            raise UsageError(f"{url!r} is not a URL: {error}") from None
+        except ValueError:  # its text has parts of the URL
+            raise UsageError(f"{public_url(url)!r} is not a valid URL") from None
         if parts.scheme not in _PORTS or not parts.hostname or any(map(str.isspace, url)):
-            raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
+            raise UsageError(f"{public_url(url)!r} is not a ws:// or wss:// URL")
         if parts.username or parts.password:
             raise UsageError("the URL has a user name or password in it", Setting("headers"))
         path = parts.path if parts.path not in ("", "/") else ""
@@ -119,7 +119,7 @@ def proxy_for(target: Target, setting: str | None) -> str | None:
     except ValueError:
         is_usable = None
     if not is_usable:
-        raise UsageError(f"proxy {url!r}: give http://HOST:PORT or socks5://HOST:PORT")
+        raise UsageError(f"proxy {public_url(url)!r}: give http://HOST:PORT or socks5://HOST:PORT")
     # The proxy resolves host names, as socks5h:// asks for; that is python-socks' default.
     return url.replace("socks5h://", "socks5://", 1)
 

@@ -18,6 +18,7 @@ declared_audio     the format that a session declares its audio to have
 request_query      the query parameters of a request
 outcome            whether a session succeeded: proof of success, a failure, or neither
 success_tracker    what proves success, as the session shows it
+exchange_tracker   texts, function calls and turns, as the session shows them
 timeline           audio, transcript, control events and latency over time
 latency            how long things took
 transcript         the results in their order

@@ -20,6 +20,7 @@ from wsproxy.trace import (
     Eof,
     Failure,
     FindingRecord,
+    FrameIndex,
     FrameRecord,
     FrameRun,
     Gap,
@@ -154,14 +155,10 @@ class Session:
             yield from self._add_all(reader, bounded_runs(reader))
 
     def following(
-        self, path: str | os.PathLike[str]
+        self, path: str | os.PathLike[str], index: FrameIndex | None = None
     ) -> Generator[Record | FrameRun | None, None, None]:
-        """Do the same with a trace that is being written, see `GrowingTrace.following`.
-
-        Raises:
-            TraceError: as `read` does.
-        """
-        with GrowingTrace(path) as reader:
+        """Do the same with a trace that is being written; all as of a `GrowingTrace`."""
+        with GrowingTrace(path, index=index) as reader:
             yield from self._add_all(reader, reader.following())
 
     def _add_all(self, reader: TraceReader, records: Iterator[_R]) -> Iterator[_R]:

@@ -17,6 +17,7 @@ from wsproxy.wire import AssembledMessage
 from .audio_carrier import BINARY, FRAMED, CarriedAudio
 from .audio_meter import AudioMeter
 from .control_events import ControlEvents
+from .exchange_tracker import ExchangeTracker
 from .format_timeline import AudioSession
 from .latency import Latency
 from .message import MessageReader, SessionMessage
@@ -101,6 +102,7 @@ class Timeline:
         self.transcript = SessionTranscript(api, self._keep_results)
         self.events = ControlEvents((api or UNKNOWN_API).vocabulary)
         self.success = SuccessTracker(api)
+        self.exchange = ExchangeTracker(api)
 
     @property
     def _has_json_in_binary(self) -> bool:
@@ -140,6 +142,7 @@ class Timeline:
         else:
             self._add_received(message, has_audio=carried is not None)
         self.success.add(message)
+        self.exchange.add(message)
 
     def add_fragment(self, message: AssembledMessage, frame: FrameRecord) -> None:
         """Only complete messages are read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 
 from wsproxy.errors import UsageError
@@ -29,6 +30,18 @@ def authority(host: str, port: int | None = None) -> str:
     """
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     return host if port is None else f"{host}:{port}"
+
+
+# What may follow user and password: a name or an address, a port, a path.
+_PUBLIC = re.compile(r"(?:\[[^/\]]*\]?|[^:/]*)(?::\d{0,9})?(?:/.*)?")
+
+
+def public_url(text: str) -> str:
+    """What may be printed of a URL, valid or not: no query, no user name and no password."""
+    before = re.split("[?#]", text, maxsplit=1)[0]
+    scheme, mark, rest = before.rpartition("://")
+    rest = rest.rpartition("@")[2]
+    return scheme + mark + (rest if _PUBLIC.fullmatch(rest) else "...")
 
 
 def reachable(address: tuple[str, int]) -> tuple[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -18,15 +18,18 @@ from wsproxy.report.html.reading import read_content
 from wsproxy.system.free_memory import return_free_memory
 
 from .folder import SessionFolder
+from .frame_window import FrameWindow
 from .live_content import LiveContent, Snapshot
 from .live_page import live_page
 from .recording import is_recorded
 from .search import search
+from .zip_files import zip_files
 
 T = TypeVar("T")
 
 INTERVAL = 0.25  # seconds between two looks at the files: pages and server do less, and are in time
 FORGET_AFTER = 60.0  # seconds that a session is followed without a page
+TRIM_EVERY = 20.0  # seconds: what sessions needed for a short time is given back
 RELOAD = '[{"reload":true}]'
 
 
@@ -65,6 +68,7 @@ class Hub:
         self._follower = ThreadPoolExecutor(1, thread_name_prefix="wsproxy-view-follow")
         self._others = ThreadPoolExecutor(2, thread_name_prefix="wsproxy-view")
         self._searches = 0
+        self._trim_at = 0.0
 
     async def run(self) -> None:
         """Follow the files until cancelled."""
@@ -108,6 +112,9 @@ class Hub:
             except TraceError:
                 content.close()
                 del self._live[session]  # its pages load again, and show the error
+        if self._live and time.monotonic() >= self._trim_at:
+            return_free_memory()
+            self._trim_at = time.monotonic() + TRIM_EVERY
 
     def _snapshot(self, session: str, read: LiveContent) -> Snapshot:
         content = self._live.setdefault(session, read)
@@ -118,20 +125,28 @@ class Hub:
 
     # -- what pages ask for
 
-    async def page(self, session: str, path: Path) -> list[str]:
+    async def page(self, session: str, path: Path, is_wanted: Callable[[], bool]) -> list[str]:
         """The page of a session, in parts.
+
+        Args:
+            is_wanted: whether someone waits for it; if not, it is not built.
 
         Raises:
             TraceError: it cannot be read.
         """
         if not await self._on(self._others, lambda: is_recorded(path)):
-            return await self._on(self._others, lambda: self._finished_page(session, path))
+            return await self._built(lambda: self._finished_page(session, path), is_wanted)
         # Pages of other sessions grow while the beginning of a long one is read.
         read = self._live.get(session)
         if read is None:
             read = await self._on(self._others, lambda: self._begun(path))
         snapshot = await self._on(self._follower, partial(self._snapshot, session, read))
-        return await self._on(self._others, lambda: self._growing_page(session, path, snapshot))
+        return await self._built(lambda: self._growing_page(session, path, snapshot), is_wanted)
+
+    async def _built(
+        self, build: Callable[[], list[str]], is_wanted: Callable[[], bool]
+    ) -> list[str]:
+        return await self._on(self._others, lambda: build() if is_wanted() else [])
 
     def _begun(self, path: Path) -> LiveContent:
         """A session that is being recorded, read so far."""
@@ -147,8 +162,11 @@ class Hub:
         live = {"id": session, "version": 0, "ended": True}
         return list(render("viewed.html.j2", [view_of(content)], LIVE, data_live=live))
 
-    async def report(self, path: Path) -> list[str]:
+    async def report(self, path: Path, is_wanted: Callable[[], bool]) -> list[str]:
         """The file of `wsproxy report`, in parts.
+
+        Args:
+            is_wanted: as for `page`.
 
         Raises:
             TraceError: the trace cannot be read.
@@ -158,7 +176,15 @@ class Hub:
             content = read_content(path, self._catalog, max_audio=self._max_audio)
             return list(session_page(view_of(content)))
 
-        return await self._on(self._others, read)
+        return await self._built(read, is_wanted)
+
+    async def pack(self, parts: Sequence[Path], out: Path) -> None:
+        """Pack the parts of a trace into a new ZIP file.
+
+        Raises:
+            OSError: a part cannot be read, or is no regular file.
+        """
+        await self._on(self._others, lambda: zip_files(parts, out))
 
     async def page_was_sent(self) -> None:
         """Give the memory of a page back, which may be many times that of all else."""
@@ -170,14 +196,37 @@ class Hub:
         Args:
             version: of the last update that it has.
         """
-        content = self._live.get(session)
+        content = self._use(session)
         if content is None:
             return RELOAD
-        self._used[session] = time.monotonic()
         found = content.after(version)
         if found is None:
             return RELOAD
         return f"[{','.join(found)}]" if found else ""
+
+    async def frames(self, session: str, read: Callable[[FrameWindow], T]) -> T | None:
+        """Read frames of a session of which a page is open; None if it is not followed.
+
+        Raises:
+            TraceError: they cannot be read.
+        """
+        content = self._use(session)
+        if content is None:
+            return None
+        return await self._on(self._others, lambda: read(content.frames))
+
+    async def transcript(self, session: str, read: Callable[[LiveContent], T]) -> T | None:
+        """Likewise for its transcript."""
+        content = self._use(session)
+        if content is None:
+            return None
+        return await self._on(self._follower, lambda: read(content))
+
+    def _use(self, session: str) -> LiveContent | None:
+        content = self._live.get(session)
+        if content is not None:
+            self._used[session] = time.monotonic()
+        return content
 
     def changes(self, version: int) -> str:
         """What the start page does not have, as JSON; "" if it has everything."""

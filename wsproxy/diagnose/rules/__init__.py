@@ -12,6 +12,8 @@ repetition   audio that is sent more than once
 carriers     what carries the audio, against what the API takes
 timing       gaps, pace and durations, against the API's documented limits
 messages     kinds, frames, sizes and order of messages
+exchange     texts to speak, function calls, turns: messages that belong together
+telephone    the media streams of telephone services
 outcome      what came of the session, against what proves success
 likely_causes  likely causes of failures, which are not wrong by themselves
 request      parameters of the request
@@ -24,12 +26,14 @@ from . import (
     audio,
     carriers,
     credentials,
+    exchange,
     likely_causes,
     messages,
     outcome,
     received,
     request,
     signal,
+    telephone,
     timing,
 )
 
@@ -43,6 +47,8 @@ RULES: dict[str, Measure] = {
         received,
         timing,
         messages,
+        exchange,
+        telephone,
         request,
         outcome,
         likely_causes,

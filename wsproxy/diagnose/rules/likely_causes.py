@@ -17,6 +17,7 @@ from wsproxy.wording import plural
 
 from .carriers import base64_for_audio, wrong_carrier
 from .credentials import unlike_own_keys
+from .messages import pings_unanswered
 from .signal import other_samples, wrong_rate
 
 _MIN_STOPPED = 1.0  # seconds without audio at the end
@@ -26,6 +27,7 @@ _TELEPHONE = 8000  # bytes a second of one channel
 _MIN_TELEPHONE = 50  # messages
 _SOON = 2.0  # seconds after the app's last message in which an answer may still be on its way
 _COMPRESSED = ("ogg", "webm", "opus", "flac", "mp3", "mpeg", "aac", "mp4", "amr")
+_MIN_PINGS = 2  # without an answer
 _IDLE = 20.0  # seconds without a frame after which a gateway may end a connection
 
 
@@ -243,6 +245,13 @@ def left_soon(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (last.frame,), last.t_ns, round(since, 2), "s")]
 
 
+def app_pings_unanswered(facts: SessionFacts) -> list[Evidence]:
+    """The app's last pings were not answered: a reason for it to leave."""
+    if facts.session.traffic.open_pings[True].count < _MIN_PINGS:
+        return []
+    return pings_unanswered(facts)[:1]
+
+
 def _audio_evidence(facts: SessionFacts, text: str) -> Evidence:
     """Evidence at the first audio message."""
     first = facts.audio.first
@@ -267,5 +276,6 @@ RULES: tuple[Measure, ...] = (
     compressed_unasked,
     raw_for_container,
     left_soon,
+    app_pings_unanswered,
     unlike_own_keys,
 )

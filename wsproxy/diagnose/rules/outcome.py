@@ -25,6 +25,8 @@ from wsproxy.session.success_tracker import FailedObject
 from wsproxy.session.timeline import Timeline
 from wsproxy.wording import plural
 
+from .exchange import call_unanswered, result_unanswered
+
 MIN_SPEECH = 1.0  # seconds of speech for which words are expected
 STOPPED = 10.0  # seconds of speech after the last words from which on results have stopped
 READY = 5.0  # seconds after the upgrade for the message that the API's clients wait for
@@ -207,8 +209,12 @@ def agent_silent(facts: SessionFacts) -> list[Evidence]:
     ignored = speech - timeline.speech_at_server
     if proof_of(timeline) is not None and silent < UNANSWERED and ignored < STOPPED:
         return []
+    if (timeline.received.last_ns or 0) > speech_ns and ignored < STOPPED:
+        return []  # the user's last words were answered; then nobody spoke
     if facts.measured(empty_results) or facts.measured(results_stopped):
         return []
+    if facts.measured(call_unanswered) or facts.measured(result_unanswered):
+        return []  # the cause is a function call
     text = f"{figures_text(timeline)}: the server had not answered for {silent:.1f} s at the end"
     if ignored >= STOPPED:
         text = f"{figures_text(timeline)}: no message came during the last {ignored:.1f} s of it"
@@ -268,6 +274,8 @@ def nothing_sent(facts: SessionFacts) -> list[Evidence]:
         return []
     sent = facts.session.traffic.data[True]
     if timeline.sent.messages or timeline.texts or sent.count > _SETUP:
+        return []
+    if timeline.exchange.user_texts.count:
         return []
     if proof_of(timeline) is not None or facts.session.audio.tracks(from_client=True):
         return []

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wsproxy.audio.encodings import ALAW, MULAW, PCM16, encoding_named
+from wsproxy.audio.whiteness import whiteness
 from wsproxy.catalog.envelope import Json
 from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.audio_carrier import BASE64_JSON
 from wsproxy.session.audio_track import AudioTrack
-from wsproxy.session.format_timeline import DEFAULT, format_timeline, without_header
+from wsproxy.session.format_timeline import (
+    DEFAULT,
+    FormatDeclaration,
+    format_timeline,
+    without_header,
+)
 from wsproxy.wording import plural
 
 _LAWS = (MULAW, ALAW)
 _MP3, _WAV = "MP3", "WAV"
+_NOISE = 0.9  # of the audible windows, from which the audio is noise
+_MIN_NOISE = 1.0  # seconds of it
+_SLOWEST = 8000  # samples a second, where none are declared
+_RECORDED = "recorded"
 _WAV_NAMES = ("audio/wav", "audio/x-wav")
 
 
@@ -23,10 +33,9 @@ def received_other_samples(facts: SessionFacts) -> list[Evidence]:
 
     Or it is in a container. Some APIs put raw samples into WAV; a telephone's stream has none.
     """
-    tracks = facts.tracks(from_client=False)
-    if not tracks or not tracks[0].first_places:
+    track = _track(facts)
+    if track is None:
         return []
-    track, first = tracks[0], tracks[0].first_places[0]
     if (
         track.carrier == BASE64_JSON
         and track.header is None
@@ -34,12 +43,10 @@ def received_other_samples(facts: SessionFacts) -> list[Evidence]:
         and _asked_for_wav(facts)
     ):
         return [_evidence(track, "raw: it has no header of a WAV file", track.last_media, 0)]
-    timeline = format_timeline(facts.session, facts.api, track, from_client=False)
-    formats = without_header(timeline).declarations
-    agreed = [each for each in formats if each.t_ns <= first.t_ns]
-    if not agreed or agreed[-1].source == DEFAULT:
+    agreed = _agreed(facts, track)
+    if agreed is None or agreed.source == DEFAULT:
         return []
-    declared = agreed[-1].format
+    declared = agreed.format
     samples = encoding_named(declared.encoding)
     if samples is None or samples.is_float:
         return []
@@ -49,6 +56,44 @@ def received_other_samples(facts: SessionFacts) -> list[Evidence]:
         return []
     by = "" if track.kind in containers else "by its statistics, "
     return [_evidence(track, f"{by}{track.kind}", declared.encoding, declared.rate)]
+
+
+def received_noise(facts: SessionFacts) -> list[Evidence]:
+    """What the server sends as speech is noise, in the agreed encoding.
+
+    A copy without personal data has noise in place of the audio, and so has a replay of it.
+    """
+    track, start = _track(facts), facts.session.start
+    if track is None or start is None or start.source != _RECORDED or track.header is not None:
+        return []
+    agreed = _agreed(facts, track)
+    samples = encoding_named(agreed.format.encoding) if agreed is not None else None
+    if samples is None or agreed is None or received_other_samples(facts):
+        return []
+    found = whiteness(track.head, samples)
+    if found.share < _NOISE or found.audible < _MIN_NOISE * (agreed.format.rate or _SLOWEST):
+        return []
+    first = track.first_places[0]
+    text = (
+        f"{found.share:.0%} of the server's audible audio is noise: neighboring samples are not "
+        f"alike, as they are in a voice; agreed: {quoted(agreed.format.encoding)} "
+        f"(from frame {first.frame} on)"
+    )
+    return [Evidence(text, (first.frame,), first.t_ns, round(found.share, 2), "share")]
+
+
+def _track(facts: SessionFacts) -> AudioTrack | None:
+    """The server's audio."""
+    tracks = facts.tracks(from_client=False)
+    return tracks[0] if tracks and tracks[0].first_places else None
+
+
+def _agreed(facts: SessionFacts, track: AudioTrack) -> FormatDeclaration | None:
+    """The last declaration of a format before the server's first audio."""
+    timeline = format_timeline(facts.session, facts.api, track, from_client=False)
+    formats = without_header(timeline).declarations
+    first_ns = track.first_places[0].t_ns
+    return next((each for each in reversed(formats) if each.t_ns <= first_ns), None)
 
 
 def _asked_for_wav(facts: SessionFacts) -> bool:
@@ -73,4 +118,4 @@ def _evidence(track: AudioTrack, what: str, agreed: str, rate: int) -> Evidence:
     return Evidence(text, (first.frame,), first.t_ns, float(track.messages), "messages")
 
 
-RULES: tuple[Measure, ...] = (received_other_samples,)
+RULES: tuple[Measure, ...] = (received_other_samples, received_noise)

@@ -1,0 +1,329 @@
+"""Rules about messages that belong together, each with a near miss."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from audio_samples import mulaw
+from speech_sessions import CATALOG, GEMINI_AUDIO, SpeechSession, cartesia_chunk, spoken
+from wsproxy.diagnose import diagnose
+from wsproxy.diagnose.outcome import outcome
+from wsproxy.diagnose.rules import exchange, telephone
+from wsproxy.diagnose.session_facts import SessionFacts
+from wsproxy.session import Session
+
+Json = dict[str, Any]
+Build = Callable[[], Session]
+
+CALL = {"id": "call-1", "name": "get_weather", "args": {}}
+STREAM = "/v1/text-to-speech/v/stream-input?model_id=m"
+
+
+# -- texts to speak
+
+
+def elevenlabs(*texts: Json, path: str = STREAM, api: str = "tts") -> SpeechSession:
+    session = SpeechSession("elevenlabs", api, path)
+    for text in texts:
+        session.app(text)
+    return session
+
+
+def audio(text: str = "", seconds: float = 0.5) -> Json:
+    known = {"chars": list(text)} if text else None
+    return {"audio": base64.b64encode(spoken(seconds)).decode(), "alignment": known}
+
+
+def after_end(*late: Json) -> Session:
+    session = elevenlabs({"text": "Good morning. "}, {"text": ""}, *late)
+    return session.server(audio(), {"isFinal": True}).wait(3).close()
+
+
+def last_text(*after: Json, known: str = "", path: str = STREAM, wait: float = 3.0) -> Session:
+    session = elevenlabs({"text": "Good "}, {"text": "morning "}, *after, path=path)
+    return session.server(audio(known)).wait(wait).close()
+
+
+def flushed_after(seconds: float) -> Session:
+    session = elevenlabs({"text": "Good morning. "}).wait(seconds)
+    return session.app({"text": " ", "flush": True}).server(audio()).close()
+
+
+def two_texts(first: str, second: str, *between: Json) -> Session:
+    session = SpeechSession("deepgram", "speak").app({"type": "Speak", "text": first})
+    for message in between:
+        session.app(message)
+    session.app({"type": "Speak", "text": second}).app({"type": "Flush"})
+    return session.server(spoken(0.5), {"type": "Flushed"}).close()
+
+
+def contexts(keepalive: Json) -> Session:
+    path = "/v1/text-to-speech/v/multi-stream-input?model_id=m"
+    text = {"text": "Good morning. ", "context_id": "a", "flush": True}
+    session = elevenlabs(text, keepalive, path=path, api="tts-multi")
+    return session.server(audio()).app({"close_socket": True}).close(by="server")
+
+
+# -- functions
+
+
+def gemini(*app: Json, wait: float = 6.0, server: Json | None = None) -> Session:
+    """A call after speech, what the app sends, and silence."""
+    session = SpeechSession("gemini", "live").app({"setup": {"model": "m"}})
+    session.server({"setupComplete": {}}).speak(2, template=GEMINI_AUDIO)
+    session.server({"toolCall": {"functionCalls": [CALL]}})
+    if server is not None:
+        session.server(server)
+    for message in app:
+        session.app(message)
+    return session.wait(wait).close()
+
+
+def gemini_result(name: str = "get_weather", identifier: str = "call-1") -> Json:
+    answer = {"id": identifier, "name": name, "response": {"result": "4"}}
+    return {"toolResponse": {"functionResponses": [answer]}}
+
+
+def openai_result(*, spoken_after: bool = False, server: Json | None = None) -> Session:
+    session = SpeechSession("openai", "realtime").server({"type": "session.created"})
+    item = {"type": "function_call", "call_id": "call-1", "name": "look"}
+    session.server({"type": "response.output_item.done", "item": item})
+    result = {"type": "function_call_output", "call_id": "call-1", "output": "1"}
+    session.app({"type": "conversation.item.create", "item": result})
+    if server is not None:
+        session.server(server)
+    if spoken_after:
+        delta = base64.b64encode(spoken(0.5)).decode()
+        session.server({"type": "response.output_audio.delta", "delta": delta})
+    return session.wait(12).close()
+
+
+# -- turns
+
+
+def injected(*server: Json) -> Session:
+    session = SpeechSession("deepgram", "agent").server({"type": "SettingsApplied"})
+    session.app({"type": "InjectUserMessage", "content": "Hello?"})
+    return session.wait(1).server(*server).wait(12).close()
+
+
+def turns(interrupted: int, whole: int) -> Session:
+    session = SpeechSession("gemini", "live").server({"setupComplete": {}})
+    for number in range(interrupted + whole):
+        data = base64.b64encode(spoken(0.5)).decode()
+        part = {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": data}}
+        session.server({"serverContent": {"modelTurn": {"parts": [part]}}})
+        if number < interrupted:
+            session.server({"serverContent": {"interrupted": True}})
+        session.server({"serverContent": {"turnComplete": True}})
+    return session.close()
+
+
+def in_text(*modalities: str, of_response: list[str] | None = None) -> Session:
+    agreed = {"output_modalities": list(modalities)}
+    session = SpeechSession("openai", "realtime")
+    session.server({"type": "session.created", "session": agreed})
+    response: Json = {"id": "r"} | ({"output_modalities": of_response} if of_response else {})
+    session.server({"type": "response.created", "response": response})
+    session.server({"type": "response.output_text.done", "text": "Hello."})
+    return session.close()
+
+
+# -- telephones
+
+
+def telephone_call(tracks: list[str], *, at: float, clear: bool = False) -> Session:
+    """The app sends six seconds at once; the caller speaks after some seconds."""
+    form = {"encoding": "audio/x-mulaw", "sampleRate": 8000}
+    start = {"streamSid": "MZ1", "tracks": tracks, "mediaFormat": form}
+    session = SpeechSession(None, None).app({"event": "start", "start": start})
+    data = mulaw(spoken(6, 8000))
+    for begin in range(0, len(data), 4000):
+        session.server(media(data[begin : begin + 4000]))
+    said = b"\xff" * int(8000 * at) + mulaw(spoken(2, 8000))
+    for begin in range(0, len(said), 800):
+        session.app(media(said[begin : begin + 800])).wait(0.099)
+    if clear:
+        session.server({"event": "clear", "streamSid": "MZ1"})
+    return session.close()
+
+
+def media(data: bytes) -> Json:
+    return {"event": "media", "media": {"payload": base64.b64encode(data).decode()}}
+
+
+CASES: list[tuple[Any, Build, str, list[Build]]] = [
+    (
+        exchange.text_after_end,
+        lambda: after_end({"text": "More. "}),
+        "1 text with 6 characters",
+        [after_end, lambda: after_end({"text": ""})],
+    ),
+    (
+        exchange.text_not_flushed,
+        last_text,
+        "from frame 1 on was neither flushed nor ended",
+        [
+            lambda: last_text({"text": " ", "flush": True}),
+            lambda: last_text({"text": ""}),
+            lambda: last_text(known="Goodmorning"),
+            lambda: last_text(path=f"{STREAM}&auto_mode=true"),
+            lambda: last_text(wait=0.5),
+        ],
+    ),
+    (
+        exchange.flushed_late,
+        lambda: flushed_after(5.0),
+        "came 5.0 s after the text",
+        [lambda: flushed_after(1.0)],
+    ),
+    (
+        exchange.texts_joined,
+        lambda: two_texts("It is done.", "Is there more?"),
+        "done.Is is what the service reads at the joint of frames 1 and 2",
+        [
+            lambda: two_texts("It is done. ", "Is there more?"),
+            lambda: two_texts("It is done.", " Is there more?"),
+            lambda: two_texts("It is do", "ne."),
+            lambda: two_texts("It is done.", "Is there more?", {"type": "Flush"}),
+        ],
+    ),
+    (
+        exchange.context_missing,
+        lambda: contexts({"text": ""}),
+        "1 message without context_id, from frame 2 on",
+        [lambda: contexts({"text": "", "context_id": "a"})],
+    ),
+    (
+        exchange.call_pending,
+        lambda: gemini(wait=1.0),
+        "of get_weather",
+        [lambda: gemini(gemini_result(), wait=1.0)],
+    ),
+    (
+        exchange.call_unanswered,
+        gemini,
+        "had no answer for 6.0 s",
+        [
+            lambda: gemini(gemini_result()),
+            lambda: gemini(wait=2.0),
+            lambda: gemini(server={"toolCallCancellation": {"ids": ["call-1"]}}),
+        ],
+    ),
+    (
+        exchange.result_unanswered,
+        openai_result,
+        "no response.create was sent after it",
+        [
+            lambda: openai_result(spoken_after=True),
+            lambda: openai_result(server={"type": "response.done", "response": {"id": "r"}}),
+            lambda: gemini(gemini_result(), wait=3.0),
+            lambda: gemini(wait=20.0),
+        ],
+    ),
+    (
+        exchange.call_unnamed,
+        lambda: gemini(gemini_result(name="")),
+        "1 answer without the name",
+        [lambda: gemini(gemini_result())],
+    ),
+    (
+        exchange.user_text_unanswered,
+        injected,
+        "no answer came in 13.0 s",
+        [lambda: injected({"type": "ConversationText", "role": "assistant", "content": "Yes."})],
+    ),
+    (
+        exchange.always_interrupted,
+        lambda: turns(4, 1),
+        "4 of 5 turns",
+        [lambda: turns(2, 0), lambda: turns(3, 4)],
+    ),
+    (
+        exchange.answered_in_text,
+        lambda: in_text("audio"),
+        "1 answer in text",
+        [lambda: in_text("text"), lambda: in_text("audio", of_response=["text"]), in_text],
+    ),
+    (
+        telephone.stream_is_one_way,
+        lambda: telephone_call(["inbound", "outbound"], at=1.0),
+        "both tracks",
+        [lambda: telephone_call(["inbound"], at=1.0)],
+    ),
+    (
+        telephone.playback_not_cleared,
+        lambda: telephone_call(["inbound"], at=1.0),
+        "sent no clear message",
+        [
+            lambda: telephone_call(["inbound"], at=1.0, clear=True),
+            lambda: telephone_call(["inbound"], at=8.0),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "rule, broken, text",
+    [row[:3] for row in CASES],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_exchange_rules_broken_session_is_reported(rule: Any, broken: Build, text: str) -> None:
+    [evidence] = rule(SessionFacts(broken(), CATALOG))
+    assert text in evidence.text
+
+
+@pytest.mark.parametrize("rule, near", [(row[0], near) for row in CASES for near in row[3]])
+def test_exchange_rules_near_miss_is_not_reported(rule: Any, near: Build) -> None:
+    assert rule(SessionFacts(near(), CATALOG)) == []
+
+
+def test_exchange_rules_each_have_a_case() -> None:
+    tested = {row[0] for row in CASES}
+    assert tested == {*exchange.RULES, *telephone.RULES}
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: after_end({"text": "More. "}),
+        last_text,
+        gemini,
+        openai_result,
+        lambda: in_text("audio"),
+        lambda: turns(4, 0),
+    ],
+)
+def test_outcome_of_a_session_that_lacks_an_answer_is_unproven(build: Build) -> None:
+    session = build()
+    found = outcome(session, diagnose(session, CATALOG))
+    assert found is not None
+    assert found.kind == "unproven"
+
+
+def test_no_audio_for_text_that_was_not_flushed_says_so() -> None:
+    session = elevenlabs({"text": "Good morning. "}).wait(6).close()
+    found = {finding.id: finding for finding in diagnose(session, CATALOG)}
+    assert next(iter(found)) == "traffic.exchange.text-not-flushed"
+    assert "neither flushed nor ended" in found["traffic.outcome.no-audio-for-text"].seen[0]
+
+
+def test_agent_silent_answered_turn_before_a_long_pause_is_no_silence() -> None:
+    session = SpeechSession("gemini", "live").server({"setupComplete": {}})
+    session.speak(2, template=GEMINI_AUDIO)
+    part = {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": "AAAA" * 4000}}
+    session.server({"serverContent": {"modelTurn": {"parts": [part]}}})
+    session.server({"serverContent": {"generationComplete": True, "turnComplete": True}})
+    found = diagnose(session.wait(60).close(), CATALOG)
+    assert "traffic.outcome.agent-silent" not in {finding.id for finding in found}
+
+
+def test_cartesia_context_that_continues_is_neither_flushed_nor_ended() -> None:
+    request = {"context_id": "a", "transcript": "Good morning. ", "continue": True}
+    session = SpeechSession("cartesia", "tts").app(request).server(cartesia_chunk()).wait(4)
+    [evidence] = exchange.text_not_flushed(SessionFacts(session.close(), CATALOG))
+    assert tuple(evidence.frames) == (1,)

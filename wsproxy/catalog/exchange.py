@@ -1,0 +1,79 @@
+"""What app and API exchange besides audio: texts to speak, function calls, turns of an agent.
+
+The format is described in docs/catalog.md, `[api.exchange]`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .success import MessagePattern
+
+Patterns = tuple[MessagePattern, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCalls:
+    """Functions that an agent calls, and the app's answers; without a message: unknown.
+
+    Attributes:
+        message: messages of the server with calls.
+        calls: dotted path of the calls in it, a list or one object; empty: the message itself.
+        id, name: dotted paths in a call.
+        answer: messages of the app with answers.
+        answers, answer_id: the same of an answer.
+        answer_name: dotted path of the function's name in an answer; empty: it needs none.
+        request: messages of the app that request what the agent says of an answer; empty: the
+            agent speaks unasked.
+        cancelled: dotted path of the ids of calls that need no answer, in the server's messages.
+    """
+
+    message: Patterns = ()
+    calls: str = ""
+    id: str = "id"
+    name: str = "name"
+    answer: Patterns = ()
+    answers: str = ""
+    answer_id: str = "id"
+    answer_name: str = ""
+    request: Patterns = ()
+    cancelled: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Messages that belong together. What is empty is unknown: nothing is concluded from it.
+
+    Attributes:
+        text_end: of the app, after which the API takes no more text.
+        text_flush: of the app, that ask for the audio of the text so far.
+        no_flush: (name, value) in the URL with which the API needs no flush.
+        joins_texts: whether the API joins texts as they are, without a space between them.
+        spoken: dotted path of the list of characters that were spoken, in the server's messages.
+        context: dotted paths of the context to which a message of the app belongs.
+        contextless: of the app, that belong to no context.
+        user_text: of the app, with a text for the agent.
+        turn: of the server, each of which ends a turn of the agent.
+        interrupted: those of a turn that the user interrupted.
+        text_answer: those of an answer in text alone.
+        modalities: dotted paths of the kinds of answer that are agreed on, in either side's
+            messages.
+        function: calls of functions.
+    """
+
+    text_end: Patterns = ()
+    text_flush: Patterns = ()
+    no_flush: tuple[tuple[str, str], ...] = ()
+    joins_texts: bool = False
+    spoken: str = ""
+    context: tuple[str, ...] = ()
+    contextless: Patterns = ()
+    user_text: Patterns = ()
+    turn: Patterns = ()
+    interrupted: Patterns = ()
+    text_answer: Patterns = ()
+    modalities: tuple[str, ...] = ()
+    function: FunctionCalls = FunctionCalls()
+
+
+NO_EXCHANGE = Exchange()

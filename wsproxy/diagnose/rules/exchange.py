@@ -1,0 +1,221 @@
+"""Rules about messages that belong together: texts to speak, function calls, turns of an agent.
+
+They need the timeline of the session, and `[api.exchange]` of the catalog.
+"""
+
+from __future__ import annotations
+
+from wsproxy.diagnose.evidence import Evidence, quoted, seconds
+from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.session.exchange_tracker import ExchangeTracker, NotedMessage
+from wsproxy.session.outcome import PATIENCE, waited
+from wsproxy.session.request_query import query_parameters
+from wsproxy.wording import plural
+
+UNANSWERED = 5.0  # seconds after which an app has not answered a function call
+NO_REPLY = 10.0  # seconds after which an agent has not replied to a text
+LATE_FLUSH = 3.0  # seconds from a text to the first message that asks for its audio
+_MIN_INTERRUPTED = 3  # turns
+_MOST = 0.75  # of the turns that were interrupted
+
+
+def _exchange(facts: SessionFacts) -> ExchangeTracker | None:
+    timeline = facts.session.timeline
+    return timeline.exchange if timeline is not None and facts.session.accepted else None
+
+
+# -- texts to speak
+
+
+def text_after_end(facts: SessionFacts) -> list[Evidence]:
+    """The app sent text after the message with which it ends its text."""
+    found = _exchange(facts)
+    if found is None or found.text_end is None or (first := found.after_end.first) is None:
+        return []
+    late, end = found.after_end, found.text_end
+    text = (
+        f"{plural(late.count, 'text')} with {plural(late.characters, 'character')} sent after "
+        f"the message that ends the text (frame {end.frame}): from frame {first.frame} on"
+    )
+    return [_evidence(text, first, float(late.characters), "characters")]
+
+
+def text_not_flushed(facts: SessionFacts) -> list[Evidence]:
+    """The app left without asking for the audio of its last text."""
+    session, found = facts.session, _exchange(facts)
+    if found is None or found.unflushed is None or session.timeline is None:
+        return []
+    if session.closed_by != "client" or found.letters == found.spoken or _needs_no_flush(facts):
+        return []
+    if found.text_end is not None:
+        return []  # `text_after_end` reports it
+    first = found.unflushed
+    last_ns = max(first.t_ns, session.timeline.last_server_ns or 0)
+    if seconds(facts.ended_ns - last_ns) < PATIENCE:
+        return []
+    text = f"the text from frame {first.frame} on was neither flushed nor ended"
+    if found.spoken:
+        text += f"; {found.spoken} of {found.letters} characters were spoken"
+    return [_evidence(text, first)]
+
+
+def _needs_no_flush(facts: SessionFacts) -> bool:
+    """Whether the URL asks the API to speak each text at once."""
+    if facts.api is None or not facts.api.exchange.text_flush:
+        return True
+    query = query_parameters(facts.session.request)
+    return any(query.get(name) == value for name, value in facts.api.exchange.no_flush)
+
+
+def flushed_late(facts: SessionFacts) -> list[Evidence]:
+    """The first message that asks for the audio of a text came long after the text."""
+    found = _exchange(facts)
+    if found is None or found.first_text is None or found.first_flush is None:
+        return []
+    late = seconds(found.first_flush.t_ns - found.first_text.t_ns)
+    if late < LATE_FLUSH or _needs_no_flush(facts):
+        return []
+    text = f"the first flush, or end, came {late:.1f} s after the text (frame "
+    text += f"{found.first_flush.frame})"
+    return [_evidence(text, found.first_flush, late, "s")]
+
+
+def texts_joined(facts: SessionFacts) -> list[Evidence]:
+    """The API joins the end of one text and the beginning of the next one without a space."""
+    found = _exchange(facts)
+    if found is None or facts.api is None or not facts.api.exchange.joins_texts:
+        return []
+    if found.joined is None:
+        return []
+    before, after, begins = found.joined
+    words = f"{before.name.split()[-1]}{begins.split()[0]}"
+    text = f"{quoted(words, 60)} is what the service reads at the joint of frames {before.frame} "
+    text += f"and {after.frame} ({plural(found.joins, 'joint')} without a space)"
+    frames = (before.frame, after.frame)
+    return [Evidence(text, frames, after.t_ns, float(found.joins), "joints")]
+
+
+def context_missing(facts: SessionFacts) -> list[Evidence]:
+    """A message of the app names no context, and others do."""
+    found = _exchange(facts)
+    if found is None or not found.has_contexts or found.contextless.first is None:
+        return []
+    first, name = found.contextless.first, facts.api.exchange.context[0] if facts.api else ""
+    many = plural(found.contextless.count, "message")
+    text = f"{many} without {name}, from frame {first.frame} on; other messages have one"
+    return [_evidence(text, first, float(found.contextless.count), "messages")]
+
+
+# -- function calls
+
+
+def call_pending(facts: SessionFacts) -> list[Evidence]:
+    """A function call of the agent had no answer yet when the session ended."""
+    found = _exchange(facts)
+    if found is None or not (calls := found.open_calls):
+        return []
+    first, name = calls[0], f" of {quoted(calls[0].name, 40)}" if calls[0].name else ""
+    since = seconds(facts.ended_ns - first.t_ns)
+    text = f"the function call{name} (frame {first.frame}) had no answer for {since:.1f} s"
+    return [_evidence(text, first, since, "s")]
+
+
+def call_unanswered(facts: SessionFacts) -> list[Evidence]:
+    """The app did not answer a function call, although it had time to."""
+    found = call_pending(facts)
+    if not found or facts.session.failed or (found[0].value or 0.0) < UNANSWERED:
+        return []
+    return found
+
+
+def result_unanswered(facts: SessionFacts) -> list[Evidence]:
+    """The agent did not speak after the app's answer to a function call."""
+    session, found = facts.session, _exchange(facts)
+    if found is None or found.last_answer is None or session.timeline is None:
+        return []
+    last, received = found.last_answer, session.timeline.received
+    if session.failed or found.open_calls or (received.last_ns or 0) > last.t_ns:
+        return []
+    if found.turns.last is not None and found.turns.last.frame > last.frame:
+        return []  # the agent took its turn, if only in text
+    silent = waited(session, session.timeline, last.t_ns)
+    if silent < NO_REPLY:
+        return []
+    text = f"no audio came in {silent:.1f} s after the result of a function (frame {last.frame})"
+    if not found.is_requested and facts.api is not None:
+        text += f"; no {facts.api.exchange.function.request[0]} was sent after it"
+    return [_evidence(text, last, round(silent, 1), "s")]
+
+
+def call_unnamed(facts: SessionFacts) -> list[Evidence]:
+    """The answer of a function does not name the function, which the API requires."""
+    found = _exchange(facts)
+    if found is None or found.unnamed.first is None:
+        return []
+    first = found.unnamed.first
+    text = f"{plural(found.unnamed.count, 'answer')} without the name of the function: "
+    text += f"frame {first.frame}"
+    return [_evidence(text, first, float(found.unnamed.count), "answers")]
+
+
+# -- turns of an agent
+
+
+def user_text_unanswered(facts: SessionFacts) -> list[Evidence]:
+    """The app sent the agent a text, and nothing came back."""
+    session, found = facts.session, _exchange(facts)
+    if found is None or found.user_texts.last is None or session.timeline is None:
+        return []
+    last, timeline = found.user_texts.last, session.timeline
+    if session.failed or (timeline.last_server_frame or 0) > last.frame:
+        return []
+    silent = waited(session, timeline, last.t_ns)
+    if silent < NO_REPLY:
+        return []
+    text = f"no answer came in {silent:.1f} s after the app had asked for one (frame {last.frame})"
+    return [_evidence(text, last, round(silent, 1), "s")]
+
+
+def always_interrupted(facts: SessionFacts) -> list[Evidence]:
+    """The agent was interrupted in nearly each of its turns."""
+    found = _exchange(facts)
+    if found is None or found.interrupted.first is None:
+        return []
+    count, turns = found.interrupted.count, max(found.turns.count, found.interrupted.count)
+    if count < _MIN_INTERRUPTED or count < _MOST * turns:
+        return []
+    text = f"{count} of {plural(turns, 'turn')} of the agent were interrupted (from frame "
+    text += f"{found.interrupted.first.frame} on)"
+    return [_evidence(text, found.interrupted.first, float(count), "turns")]
+
+
+def answered_in_text(facts: SessionFacts) -> list[Evidence]:
+    """The agent answered in text alone, although audio was agreed on."""
+    found = _exchange(facts)
+    if found is None or found.text_answers.first is None:
+        return []
+    first, count = found.text_answers.first, found.text_answers.count
+    text = f"{plural(count, 'answer')} in text, without audio (from frame {first.frame} on)"
+    return [_evidence(text, first, float(count), "answers")]
+
+
+def _evidence(
+    text: str, place: NotedMessage, value: float | None = None, unit: str | None = None
+) -> Evidence:
+    return Evidence(text, (place.frame,), place.t_ns, value, unit)
+
+
+RULES: tuple[Measure, ...] = (
+    text_after_end,
+    text_not_flushed,
+    flushed_late,
+    texts_joined,
+    context_missing,
+    call_pending,
+    call_unanswered,
+    result_unanswered,
+    call_unnamed,
+    user_text_unanswered,
+    always_interrupted,
+    answered_in_text,
+)

@@ -1,0 +1,255 @@
+"""What of `[api.exchange]` a session shows: texts, function calls, turns of an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wsproxy.catalog import Api
+from wsproxy.catalog.envelope import field as field_of
+from wsproxy.catalog.exchange import NO_EXCHANGE, Patterns
+from wsproxy.catalog.success import MessagePattern
+
+from .message import SessionMessage
+
+MAX_OPEN = 1000  # function calls, and contexts with text, at a time
+_TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
+_MAX_ID = 100  # characters of an id
+_SHOWN = 40  # characters of a name, and of the end or the beginning of a text
+_ENDS = ".!?:;…"  # of a sentence
+
+Content = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NotedMessage:
+    """A message that another one may belong to.
+
+    Attributes:
+        name: of the function that it calls, or the end of its text.
+    """
+
+    frame: int
+    t_ns: int
+    name: str = ""
+
+
+@dataclass(slots=True)
+class Counted:
+    """Messages of one kind: how many, the first and the last one, and their characters."""
+
+    count: int = 0
+    first: NotedMessage | None = None
+    last: NotedMessage | None = None
+    characters: int = 0
+
+    def add(self, message: SessionMessage, characters: int = 0) -> None:
+        """Count a message."""
+        self.last = NotedMessage(message.frame, message.t_ns)
+        self.first = self.first or self.last
+        self.count += 1
+        self.characters += characters
+
+
+class ExchangeTracker:
+    """Collects which messages belong together, message by message.
+
+    Args:
+        api: whose messages these are; None if unknown.
+
+    Attributes:
+        open_calls: function calls without an answer, oldest first.
+        last_answer: the last answer to a call; `is_requested` whether the app has requested, since
+            then, that the agent speaks.
+        unnamed: answers that lack the name of their function.
+        text_end: the app's message after which the API takes no more text; None before it.
+        after_end: texts after that message.
+        first_text, first_flush: the first text, and the first message that asks for its audio.
+        letters, spoken: characters that are no spaces: of the texts, and of what was spoken.
+        joined: the two texts that were first joined without a space; `joins` counts them.
+        contextless: messages without a context; `has_contexts`: whether others have one.
+        user_texts: texts for the agent.
+        turns, interrupted: turns of the agent, and those that the user interrupted.
+        text_answers: answers in text alone, while answers in audio were agreed on.
+    """
+
+    def __init__(self, api: Api | None) -> None:
+        self._api = api.exchange if api else NO_EXCHANGE
+        named = api.vocabulary.text if api else ""
+        self._texts = (named,) if named else _TEXT_FIELDS
+        self._has_texts = bool(self._api.text_end or self._api.text_flush or self._api.joins_texts)
+        self._kinds = {
+            side: {pattern.kind for pattern in self._patterns(from_client=side)}
+            for side in (True, False)
+        }
+        self._calls: dict[str, NotedMessage] = {}
+        self._unflushed: dict[str, NotedMessage] = {}
+        self._ending: dict[str, tuple[NotedMessage, str]] = {}
+        self._modalities: tuple[str, ...] = ()
+        self._modality_names = {path.partition(".")[0] for path in self._api.modalities}
+        self.last_answer: NotedMessage | None = None
+        self.is_requested = False
+        self.unnamed = Counted()
+        self.text_end: NotedMessage | None = None
+        self.after_end = Counted()
+        self.first_text: NotedMessage | None = None
+        self.first_flush: NotedMessage | None = None
+        self.letters = self.spoken = self.joins = 0
+        self.joined: tuple[NotedMessage, NotedMessage, str] | None = None
+        self.contextless = Counted()
+        self.has_contexts = False
+        self.user_texts = Counted()
+        self.turns = Counted()
+        self.interrupted = Counted()
+        self.text_answers = Counted()
+
+    @property
+    def open_calls(self) -> list[NotedMessage]:
+        return list(self._calls.values())
+
+    @property
+    def unflushed(self) -> NotedMessage | None:
+        """The first text, of any context, whose audio was never asked for."""
+        return next(iter(self._unflushed.values()), None)
+
+    def add(self, message: SessionMessage) -> None:
+        """Add a message of either side."""
+        content, side = message.content, message.from_client
+        if self._api is NO_EXCHANGE or content is None:
+            return
+        if any(name in content for name in self._modality_names):
+            self._note_modalities(content)
+        kinds = self._kinds[side]
+        if side and (self._has_texts or self._api.context):
+            self._add_text(message, content)
+        elif not side:
+            self._note_spoken(content)
+            self._note_cancelled(content)
+        if "" not in kinds and message.kind not in kinds:
+            return  # nearly always
+        (self._add_sent if side else self._add_received)(message, content)
+
+    def _patterns(self, *, from_client: bool) -> Iterator[MessagePattern]:
+        api = self._api
+        if from_client:
+            return iter((*api.user_text, *api.function.answer, *api.function.request))
+        return iter((*api.function.message, *api.turn, *api.interrupted, *api.text_answer))
+
+    # -- texts to speak
+
+    def _add_text(self, message: SessionMessage, content: Content) -> None:
+        api, context = self._api, self._context(message, content)
+        found = (field_of(content, path) for path in self._texts)
+        text = next((v for v in found if isinstance(v, str) and v.strip()), "")
+        here = NotedMessage(message.frame, message.t_ns, text[-_SHOWN:])
+        if text:
+            self._note_joint(context, here, text)
+            self.letters += _letters(text)
+            self.first_text = self.first_text or here
+            self._unflushed.setdefault(context, here)
+            if self.text_end is not None:
+                self.after_end.add(message, len(text))
+        ends = _any(api.text_end, message.kind, content)
+        if ends or _any(api.text_flush, message.kind, content):
+            self.first_flush = self.first_flush or here
+            for known in [context] if context else list(self._unflushed):
+                self._unflushed.pop(known, None)
+            for known in [context] if context else list(self._ending):
+                self._ending.pop(known, None)
+        if ends:
+            self.text_end = self.text_end or here
+
+    def _context(self, message: SessionMessage, content: Content) -> str:
+        """The context of a message; "" for none."""
+        api = self._api
+        if not api.context:
+            return ""
+        found = next((str(v) for path in api.context if (v := field_of(content, path))), "")
+        if found:
+            self.has_contexts = True
+        elif not _any(api.contextless, message.kind, content):
+            self.contextless.add(message)
+        return found[:_MAX_ID]
+
+    def _note_joint(self, context: str, here: NotedMessage, text: str) -> None:
+        """Note a text that the API joins to the end of a sentence without a space."""
+        before = self._ending.get(context)
+        if before is not None and before[1] in _ENDS and text[0].isupper():
+            self.joins += 1
+            self.joined = self.joined or (before[0], here, text[:_SHOWN])
+        if len(self._ending) < MAX_OPEN:
+            self._ending[context] = here, text[-1]
+
+    def _note_spoken(self, content: Content) -> None:
+        if self._api.spoken:
+            characters = field_of(content, self._api.spoken)
+            self.spoken += _letters(characters) if isinstance(characters, list) else 0
+
+    # -- the app
+
+    def _add_sent(self, message: SessionMessage, content: Content) -> None:
+        api = self._api
+        if _any(api.user_text, message.kind, content):
+            self.user_texts.add(message)
+        if _any(api.function.request, message.kind, content):
+            self.is_requested = True
+        if not _any(api.function.answer, message.kind, content):
+            return
+        self.last_answer = NotedMessage(message.frame, message.t_ns)
+        self.is_requested = not api.function.request
+        for answer in _items(content, api.function.answers):
+            self._calls.pop(_id(answer, api.function.answer_id), None)
+            path = api.function.answer_name
+            if path and not field_of(answer, path):
+                self.unnamed.add(message)
+
+    # -- the server
+
+    def _add_received(self, message: SessionMessage, content: Content) -> None:
+        api, kind = self._api, message.kind
+        if _any(api.function.message, kind, content):
+            for call in _items(content, api.function.calls):
+                name = str(field_of(call, api.function.name) or "")[:_SHOWN]
+                if len(self._calls) < MAX_OPEN:
+                    place = NotedMessage(message.frame, message.t_ns, name)
+                    self._calls.setdefault(_id(call, api.function.id), place)
+        if _any(api.turn, kind, content):
+            self.turns.add(message)
+        if _any(api.interrupted, kind, content):
+            self.interrupted.add(message)
+        if _any(api.text_answer, kind, content) and "audio" in self._modalities:
+            self.text_answers.add(message)
+
+    def _note_cancelled(self, content: Content) -> None:
+        path = self._api.function.cancelled
+        ids = field_of(content, path) if path and self._calls else None
+        for each in ids[:MAX_OPEN] if isinstance(ids, list) else ():
+            self._calls.pop(str(each)[:_MAX_ID], None)
+
+    def _note_modalities(self, content: Content) -> None:
+        for path in self._api.modalities:
+            value = field_of(content, path)
+            if isinstance(value, list):
+                self._modalities = tuple(str(item).lower() for item in value[:4])
+
+
+def _items(content: Content, path: str) -> list[Content]:
+    """The objects at a path: those of a list, or the one object."""
+    value = field_of(content, path) if path else content
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items[:MAX_OPEN] if isinstance(item, dict)]
+
+
+def _id(item: Content, path: str) -> str:
+    return str(field_of(item, path))[:_MAX_ID]
+
+
+def _letters(text: object) -> int:
+    """The characters of a text, or of a list of them, that are no spaces."""
+    parts = text if isinstance(text, str | list) else ()
+    return sum(isinstance(part, str) and bool(part.strip()) for part in parts)
+
+
+def _any(patterns: Patterns, kind: str, content: Content) -> bool:
+    return any(pattern.matches(kind, content) for pattern in patterns)
