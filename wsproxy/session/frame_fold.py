@@ -109,8 +109,6 @@ class FrameFold:
             self._assemblers[from_client].open = None
             if from_client is not self._untold_side:
                 self._tell_other(from_client)
-            if self._texts[from_client].numbers:
-                self._add_waiting(from_client)
             block = self._waiting[from_client]
             block.add(number, frame)
             if (
@@ -155,6 +153,9 @@ class FrameFold:
                 self.add(text)
         if done < len(run.times):
             self._add_audio(run, done, len(run.times))
+        for block in self._texts:  # `add` counts on it that none of them wait
+            if block.numbers:
+                self._add_waiting(block.from_client)
 
     def _add_audio(self, run: FrameRun, start: int, end: int) -> None:
         """Add binary messages of a run, by their indices, between which there is no text."""
