@@ -22,7 +22,7 @@ def test_frame_marks_count_frames_and_note_kinds_of_both_sides() -> None:
     marks = FrameMarks()
     marks.add(audio(10, APP, b"x"))
     marks.add(text_message(20, SERVER, "a"))
-    marks.add(FrameRun(SERVER, [310_000_000, 320_000_000], [b"a", b"b"], [1, 1], [3, 3]))
+    marks.add(FrameRun(SERVER, [310_000_000, 320_000_000], [b"a", b"b"], [1, 1], [3, 3], count=2))
     marks.add(closed(330, APP, 1000))
     width, counts, kinds = shown(marks)
     assert width == pytest.approx(0.1)

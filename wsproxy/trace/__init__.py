@@ -5,8 +5,8 @@
 
 from .folder_watch import FolderWatch
 from .frame_index import FrameIndex, FramePlace
+from .frame_run import FrameRun
 from .growing import GrowingTrace
-from .packed_frame import FrameRun
 from .parts import SUFFIX
 from .reader import BlockPlace, Loss, TraceReader, bounded, bounded_runs, find_traces
 from .records import (

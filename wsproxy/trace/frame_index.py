@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from wsproxy.wire import Opcode
 
-from .packed_frame import FrameRun
+from .frame_run import FrameRun
 from .reader import BlockPlace
 from .records import FrameRecord, Record
 
@@ -62,8 +62,10 @@ class FrameIndex:
             if not self._places or self.count - self._places[-1].before >= self._stride:
                 self._note(block)
         if type(record) is FrameRun:
-            self.count += len(record.times)
-            self._t_ns = record.times[-1]
+            self.count += record.count
+            self._t_ns = record.last_ns
+            for _, text in record.texts:
+                self._is_text[text.from_client] = True
         elif type(record) is FrameRecord:
             self.count += 1
             self._t_ns = record.t_ns

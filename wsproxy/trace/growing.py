@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 
 from .frame_index import FrameIndex
+from .frame_run import MAX_RUN, FrameRun
 from .lock import is_held_by_another
-from .packed_frame import MAX_RUN, FrameRun
 from .read_limits import SEARCHED_RATIO, Allowance
 from .reader import MAX_RECORDS, TraceReader, stop_over_limit
 from .records import Record
@@ -62,7 +62,7 @@ class GrowingTrace(TraceReader):
             yield record
 
     def following(self) -> Iterator[Record | FrameRun | None]:
-        """The records, with runs of binary messages, see `with_runs`.
+        """The records, with runs of messages, see `with_runs`.
 
         None: nothing more is written so far. The iterator can be asked again later.
 

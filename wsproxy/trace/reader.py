@@ -16,7 +16,7 @@ from wsproxy.errors import LimitExceeded, NotATrace, StalePlace, TraceError
 from wsproxy.system.regular_file import open_regular
 
 from .blocks import PEEK, READ_AHEAD, BadBlock, find_blocks, last_block, peek, read_block
-from .packed_frame import MAX_RUN, FrameRun
+from .frame_run import MAX_RUN, FrameRun
 from .parts import SUFFIX, later_parts, one_a_session, part_of, part_path
 from .read_limits import BYTES_A_RECORD, SEARCHED_RATIO, VARIABLE, Allowance
 from .records import (
@@ -156,7 +156,7 @@ class TraceReader:
         return cast("Iterator[Record]", self._read(longest_run=0))
 
     def with_runs(self) -> Iterator[Record | FrameRun]:
-        """The records, with runs of binary messages in place of their frames.
+        """The records, with runs of messages in place of their frames.
 
         Raises:
             NotATrace, LimitExceeded: as while iterating.
@@ -450,10 +450,10 @@ def bounded(reader: TraceReader) -> Iterator[Record]:
 
 
 def bounded_runs(reader: TraceReader) -> Iterator[Record | FrameRun]:
-    """As `bounded`, with runs of binary messages in place of their frames."""
+    """As `bounded`, with runs of messages in place of their frames."""
     room = MAX_RECORDS
     for each in reader.with_runs():
-        room -= len(each.times) if type(each) is FrameRun else 1
+        room -= each.count if type(each) is FrameRun else 1
         if room < 0:
             stop_over_limit(reader)
         yield each

@@ -28,13 +28,15 @@ class FrameMarks:
     def add(self, record: Record | FrameRun) -> None:
         """Add the next record."""
         if type(record) is FrameRun:
-            kind = _BINARY if record.from_client else _BINARY * _SERVER
-            for t_ns in record.times:
-                self._add(t_ns, kind)
+            for frame in record.frames():
+                self._add_frame(frame)
         elif type(record) is FrameRecord:
-            kind = _TEXT if record.opcode == Opcode.TEXT else _BINARY
-            kind = _CONTROL if record.opcode >= Opcode.CLOSE else kind
-            self._add(record.t_ns, kind if record.from_client else kind * _SERVER)
+            self._add_frame(record)
+
+    def _add_frame(self, frame: FrameRecord) -> None:
+        kind = _TEXT if frame.opcode == Opcode.TEXT else _BINARY
+        kind = _CONTROL if frame.opcode >= Opcode.CLOSE else kind
+        self._add(frame.t_ns, kind if frame.from_client else kind * _SERVER)
 
     def _add(self, t_ns: int, kind: int) -> None:
         at = self._interval(t_ns)
