@@ -85,7 +85,7 @@ tests-newer: $(READY)
 
 # What macOS and Windows lack, and mitmproxy, are hidden from the tests that this concerns.
 legs: $(READY)
-	$(BIN)/python tests/support/legs.py -- -n 2
+	$(BIN)/python tests/support/legs.py
 
 # Real clients of ten languages, direct and under `wsproxy run` (docs/clients.md). It needs Linux
 # and namespaces. A client that cannot be had is skipped: the summary lists these, with the reason.

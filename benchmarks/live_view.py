@@ -33,15 +33,20 @@ OPEN_PAGES = 4  # of sessions, besides the start page
 FLUSH = 0.12  # seconds between two blocks, as a recorder writes them
 AUDIO_EVERY, TEXT_EVERY = 0.02, 0.3  # seconds between two messages of a session
 CHUNK = bytes(range(256)) * 2 + bytes(128)  # 20 ms at 16 kHz
-# Notes when each count of frames was first shown; `count` is a function of the page.
+# Notes when each count of frames was first shown; `count` is a function of the page. What it notes
+# is not in the heap that is measured.
 WATCH = """
-  window.shown = {};
+  const lists = {};
   setInterval(() => {
     for (const [name, count] of Object.entries(counts())) {
-      const list = (window.shown[name] ??= []);
-      if (!list.length || list.at(-1)[1] !== count) list.push([Date.now() / 1000, count]);
+      const list = (lists[name] ??= { pairs: new Float64Array(8000), length: 0 });
+      if (list.length && list.pairs[list.length - 1] === count) continue;
+      list.pairs.set([Date.now() / 1000, count], list.length);
+      list.length += 2;
     }
   }, 20);
+  window.shown = () => Object.fromEntries(Object.entries(lists).map(([name, { pairs, length }]) =>
+    [name, Array.from({ length: length / 2 }, (_, at) => [pairs[2 * at], pairs[2 * at + 1]])]));
 """
 START_COUNTS = """
   const counts = () => Object.fromEntries([...document.querySelectorAll("#sessions tbody tr")].map(
@@ -150,7 +155,8 @@ def resident_mb(pid: int) -> float:
 
 
 def heap_mb(session: CDPSession) -> float:
-    session.send("HeapProfiler.collectGarbage")
+    for _ in range(2):  # the first one finds documents that the second one frees
+        session.send("HeapProfiler.collectGarbage")
     return float(session.send("Runtime.getHeapUsage")["usedSize"]) / 1e6
 
 
@@ -166,7 +172,7 @@ def task_seconds(session: CDPSession) -> float:
 
 def delays(page: Page, recordings: list[Recording]) -> list[float]:
     """How late each block was shown, seconds."""
-    shown: dict[str, list[list[float]]] = page.evaluate("window.shown")
+    shown: dict[str, list[list[float]]] = page.evaluate("window.shown()")
     found = []
     for each in recordings:
         seen = shown.get(each.name, [])
@@ -253,9 +259,10 @@ def watch(pages: list[Page], seconds: float, pid: int) -> None:
         busy = [
             (task_seconds(e) - t) / (now - at) * 100 for e, t in zip(sessions, tasks, strict=True)
         ]
-        heaps = ", ".join(f"{heap_mb(each):.1f}" for each in sessions)
+        # Nodes at once after the collection: each update makes garbage.
+        memory = [(heap_mb(each), figure(each, "Nodes") / 1000) for each in sessions]
+        heaps, nodes = (", ".join(f"{n:.1f}" for n in each) for each in zip(*memory, strict=True))
         cpu, tasks, at = cpu_seconds(pid), [task_seconds(e) for e in sessions], time.monotonic()
-        nodes = ", ".join(f"{figure(each, 'Nodes') / 1000:.1f}" for each in sessions)
         shares = ", ".join(f"{each:.0f}" for each in busy)
         print(
             f"pages {heaps} MB, {nodes} thousand nodes, {shares} % of a core; "

@@ -3,9 +3,10 @@
 import contextlib
 import functools
 import gc
+import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ settings.register_profile("ci", deadline=None, suppress_health_check=[HealthChec
 settings.load_profile("ci")
 
 # First: a catalog of one's own must not change what the tests see.
-import own_settings  # noqa: E402, F401
+import own_settings  # noqa: E402, F401, I001
+import forked_commands  # noqa: E402
 
 # How late a replay is depends on the machine: it must not decide a verdict. Tests of lateness use
 # delays of minutes.
@@ -43,6 +45,28 @@ gc.disable()
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
+
+
+forked_commands.install()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    real = item.get_closest_marker("real_processes") is not None
+    with forked_commands.real_processes() if real else contextlib.nullcontext():
+        return (yield)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out modules of which no test would remain: to import them takes each worker seconds."""
+    expression = config.option.markexpr
+    if collection_path.suffix != ".py" or " or " in expression or "(" in expression:
+        return None
+    text = collection_path.read_text("utf-8")
+    for mark in re.findall(r"\bnot (\w+)", expression):
+        if re.search(rf"^pytestmark = (\[[^]]*)?pytest\.mark\.{mark}\b", text, re.MULTILINE):
+            return True
+    return True if expression.startswith("fast and ") and not is_fast(collection_path) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

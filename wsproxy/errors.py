@@ -10,6 +10,7 @@
     │   └── BlockingCall    2  a blocking call inside a running event loop
     ├── TraceError          3  the trace cannot be read
     │   ├── NotATrace       3  nothing in the file is a trace
+    │   ├── StalePlace      3  a block is not where it was: the trace was written again
     │   └── LimitExceeded   3  the trace holds more than is kept in memory
     ├── NoAudio             1  there is no audio, or none that can be decoded or played
     ├── NotPublic           1  a public trace would contain personal data
@@ -130,6 +131,10 @@ class TraceError(WsproxyError):
 
 class NotATrace(TraceError):
     """Nothing in the file could be read as a trace."""
+
+
+class StalePlace(TraceError):
+    """A block is no longer where it was when the trace was read: it was written again."""
 
 
 class LimitExceeded(TraceError):

@@ -92,6 +92,7 @@ def test_serve_two_servers_have_a_proxy_each(confdir: Path) -> None:
         assert [command(each.env) for each in (one, other)] == ["NET-0000\n", "DATA-0000\n"]
 
 
+@pytest.mark.real_processes
 def test_record_through_proxy_writes_trace(tmp_path: Path, confdir: Path) -> None:
     with (
         wsproxy.serve(condition="deepgram.listen.NET-0000") as served,

@@ -97,6 +97,7 @@ def test_follow_shows_a_session_from_its_beginning_to_its_findings(tmp_path: Pat
     assert "hello wor\n" not in str(list(follower.lines.queue))
 
 
+@pytest.mark.real_processes
 def test_follow_json_has_an_event_a_line(tmp_path: Path) -> None:
     ended = begun(tmp_path / "ended.wstrace").closed(1000)
     with following(tmp_path, "--json") as follower:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.real_processes
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 TRAP = "raise ImportError('a module of the app was loaded by wsproxy: ' + __name__)\n"
 # Of the standard library, of what wsproxy depends on, and what Python loads by itself.

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.real_processes
+
 SHOW = [sys.executable, "-m", "wsproxy", "catalog", "list"]
 FULL = Path("/dev/full")
 

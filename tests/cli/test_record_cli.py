@@ -130,6 +130,7 @@ def connected(port: int, upstream: int) -> bytes:
         return sock.recv(1 << 16)
 
 
+@pytest.mark.real_processes
 def test_record_unauthenticated_client_is_refused_without_trace(tmp_path: Path) -> None:
     def serve(peer: Peer) -> None:
         peer.read_head()

@@ -71,6 +71,7 @@ def server(trace: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str],
     process.wait()
 
 
+@pytest.mark.real_processes
 def test_replay_commands_both_ends_are_reproduced(
     server: tuple[subprocess.Popen[str], str], trace: Path, tmp_path: Path
 ) -> None:

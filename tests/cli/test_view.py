@@ -45,6 +45,7 @@ def test_view_without_tornado_names_the_extra(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.real_processes
 def test_view_prints_its_url_first_and_serves_a_trace_until_it_is_stopped(
     good_trace: Path,
 ) -> None:

@@ -316,6 +316,7 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "wsproxy", "load", *map(str, arguments)]
 
 
+@pytest.mark.real_processes
 def test_load_command_prints_statistics(tmp_path: Path) -> None:
     trace, out = build(close_4999, tmp_path), tmp_path / "out"
     with Serving(trace, tmp_path / "server") as serving:

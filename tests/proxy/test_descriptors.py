@@ -20,6 +20,8 @@ from wire_witness import PATIENCE
 from wsproxy.proxy import failure_cause
 from wsproxy.recorder.file_descriptors import are_exhausted
 
+pytestmark = pytest.mark.real_processes
+
 
 def limited(soft: int, hard: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -28,6 +28,8 @@ from wire_servers import listens, serving, unused_port
 from wire_witness import PATIENCE, wait_until
 from wsproxy.session import Session
 
+pytestmark = pytest.mark.real_processes
+
 
 @pytest.fixture(scope="module")
 def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from array import array
 
+import msgpack
 import pytest
 
 from wsproxy.audio.analyzer import AudioAnalyzer
@@ -12,7 +14,9 @@ from wsproxy.audio.report import SECOND_HEADER
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.session import Session
-from wsproxy.trace import FrameRecord, Request, Response, Start
+from wsproxy.trace import FrameRecord, FrameRun, Request, Response, Start
+from wsproxy.trace.records import to_map
+from wsproxy.trace.unpacker import Unpacker
 
 LOUD, QUIET = b"\x00\x40" * 400, b"\x01\x00" * 400
 RIFF_HEADER = (
@@ -65,6 +69,43 @@ def test_timeline_speech_at_a_message_is_that_of_the_audio_before_it() -> None:
     assert timeline.latency.finalization == pytest.approx(
         12.1 - until.sent.speech_ns / 1e9, abs=0.2
     )
+
+
+def grouped(size: int) -> Session:
+    """A minute of speech and results, read from a trace in blocks with so many records."""
+    session = deepgram(Session.analyzing(load()))
+    # The level above which sound is speech depends on the room, which gets louder and quieter.
+    dice, sound = random.Random(2), array("h", speech(60.0, 8000) * 2)
+    levels = [dice.randint(1, 2000) for _ in range(len(sound) // 8000 + 1)]
+    noise = array("h", (dice.randint(-1, 1) * levels[at // 8000] for at in range(len(sound))))
+    data = array("h", (value // 16 + noise[at] for at, value in enumerate(sound))).tobytes()
+    result = b'{"type":"Results","is_final":true,"channel":{"alternatives":[{"transcript":"a"}]}}'
+    frames = []
+    for number, at in enumerate(range(0, len(data) - 784, 784), 1):
+        frames.append(FrameRecord(number * 10**7, True, 2, data[at : at + 784], wire_length=792))
+        if number % 40 == 0 and number < 1300:
+            frames.append(FrameRecord(number * 10**7 + 1, False, 1, result, wire_length=86))
+    for at in range(0, len(frames), size):
+        block = b"".join(msgpack.packb(to_map(frame)) for frame in frames[at : at + size])
+        for each in Unpacker(block).with_runs():
+            if isinstance(each, FrameRun):
+                session.add_run(each)
+            elif isinstance(each, FrameRecord):
+                session.add(each)
+    return session
+
+
+@pytest.mark.parametrize("size", [7, 100, 250])
+def test_timeline_speech_does_not_depend_on_where_records_are_grouped(size: int) -> None:
+    alone, session = grouped(1), grouped(size)
+    assert alone.timeline is not None
+    assert session.timeline is not None
+    assert session.timeline.sent.speech == alone.timeline.sent.speech
+    assert session.timeline.speech_at_words == alone.timeline.speech_at_words > 0
+    assert session.timeline.speech_at_server == alone.timeline.speech_at_server
+    assert session.timeline.latency.finalization == alone.timeline.latency.finalization
+    [track], [other] = (each.audio.tracks(from_client=True) for each in (session, alone))
+    assert track.signal(None) == other.signal(None)
 
 
 def test_timeline_speech_is_what_the_report_of_the_audio_says() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from forked_commands import real_processes
 from wire_servers import listens, unused_port
 from wire_witness import wait_until
 
@@ -114,7 +115,8 @@ def _start(
     command += ["--listen-host", "127.0.0.1", "--listen-port", str(port)]
     for each in [*settings, *options]:
         command += ["--set", each]
-    process = subprocess.Popen(command, cwd=folder)
+    with real_processes():  # one that is forked shares memory with its parent
+        process = subprocess.Popen(command, cwd=folder)
     try:
         wait_until(lambda: process.poll() is not None or (listens(port) and listens(inside)))
     except BaseException:

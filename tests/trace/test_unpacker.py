@@ -157,6 +157,17 @@ def test_unpacker_runs_hold_the_frames_that_are_read_one_by_one(
     assert unpacked(block)[0] == [*frames, *others, *frames]
 
 
+def test_unpacker_run_holds_texts_amid_audio() -> None:
+    audio = FrameRecord(LATER, True, 2, b"a" * 100, mask=b"mask", wire_length=106)
+    text = FrameRecord(LATER + 1, False, 1, b"text", wire_length=6)
+    frames = [text, audio, audio, audio, text, text, audio, text]
+    [run] = Unpacker(packed(*frames)).with_runs()
+    assert isinstance(run, FrameRun)
+    assert [*run.frames()] == [replace(frame, mask=None) for frame in frames]
+    assert [at for at, _ in run.texts] == [0, 4, 5, 7]
+    assert (len(run), run.last_ns) == (8, text.t_ns)
+
+
 @pytest.mark.parametrize("frame", [FRAMES[0], replace(FRAMES[0], payload=b"z" * 140)])
 def test_unpacker_run_with_a_changed_byte_equals_frames(frame: FrameRecord) -> None:
     block = packed(frame)

@@ -21,9 +21,10 @@ from wsproxy.report.explanation import explain
 from wsproxy.report.html.page_data import page_data
 from wsproxy.report.html.reading import SessionContent, read_content
 from wsproxy.report.html.speech_data import result_data
+from wsproxy.session import Session
 from wsproxy.session.transcript import Result
 from wsproxy.trace import Record, Start
-from wsproxy.view import live_content, live_parts
+from wsproxy.view import live_content, live_turns
 from wsproxy.view.live_content import SECTIONS, LiveContent, Snapshot
 from wsproxy.view.live_page import live_page, live_view
 
@@ -43,6 +44,10 @@ class Shown:
         data = live_view(path, CATALOG, snapshot, max_audio=0).data
         self.state: dict[str, Any] = json.loads(json.dumps(data))
         self.numbers = numbers_in(self.state.pop("frames")["ranges"])
+        self.turns: list[dict[str, Any]] = []
+        self.open: list[dict[str, Any]] = []
+        self.add_turns(self.state.pop("turns"))
+        del self.state["transcript"]["results"], self.state["transcript"]["earlier"]
         del self.state["handshake"]
         for track in self.state["tracks"]:
             del track["audio"], track["note"]
@@ -58,6 +63,13 @@ class Shown:
             self.state = grown(self.state, update["growth"])
             self.sections |= update["sections"]
             self.numbers += numbers_in(update["frames"]["ranges"])
+            self.add_turns(update["turns"])
+
+    def add_turns(self, found: dict[str, Any] | None) -> None:
+        if found is not None:
+            self.results, self.open = found["results"], found["open"]
+            self.turns += found["turns"]
+            assert self.turns == [] or self.turns[-1]["n"] == found["count"]
 
 
 def numbers_in(ranges: list[list[int]]) -> list[int]:
@@ -99,7 +111,7 @@ def test_live_content_is_in_the_end_what_the_report_has(session: OpenSession) ->
         session.grow(*speech(1, at=second), result(1050 + 1000 * second, "word", final=second > 3))
         shown.poll()
         lengths.append(len(shown.state["tracks"][0]["peaks"]["low"]))
-        assert len(shown.state["transcript"]["results"]) == second + 1
+        assert shown.results == second + 1
     assert lengths == sorted(set(lengths)), "the waveform does not grow"
     assert not live.ended
     assert "still open" in shown.sections["about"]
@@ -108,8 +120,13 @@ def test_live_content_is_in_the_end_what_the_report_has(session: OpenSession) ->
     shown.poll()
     assert live.ended
     want = expected(path)
-    frames = want.pop("frames")
+    frames, results = want.pop("frames"), want["transcript"].pop("results")
+    marks = shown.state.pop("marks")
     assert shown.state == want
+    assert sum(marks["counts"]) == frames["count"]
+    assert live.results(1, shown.results) == results
+    assert [turn["result"] for turn in shown.turns] == [r for r in results if r["final"]]
+    assert [turn["interims"] for turn in shown.turns] == [4, 0]
     assert shown.numbers == list(range(1, frames["count"] + 1))
     assert "code 1000" in shown.sections["numbers"]
 
@@ -178,7 +195,7 @@ def test_live_content_makes_each_result_once(
         made.append(found.frame)
         return result_data(found, words)
 
-    monkeypatch.setattr(live_parts, "result_data", counted)
+    monkeypatch.setattr(live_turns, "result_data", counted)
     session = OpenSession(tmp_path / "call.wstrace", *opened("/v1/listen"))
     live = LiveContent(session.path, CATALOG)
     live.poll()
@@ -187,6 +204,29 @@ def test_live_content_makes_each_result_once(
         live.poll(now=step % 4 == 0)
     assert made == sorted(set(made))
     assert len(made) == 200
+    live.close()
+
+
+def test_live_content_analyzes_much_audio_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled: list[Session] = []
+    settle = Session.settle
+
+    def counted(session: Session) -> None:
+        settled.append(session)
+        settle(session)
+
+    monkeypatch.setattr(Session, "settle", counted)
+    frames = [
+        each
+        for n in range(50)
+        for each in (*speech(0.1, at=n / 10), result(100 * n, "word", final=True))
+    ]
+    session = OpenSession(tmp_path / "call.wstrace", *opened("/v1/listen"), *frames)
+    live = LiveContent(session.path, CATALOG)
+    live.poll()
+    assert len(settled) < len(frames) / 2
     live.close()
 
 
@@ -219,7 +259,11 @@ def test_live_content_keeps_few_characters_of_updates(
     for step in range(20):
         session.grow(*(result(100 + step, "many words " * 100, final=True) for _ in range(5)))
         live.poll()
-    kept = [text for version in range(live.version) for text in live.after(version) or []]
+    kept = [
+        text.split('"sections":')[0]  # these are kept once, in their last state
+        for version in range(live.version)
+        for text in live.after(version) or []
+    ]
     assert kept
     assert sum(map(len, set(kept))) <= 20_000
     session.grow(*(result(200, "many words " * 100, final=True) for _ in range(50)))

@@ -159,6 +159,31 @@ def test_page_of_a_session_is_served(url: str) -> None:
     assert "a secret" in text
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("frames", "frames?numbers=0", "frames?numbers=1,", "frames?numbers=1-2-3"),
+        *("frames?numbers=99999999999", "frames?at=-1", "frames?at=1e9", "frames?at=nan"),
+        *("turns?numbers=all", "turns", "results", "results?numbers=%2D1"),
+        "frames?numbers=" + ",".join(map(str, range(1, 1000, 3))),
+    ],
+)
+def test_parts_of_a_page_with_an_invalid_query_are_refused(url: str, query: str) -> None:
+    status, _, text = ask(url, f"{session_path(url)}/{query}")
+    assert (status, "has to be" in text or "have to be" in text) == (400, True)
+
+
+@pytest.mark.parametrize("what", ["frames", "turns", "results"])
+@pytest.mark.parametrize("session", ["", "0" * 20])
+def test_parts_of_a_session_that_is_not_followed_are_not_found(
+    url: str, what: str, session: str
+) -> None:
+    path = session_path(url)
+    path = f"{path[:-20]}{session}" if session else path
+    assert ask(url, f"{path}/{what}?numbers=1-5")[0] == 404
+    assert ask(url, f"{path}/{what}?numbers=5-1")[0] == 404
+
+
 def test_server_listens_on_the_loopback_address_only(url: str) -> None:
     port = urlsplit(url).port or 0
     with socket.socket() as other, pytest.raises(ConnectionRefusedError):

@@ -101,7 +101,11 @@ def audio(path: Path, side: str) -> TraceAudio:
 def _audio(kept: KeptSamples) -> TraceAudio:
     import numpy as np  # noqa: PLC0415  # loaded already where there are samples
 
-    samples = np.concatenate(list(kept.blocks())).astype(np.float32)
+    samples = np.empty((kept.count, kept.channels), np.float32)
+    at = 0
+    for block in kept.blocks():  # not all at once: it may be long
+        samples[at : at + len(block)] = block
+        at += len(block)
     samples /= 32768
     return TraceAudio(samples, kept.rate)
 

@@ -6,7 +6,9 @@ them: commands that read no audio start without it.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from .chunk import ChunkBlock
@@ -32,12 +34,14 @@ class AudioAnalyzer:
 
     Attributes:
         blocks: how many blocks of chunks were analyzed.
+        last_frame: of the chunks that were analyzed, 0 if there are none.
     """
 
     def __init__(
         self, declared: AudioFormat | None = None, listener: SampleListener | None = None
     ) -> None:
         self.blocks = 0
+        self.last_frame = 0
         self._declared = declared
         self._listener = listener
         self._size = 0
@@ -63,11 +67,18 @@ class AudioAnalyzer:
 
     def add_all(self, data: Sequence[bytes], frames: Sequence[int], times: Sequence[int]) -> None:
         """Add the next chunks, short and not empty, as `add` does each."""
-        size = self._waiting.size
-        self._waiting.extend(data, frames, times)
-        self._size += self._waiting.size - size
+        ends = list(accumulate(map(len, data)))
+        self._size += ends[-1]
         self._chunks += len(data)
-        self._analyze_full()
+        start = 0
+        while start < len(data):
+            # A block ends with the same chunk however many are added at once.
+            before = ends[start - 1] if start else 0
+            full = bisect_left(ends, before + _BLOCK_BYTES - self._waiting.size, start)
+            end = min(full + 1, start + _BLOCK_CHUNKS - len(self._waiting), len(data))
+            self._waiting.extend(data[start:end], frames[start:end], times[start:end])
+            self._analyze_full()
+            start = end
 
     def _analyze_full(self) -> None:
         if self._waiting.size >= _BLOCK_BYTES or len(self._waiting) >= _BLOCK_CHUNKS:
@@ -133,6 +144,7 @@ class AudioAnalyzer:
             return
         self._waiting = ChunkBlock()
         self.blocks += 1
+        self.last_frame = waiting.frames[-1]
         if self._declared is not None:
             self._duration_s += self._declared.duration(waiting.size)
         if self._analysis is None and not self._unavailable:

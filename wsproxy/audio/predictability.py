@@ -72,17 +72,18 @@ def predict(windows: Windows) -> Prediction:
 
 def _residue(lags: Figures) -> Figures:
     """The error of the best linear prediction, by Levinson's recursion."""
-    count, order = lags.shape[0], lags.shape[1] - 1
-    error = lags[:, 0].copy()
-    weights = np.zeros((count, order))
+    columns = np.ascontiguousarray(lags.T)  # each step is for all windows
+    order = len(columns) - 1
+    error: Figures = columns[0].copy()
+    weights = np.zeros((order, columns.shape[1]))
     for n in range(order):
-        reflection = lags[:, n + 1] - np.einsum(
-            "ij,ij->i", weights[:, :n], lags[:, 1 : n + 1][:, ::-1]
-        )
-        reflection = np.clip(reflection / error, -1.0, 1.0)
-        weights[:, :n] -= reflection[:, None] * weights[:, :n][:, ::-1].copy()
-        weights[:, n] = reflection
-        error = np.maximum(error * (1 - reflection**2), 1e-9)
+        reflection = columns[n + 1] - (weights[:n] * columns[n:0:-1]).sum(axis=0)
+        reflection /= error
+        np.maximum(np.minimum(reflection, 1.0, out=reflection), -1.0, out=reflection)
+        weights[:n] -= reflection * weights[:n][::-1]
+        weights[n] = reflection
+        error *= 1 - reflection**2
+        np.maximum(error, 1e-9, out=error)
     return error
 
 

@@ -478,8 +478,14 @@ def _may_have_header(joined: bytes, chunks: Sequence[bytes]) -> bool:
     # Pairs of bytes, the first or the second of which is one of "RIFF": six times as fast as
     # looking for all four.
     pairs = np.frombuffer(joined, np.dtype("<u2"), len(joined) // 2)
-    places = np.flatnonzero((pairs == _RI) | (pairs == _IF)).tolist()
-    return any(b"RIFF" in joined[max(0, 2 * at - 1) : 2 * at + 4] for at in places)
+    found = pairs == _RI
+    found |= pairs == _IF
+    # There are few: first those of each eight together that have one.
+    eights = found[: len(found) // 8 * 8].view(np.uint64)
+    places = [*np.flatnonzero(eights).tolist()]
+    return any(b"RIFF" in joined[max(0, 16 * at - 1) : 16 * at + 18] for at in places) or (
+        b"RIFF" in joined[len(eights) * 16 :]
+    )
 
 
 def _check_wav(head: bytes, where: Region, notes: Notes) -> None:

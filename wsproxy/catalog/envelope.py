@@ -18,6 +18,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 MAX_DEPTH = 100  # of nested lists and objects
@@ -101,6 +102,12 @@ def is_nested_deeply(text: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=1024)
+def _names(path: str) -> tuple[str, ...]:
+    """The names of a dotted path."""
+    return tuple(path.split("."))
+
+
 def field(message: Mapping[str, Any], path: str) -> object:
     """The value at a dotted path of names; None where there is none.
 
@@ -111,8 +118,11 @@ def field(message: Mapping[str, Any], path: str) -> object:
         return message[path]
     if "." not in path and type(message) is dict:
         return None  # nearly always
+    names = _names(path)
+    if names[0] not in message and type(message) is dict:
+        return None  # often
     value: object = message
-    for name in path.split("."):
+    for name in names:
         if isinstance(value, dict):
             value = value.get(name)
         elif isinstance(value, list) and (name == "*" or name.isdecimal()):

@@ -18,9 +18,9 @@ from wsproxy.catalog import Api, Catalog
 from wsproxy.catalog.envelope import Json, holders
 from wsproxy.session import Session
 from wsproxy.session.audio_carrier import BINARY, FRAMED, CarriedAudio
-from wsproxy.session.binary_block import BinaryBlock
 from wsproxy.session.frame_fold import KEPT_MESSAGE
 from wsproxy.session.message import MessageReader
+from wsproxy.session.message_block import MessageBlock
 from wsproxy.session.message_kinds import kind_of_json
 from wsproxy.session.messages import CompleteMessage
 from wsproxy.trace import FrameRecord, FrameRun, Record, Start, TraceReader, bounded_runs
@@ -148,7 +148,7 @@ class MessagePartReader:
 
     # -- as a listener of the session's fold
 
-    def add_audio(self, block: BinaryBlock, start: int) -> None:
+    def add_audio(self, block: MessageBlock, start: int) -> None:
         """Add binary messages in one frame each."""
         columns = (block.numbers, block.times, block.payloads, block.lengths)
         chunks = [*map(ComparedChunk, *(column[start:] for column in columns))]

@@ -226,7 +226,7 @@ class SessionDigest:
         """Add the next record."""
         self._take(self.messages.add(record))
         if isinstance(record, FrameRun):
-            self._last_ns = record.times[-1]
+            self._last_ns = record.last_ns
         elif isinstance(record, FrameRecord):
             self._add_frame(record)
             self._last_ns = record.t_ns

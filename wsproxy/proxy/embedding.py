@@ -28,7 +28,6 @@ from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.intercept.user_proxies import UserProxies
 from wsproxy.recorder import SessionWriter
 from wsproxy.recorder.limits import RecorderLimits
-from wsproxy.redact import MIN_SECRET
 from wsproxy.system.address import authority, is_loopback, public_url
 
 from . import ca_folder, start_errors, upstream_trust
@@ -321,20 +320,9 @@ def _master(
         for spec in options.mode:
             _listen_without_http3(spec)
     except (exceptions.OptionsError, ValueError) as error:
-        raise UsageError(_without_values(str(error), settings)) from None
+        text = start_errors.without_values(str(error), settings.mitmproxy_mode, settings.options)
+        raise UsageError(text) from None
     return master
-
-
-def _without_values(message: str, settings: ProxySettings) -> str:
-    """An error of mitmproxy without the values that it repeats, which may be credentials."""
-    mode = settings.mitmproxy_mode
-    server = mode.partition(":")[2]
-    for url in filter(lambda each: "://" in each, (mode, server, server.rpartition("@")[0])):
-        message = message.replace(url, public_url(url))
-    values = (option.partition("=")[2] for option in settings.options)
-    for value in filter(lambda each: len(each) >= MIN_SECRET, values):
-        message = message.replace(value, public_url(value) if "://" in value else "...")
-    return message
 
 
 def _use_environment(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from wsproxy.errors import Setting, UsageError
-from wsproxy.system.address import authority
+from wsproxy.redact import MIN_SECRET
+from wsproxy.system.address import authority, public_url
 
 CA_KEY = "mitmproxy-ca.pem"  # the key and its certificate
 
@@ -52,3 +54,19 @@ def explain(message: str, confdir: Path | str) -> UsageError:
     )
     where = authority(failed[1], int(failed[2]))
     return UsageError(f"cannot listen on {where}: {why}", Setting("listen"))
+
+
+def without_values(message: str, mode: str, options: Iterable[str]) -> str:
+    """An error of mitmproxy without the values that it repeats, which may be credentials.
+
+    Args:
+        mode: that was set.
+        options: that were set, as NAME=VALUE.
+    """
+    server = mode.partition(":")[2]
+    for url in filter(lambda each: "://" in each, (mode, server, server.rpartition("@")[0])):
+        message = message.replace(url, public_url(url))
+    values = (option.partition("=")[2] for option in options)
+    for value in filter(lambda each: len(each) >= MIN_SECRET, values):
+        message = message.replace(value, public_url(value) if "://" in value else "...")
+    return message

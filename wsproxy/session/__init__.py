@@ -26,7 +26,8 @@ transcript_result  the transcript result in one message
 control_events     messages that are neither audio nor transcript
 message            a message as JSON: its kind and its content
 message_kinds      the kind of a message
-binary_block       binary messages that are added at once
+message_block      messages that are added at once
+heuristic_redactions  places of credentials that only a heuristic found
 short_session      all records of a short session
 audio_meter        how much audio a direction has carried, and how much is speech
 requested_model    the model and the language that a session requests

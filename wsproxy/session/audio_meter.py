@@ -100,6 +100,12 @@ class AudioMeter:
         times = [speech.last_ns for speech in found if speech.last_ns is not None]
         return SpeechSoFar(sum(speech.seconds for speech in found), max(times, default=None))
 
+    @property
+    def last_analyzed_frame(self) -> int:
+        """Of the messages whose audio was analyzed, 0 if there are none."""
+        tracks = self._session.audio.tracks(from_client=self._from_client)
+        return max((t.analyzer.last_frame for t in tracks if t.analyzer is not None), default=0)
+
     def settle(self) -> None:
         """Analyze all audio so far."""
         for track in self._session.audio.tracks(from_client=self._from_client):

@@ -20,7 +20,7 @@ from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.report import AudioReport, SpeechSoFar
 from wsproxy.audio.sniff import sniff
 
-from .binary_block import BinaryBlock
+from .message_block import MessageBlock
 from .size_histogram import KEPT_PLACES, Place, SizeHistogram
 
 KEPT_HEAD = 64 << 10  # bytes of audio kept from the beginning of a track
@@ -41,6 +41,8 @@ class Analyzer(Protocol):
     def add_all(
         self, data: Sequence[bytes], frames: Sequence[int], times: Sequence[int]
     ) -> None: ...
+    @property
+    def last_frame(self) -> int: ...
     def settle(self) -> None: ...
     def speech_before(self, frame: int | None) -> SpeechSoFar | None: ...
     def report(self) -> AudioReport: ...
@@ -310,7 +312,7 @@ class AudioTrack:
         self.fastest.add(frame, t_ns, size)
         self.cursor.add(t_ns, self.size)
 
-    def add_all(self, block: BinaryBlock) -> None:
+    def add_all(self, block: MessageBlock) -> None:
         """Add complete binary messages of this direction that are the audio.
 
         As `add` and `add_data` of each would do, at a fraction of the time.

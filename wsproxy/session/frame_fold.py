@@ -7,7 +7,7 @@ of audio: these wait, and many are added at once.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Protocol
@@ -16,7 +16,6 @@ from wsproxy.trace import FrameRecord, FrameRun
 from wsproxy.wire import AssembledMessage, MessageAssembler, Opcode
 
 from .audio_carrier import CarriedAudio
-from .binary_block import BinaryBlock
 from .head_tail_buffer import (
     KEPT_BINARIES,
     KEPT_BINARY,
@@ -27,8 +26,9 @@ from .head_tail_buffer import (
     looks_like_json,
     reports_failure,
 )
+from .message_block import MessageBlock
 from .messages import CompleteMessage
-from .session_audio import SessionAudio
+from .session_audio import SessionAudio, declares_format
 from .traffic import KEPT_FRAMES, Traffic
 
 KEPT_MESSAGE = 1 << 20  # bytes kept of a message in several frames until it is complete
@@ -38,6 +38,7 @@ _BLOCK = 256  # messages with audio that are added at once
 # Bytes of them that are held until then. A recorder has many sessions, what reads has few.
 _HELD_READING, _HELD_RECORDING = 512 << 10, 64 << 10
 _SHORT = 64 << 10  # bytes of one of them at most
+_SHORT_TEXT = 1 << 10  # bytes of a text that is hardly audio
 # Frames after which nothing waits: the traffic keeps KEPT_FRAMES of the last ones, in a ring.
 _MAX_WAIT = KEPT_FRAMES // 2
 _first_byte = itemgetter(0)
@@ -48,7 +49,7 @@ _BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
 class MessageListener(Protocol):
     """What reads every message, see `Timeline`."""
 
-    def add_audio(self, block: BinaryBlock, start: int) -> None: ...
+    def add_audio(self, block: MessageBlock, start: int) -> None: ...
 
     def add_fragment(self, message: AssembledMessage, frame: FrameRecord) -> None: ...
 
@@ -83,7 +84,9 @@ class FrameFold:
         )
         self._message_begun_ns = [0, 0]
         self._max_held = _HELD_READING if with_audio else _HELD_RECORDING
-        self._waiting = [BinaryBlock(False), BinaryBlock(True)]
+        self._waiting = [MessageBlock(False), MessageBlock(True)]
+        # Texts that are not in the traffic yet. Nothing of that direction waits before them.
+        self._texts = [MessageBlock.of_texts(False), MessageBlock.of_texts(True)]
         # Of the direction whose messages the listener has not read, and how many it has.
         self._untold_side, self._told = False, 0
         self._recent: list[list[KeptMessage]] = [[], []]  # may still be kept
@@ -100,7 +103,7 @@ class FrameFold:
             and frame.fin
             and self._in_blocks[from_client]
             and 0 < len(payload) <= _SHORT
-            and payload[0] != _BRACE
+            and not (payload[0] == _BRACE and _may_be_json(payload))
         ):
             # Audio and nothing else: nearly all frames of most sessions.
             self._assemblers[from_client].open = None
@@ -126,30 +129,70 @@ class FrameFold:
         return number
 
     def add_run(self, run: FrameRun) -> None:
-        """Add the next frames, which are messages of one direction."""
-        side, lengths = run.from_client, run.lengths
-        if (
-            not self._in_blocks[side]
-            or max(lengths) > _SHORT
-            or _BRACE in map(_first_byte, run.payloads)
+        """Add the next frames."""
+        if run.times and (
+            not self._in_blocks[run.from_client]
+            or max(run.lengths) > _SHORT
+            or any(map(_may_be_json, _with_brace(run.payloads)))
         ):
             for frame in run.frames():
                 self.add(frame)
             return
-        first, before = self.frame_count + 1, self.frame_count // _MAX_WAIT
-        self.frame_count += len(lengths)
+        # At once for all short texts: for one it costs as much. Long ones are mostly audio.
+        short = [text.payload for _, text in run.texts if len(text.payload) <= _SHORT_TEXT]
+        may_declare = declares_format(b"".join(short))
+        done = 0
+        for texts, (index, text) in enumerate(run.texts):
+            if index - texts > done:
+                self._add_audio(run, done, index - texts)
+                done = index - texts
+            if text.payload:
+                is_long = len(text.payload) > _SHORT_TEXT
+                self._add_text(text, may_declare=may_declare or is_long)
+            else:
+                self.add(text)
+        if done < len(run.times):
+            self._add_audio(run, done, len(run.times))
+        for block in self._texts:  # `add` counts on it that none of them wait
+            if block.numbers:
+                self._add_waiting(block.from_client)
+
+    def _add_audio(self, run: FrameRun, start: int, end: int) -> None:
+        """Add binary messages of a run, by their indices, between which there is no text."""
+        side, first, before = run.from_client, self.frame_count + 1, self.frame_count // _MAX_WAIT
+        self.frame_count += end - start
         if self.frame_count // _MAX_WAIT != before:
             self._add_all_waiting()
         self._assemblers[side].open = None
         if side is not self._untold_side:
             self._tell_other(side)
+        if self._texts[side].numbers:
+            self._add_waiting(side)
         block = self._waiting[side]
-        block.extend(first, run)
+        block.extend(first, run, start, end)
         if self.frame_count - block.numbers[0] >= _BLOCK or block.size >= self._max_held:
             self._add_waiting(side)
 
+    def _add_text(self, text: FrameRecord, *, may_declare: bool) -> None:
+        """Add a text message that is complete and not empty."""
+        number = self.frame_count = self.frame_count + 1
+        if not number % _MAX_WAIT:
+            self._add_all_waiting()
+        side, t_ns, payload = text.from_client, text.t_ns, text.payload
+        self._assemblers[side].open = None
+        length = len(payload)
+        if self._waiting[side].numbers:
+            self._add_waiting(side)
+        self._texts[side].add_text(number, t_ns, length, text.wire_length)
+        complete = CompleteMessage(number, t_ns, side, True, payload, length)
+        self._add_message(complete, self._audio.add(complete, may_declare=may_declare))
+
     def _add_waiting(self, from_client: bool) -> None:
-        """Add the messages of a direction that wait."""
+        """Add the messages of a direction that wait: binary ones, or texts."""
+        texts = self._texts[from_client]
+        if texts.numbers:
+            self._texts[from_client] = MessageBlock.of_texts(from_client)
+            self._traffic.add_all(texts)
         block = self._waiting[from_client]
         if not block.numbers:
             return
@@ -158,14 +201,14 @@ class FrameFold:
             if self._waiting[from_client] is not block:
                 return  # the listener asked for the audio, so that they were added
             self._told = 0
-        self._waiting[from_client] = BinaryBlock(from_client)
-        self._traffic.add_binaries(block)
+        self._waiting[from_client] = MessageBlock(from_client)
+        self._traffic.add_all(block)
         track = self._audio.plain[from_client]
         if track is not None and not self._audio.ended:
             track.add_all(block)
         self._hold_recent(block)
 
-    def _hold_recent(self, block: BinaryBlock) -> None:
+    def _hold_recent(self, block: MessageBlock) -> None:
         """Hold the latest of the messages that waited: they may be among those that are kept."""
         side, count = block.from_client, 0
         if self._binaries[side].has_first:
@@ -248,14 +291,18 @@ class FrameFold:
             if not frame.fin:
                 return
             complete = self._of_fragments(message, side)
-        carried = self._audio.add(complete)
+        self._add_message(complete, self._audio.add(complete))
+
+    def _add_message(self, complete: CompleteMessage, carried: CarriedAudio | None) -> None:
+        """Keep a complete message, and let the listener read it."""
+        number, t_ns, side, is_text, data, length, _ = complete
         buffers = self._binaries
-        if complete.is_text:
+        if is_text:
             buffers = self._audio_messages if carried is not None else self._messages
         else:
             self._keep_recent(side)
-        kept = complete.data[: KEPT_TEXT if complete.is_text else KEPT_BINARY]
-        buffers[side].add((complete.frame, complete.t_ns, side, kept, complete.length))
+        kept = data[: KEPT_TEXT if is_text else KEPT_BINARY]
+        buffers[side].add((number, t_ns, side, kept, length))
         if self.listener is not None:
             self.tell_listener()
             self.listener.add_message(complete, carried)
@@ -301,6 +348,21 @@ class FrameFold:
         self._keep_recent(False)
         kept = chain(*self._messages, *self._audio_messages, *self._binaries)
         return next((message[1] for message in kept if message[0] == frame), None)
+
+
+def _with_brace(payloads: Sequence[bytes]) -> list[bytes]:
+    """Those of many that begin with a brace, as one of 256 messages of audio does."""
+    firsts = bytes(map(_first_byte, payloads))
+    found, at = [], firsts.find(_BRACE)
+    while at >= 0:
+        found.append(payloads[at])
+        at = firsts.find(_BRACE, at + 1)
+    return found
+
+
+def _may_be_json(payload: bytes) -> bool:
+    """Whether binary data that begins with a brace may be an object in JSON, by its end."""
+    return b"}" in payload[-4:]
 
 
 def _never(_: object) -> bool:

@@ -49,6 +49,19 @@ class KeptEnds(Generic[T]):
         later = min(self.count - max(number, len(self._first)), len(self._last))
         return [*first, *list(islice(reversed(self._last), max(0, later)))[::-1]]
 
+    def numbered(self, first: int, last: int) -> Iterator[tuple[int, T]]:
+        """Those items of some that are kept, each with its number.
+
+        Args:
+            first, last: their numbers, from 1.
+        """
+        dropped = self.count - len(self)
+        for number in range(max(1, first), min(last, self.count) + 1):
+            if number <= len(self._first):
+                yield number, self._first[number - 1]
+            elif number > len(self._first) + dropped:
+                yield number, self._last[number - 1 - len(self._first) - dropped]
+
     def number_of(self, index: int) -> int:
         """The number of the item before one that is kept, by the index of that among those kept."""
         return index if index < self.keep else index + self.count - len(self)

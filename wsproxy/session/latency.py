@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from .audio_meter import AudioMeter
 from .transcript import Result
@@ -11,6 +13,7 @@ KEPT_TURNS = 200  # of the utterances and of the turns of an agent
 KEPT_LAGS = 2000
 _MAX_WAITING = 4096  # messages whose place in the client's audio is not known yet
 _PAUSE_NS = 100_000_000  # after the last speech, for an answer to it
+_first = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +122,20 @@ class Latency:
         """Whether `follow_speech` should come soon, because much waits for it."""
         return len(self._answers) >= _MAX_WAITING
 
-    def follow_speech(self, sent: AudioMeter) -> None:
-        """Measure what waited: all audio of the client so far is analyzed."""
-        if self._last_final is not None:
+    def follow_speech(self, sent: AudioMeter, until: float) -> None:
+        """Measure what waited for the analysis of the client's audio.
+
+        Args:
+            until: the frame up to which all of it is analyzed; what came later waits.
+        """
+        if self._last_final is not None and self._last_final[0] <= until:
             frame, t_ns = self._last_final
+            self._last_final = None
             speech = sent.speech_before(frame)
             if speech is not None and speech.last_ns is not None:
                 self.finalization = _seconds(t_ns - speech.last_ns)
-        answers, self._answers, self._last_final = self._answers, [], None
+        known = bisect_right(self._answers, until, key=_first)
+        answers, self._answers = self._answers[:known], self._answers[known:]
         for frame, t_ns in answers:
             speech = sent.speech_before(frame)
             if speech is not None and speech.last_ns is not None:

@@ -42,7 +42,7 @@ def kind_of_json(message: Mapping[str, Any], path: str = "") -> str:
         path: dotted path of the field that names the kind in this API, "" if unknown.
     """
     if kind := stated_kind(message, path):
-        return _with_code(kind, message)
+        return with_code(kind, message)
     return "{" + ", ".join(sorted(message)[:8])[:80] + "}"
 
 
@@ -62,7 +62,8 @@ def stated_kind(message: Mapping[str, Any], path: str) -> str:
     return ""
 
 
-def _with_code(kind: str, message: Mapping[str, Any]) -> str:
+def with_code(kind: str, message: Mapping[str, Any]) -> str:
+    """A kind that a JSON object states, shortened, with its error code."""
     for name in _CODE_FIELDS:
         if name in message and isinstance(code := message[name], str | int):
             return f"{kind[:80]} {code}"[:120].rstrip()

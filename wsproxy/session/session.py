@@ -7,10 +7,10 @@ facts. A session holds running totals and a bounded number of frames and message
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from wsproxy.catalog import Catalog
 from wsproxy.errors import LimitExceeded
@@ -20,6 +20,7 @@ from wsproxy.trace import (
     Eof,
     Failure,
     FindingRecord,
+    FrameIndex,
     FrameRecord,
     FrameRun,
     Gap,
@@ -39,6 +40,7 @@ from . import ending
 from .direction import Direction
 from .frame_fold import FrameFold, MessageListener
 from .head_tail_buffer import KEPT_TEXT
+from .heuristic_redactions import HeuristicRedactions
 from .messages import BinaryMessage, CloseInfo, TextMessage
 from .outcome import Outcome, outcome_of
 from .session_audio import SessionAudio
@@ -51,13 +53,6 @@ from .transcript import KEPT_RESULTS
 _T = TypeVar("_T")
 _R = TypeVar("_R", Record | FrameRun, Record | FrameRun | None)
 _CLOSE = int(Opcode.CLOSE)
-# Why a heuristic took a value for a credential.
-_HEURISTICS = {
-    "name": "its name says so",
-    "shape": "looks like a key",
-    "entropy": "looks random",
-    "budget": "too much work to look through",
-}
 RECORDS_PER_REST = 32
 FIRST_FRAMES = 16  # that a summary reads: the messages that set the session up are in them
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
@@ -104,7 +99,7 @@ class Session:
         self._frames = FrameFold(with_audio=with_audio)
         self._broken_ns: dict[int, int] = {}
         self.before_close: FrameInfo | None = None
-        self._heuristic_redactions: dict[str, None] = {}
+        self._heuristic_redactions = HeuristicRedactions()
         self._few = FewRecords()
         if with_audio:
             self._few.discard()
@@ -160,14 +155,10 @@ class Session:
             yield from self._add_all(reader, bounded_runs(reader))
 
     def following(
-        self, path: str | os.PathLike[str]
+        self, path: str | os.PathLike[str], index: FrameIndex | None = None
     ) -> Generator[Record | FrameRun | None, None, None]:
-        """Do the same with a trace that is being written, see `GrowingTrace.following`.
-
-        Raises:
-            TraceError: as `read` does.
-        """
-        with GrowingTrace(path) as reader:
+        """Do the same with a trace that is being written; all as of a `GrowingTrace`."""
+        with GrowingTrace(path, index=index) as reader:
             yield from self._add_all(reader, reader.following())
 
     def _add_all(self, reader: TraceReader, records: Iterator[_R]) -> Iterator[_R]:
@@ -237,10 +228,10 @@ class Session:
                     self._timeline.begin()
             case Request():
                 self.request = record
-                self._add_redacted(record.redacted)
+                self._heuristic_redactions.add(record.redacted)
             case Response():
                 self.response = record
-                self._add_redacted(record.redacted)
+                self._heuristic_redactions.add(record.redacted)
                 if self._timeline is not None:
                     self._timeline.add_response(record)
             case Eof():
@@ -270,27 +261,27 @@ class Session:
 
     def add_run(self, run: FrameRun) -> None:
         """Add the next frames, as `add` of each would do."""
-        self.last_ns = max(self.last_ns, *run.times)
         direction = self.sent if run.from_client else self.received
         direction.frames += len(run.times)
         direction.size += sum(run.wire_lengths)
+        latest = max(run.times, default=0)
+        for _, text in run.texts:
+            direction = self.sent if text.from_client else self.received
+            direction.frames += 1
+            direction.size += text.wire_length
+            if text.t_ns > latest:  # noqa: PLR1730  # a call costs as much as all else here
+                latest = text.t_ns
+        self.last_ns = max(self.last_ns, latest)
         self._frames.add_run(run)
 
     def release(self) -> None:
         """Free its memory at once; without it, a garbage collection does. Do not use it again."""
         vars(self).clear()
 
-    def _add_redacted(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        for entry in entries:
-            why = _HEURISTICS.get(str(entry.get("why")))
-            if why is not None and len(self._heuristic_redactions) < KEPT_RECORDS:
-                name = f"{entry.get('where')} {entry.get('name')}"[:KEPT_RULE].strip()
-                self._heuristic_redactions[f"{name} ({why})"] = None
-
     def _add_frame(self, frame: FrameRecord) -> None:
         number, from_client = self._frames.add(frame), frame.from_client
         if frame.redacted is not None:
-            self._add_redacted(frame.redacted)
+            self._heuristic_redactions.add(frame.redacted)
         direction = self.sent if from_client else self.received
         direction.frames += 1
         direction.size += frame.wire_length

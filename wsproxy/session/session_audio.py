@@ -60,8 +60,11 @@ class SessionAudio:
         for reader in self._readers:
             reader.fields = paths
 
-    def add(self, message: CompleteMessage) -> CarriedAudio | None:
+    def add(self, message: CompleteMessage, *, may_declare: bool = True) -> CarriedAudio | None:
         """Add a complete message of either direction.
+
+        Args:
+            may_declare: False: `declares_format` is known to be false for it.
 
         Returns:
             Its audio, None where it has none.
@@ -72,7 +75,7 @@ class SessionAudio:
             return reader.text(data, length) if is_text and length > _SHORT_TEXT else None
         found = reader.text(data, length) if is_text else reader.binary(data, length)
         if found is None:
-            if _declares_format(data):
+            if may_declare and declares_format(data):
                 self.before_declaration()
                 self.declaring.append((frame, t_ns, from_client, data[:_MAX_DECLARING]))
             return None
@@ -124,8 +127,8 @@ def is_audio(kind: str) -> bool:
     return kind.removesuffix(HEADLESS) in _AUDIO_KINDS
 
 
-def _declares_format(data: bytes) -> bool:
-    """Whether a message may declare a format; as text, see `reports_failure`."""
+def declares_format(data: bytes) -> bool:
+    """Whether one of the messages in these bytes may declare a format; as text, see `mentions`."""
     text = data.decode("latin-1")
     for part in _DECLARING:  # noqa: SIM110  # a generator costs as much as the comparison
         if part in text:

@@ -6,6 +6,7 @@ finished traces. Its memory is bounded however long the session is.
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 from wsproxy.catalog import Catalog
@@ -15,12 +16,12 @@ from wsproxy.wire import AssembledMessage
 
 from .audio_carrier import BINARY, FRAMED, CarriedAudio
 from .audio_meter import AudioMeter
-from .binary_block import BinaryBlock
 from .control_events import ControlEvents
 from .exchange_tracker import ExchangeTracker
 from .format_timeline import AudioSession
 from .latency import Latency
 from .message import MessageReader, SessionMessage
+from .message_block import MessageBlock
 from .message_kinds import is_error
 from .messages import CompleteMessage
 from .success_tracker import SuccessTracker
@@ -82,8 +83,8 @@ class Timeline:
         self.speech_at_words: float = 0.0
         self.speech_at_server: float = 0.0
         self._words_frame: int | None = None  # of the last result with words
-        # Where these two were when their speech was measured.
-        self._followed: tuple[int | None, int | None] = (None, None)
+        # The frames for which these two are measured.
+        self._followed = (0, 0)
         self._settled = (0, False)
         self.is_ready = False
         self.unwrapped: tuple[int, int] | None = None
@@ -146,7 +147,7 @@ class Timeline:
     def add_fragment(self, message: AssembledMessage, frame: FrameRecord) -> None:
         """Only complete messages are read."""
 
-    def add_audio(self, block: BinaryBlock, start: int) -> None:
+    def add_audio(self, block: MessageBlock, start: int) -> None:
         """Add binary messages that are audio, in short for `add_message`.
 
         Args:
@@ -211,21 +212,25 @@ class Timeline:
         self._settled = state
         self.sent.settle()
         self.received.settle()
-        self.follow_speech(True)
+        self._follow_speech(math.inf)
 
     def follow_speech(self, from_client: bool) -> None:
         """Use what is known of the speech of a direction: a part of its audio was analyzed."""
-        if not from_client:
-            return
-        self.latency.follow_speech(self.sent)
-        frames = (self._words_frame, self.last_server_frame)
-        if frames[0] != self._followed[0]:
-            self.speech_at_words = self._speech_before(frames[0])
-        if frames[1] != self._followed[1]:
-            self.speech_at_server = self._speech_before(frames[1])
-        self._followed = frames
+        if from_client:
+            self._follow_speech(self.sent.last_analyzed_frame)
 
-    def _speech_before(self, frame: int | None) -> float:
+    def _follow_speech(self, until: float) -> None:
+        """Use what is known of the client's speech up to a frame."""
+        self.latency.follow_speech(self.sent, until)
+        words, server = self._words_frame, self.last_server_frame
+        if words is not None and self._followed[0] < words <= until:
+            self.speech_at_words = self._speech_before(words)
+            self._followed = words, self._followed[1]
+        if server is not None and self._followed[1] < server <= until:
+            self.speech_at_server = self._speech_before(server)
+            self._followed = self._followed[0], server
+
+    def _speech_before(self, frame: int) -> float:
         found = self.sent.speech_before(frame)
         return found.seconds if found is not None else 0.0
 
@@ -235,7 +240,7 @@ class Timeline:
         self.latency.add_server_audio(frame, t_ns)
         if self.latency.has_many_waiting:
             self.sent.settle()
-            self.follow_speech(True)
+            self._follow_speech(math.inf)
 
     def _add_server_message(self, frame: int, t_ns: int) -> None:
         self.server_messages += 1

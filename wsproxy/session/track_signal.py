@@ -85,6 +85,11 @@ class TrackSignal:
         return self._analyzer.speech_before(frame)
 
     @property
+    def last_frame(self) -> int:
+        """Of the messages that were analyzed, 0 if there are none."""
+        return self._analyzer.last_frame
+
+    @property
     def duration_s(self) -> float:
         """Seconds of audio in the messages so far, as far as they are analyzed."""
         return self._analyzer.duration_s

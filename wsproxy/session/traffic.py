@@ -13,7 +13,7 @@ from itertools import chain
 
 from wsproxy.wire import Opcode
 
-from .binary_block import BinaryBlock
+from .message_block import MessageBlock
 from .size_histogram import KEPT_PLACES, Place, SizeHistogram, SizeSelection
 
 KEPT_FRAMES = 1024  # frames kept from the beginning, and as many from the end
@@ -213,10 +213,10 @@ class Traffic:
         elif opcode == _PONG:
             self.open_pings[not from_client].count = 0
 
-    def add_binaries(self, block: BinaryBlock) -> None:
-        """Add complete binary messages of one direction, as `add` would."""
+    def add_all(self, block: MessageBlock) -> None:
+        """Add complete messages of one kind and direction, none of them empty, as `add` would."""
         from_client = block.from_client
-        bits = _BINARY | 0x10 | from_client << 5
+        bits = block.opcode | 0x10 | from_client << 5
         if len(self._times) < 2 * KEPT_FRAMES:
             for number, t_ns, length, wire_length in zip(
                 block.numbers, block.times, block.lengths, block.wire_lengths, strict=True
@@ -257,7 +257,7 @@ class Traffic:
         self._bits[at] = bits
         self.frame_count = max(self.frame_count, number)
 
-    def _store_all(self, block: BinaryBlock, bits: int) -> None:
+    def _store_all(self, block: MessageBlock, bits: int) -> None:
         """Keep frames as the last ones, as `_store` does: once they are asked for."""
         stored = _StoredBlock(
             bits,
@@ -283,7 +283,7 @@ class Traffic:
                     self._store(number, t_ns, block.bits, length, wire_length)
         self._blocks.clear()
 
-    def _add_all_data(self, block: BinaryBlock, bits: int) -> None:
+    def _add_all_data(self, block: MessageBlock, bits: int) -> None:
         """Add messages to the totals of data frames."""
         data, numbers, times, lengths = (
             self.data[block.from_client],

@@ -16,7 +16,7 @@ from wsproxy.catalog.success import ResultPaths
 
 from .kept_ends import KeptEnds
 from .message import SessionMessage
-from .message_kinds import is_error, kind_of_json
+from .message_kinds import is_error, kind_of_json, with_code
 from .transcript_result import TranscriptResult, agent_text, count_words, transcript_result
 
 KEPT_RESULTS = 500  # from the beginning, and as many from the end
@@ -132,17 +132,21 @@ class SessionTranscript:
 
     def add(self, message: SessionMessage) -> Result | None:
         """Add a message of the server; returns the result in it, None if it has none."""
-        if message.content is None:
+        content = message.content
+        if content is None:
             return None
-        kind = kind_of_json(message.content, self._api.vocabulary.kind)
+        path = self._api.vocabulary.kind
+        # Nearly always the message has the kind that it states at this path.
+        known = message.kind if path else ""
+        kind = with_code(known, content) if known else kind_of_json(content, path)
         if is_error(kind) or (not self._known and not self._may_be_result(message)):
             return None
         if kind in self._api.vocabulary.summary and self.words:
             return None
-        found = transcript_result(self._api, kind, message.content)
+        found = transcript_result(self._api, kind, content)
         if found is not None:
             return self._add_result(message, found)
-        said = agent_text(self._api, kind, message.content)
+        said = agent_text(self._api, kind, content)
         if not said.strip():
             return None
         self.agent_words += count_words(said)
@@ -206,8 +210,10 @@ def _times(
     """The place of a result in the audio, and its words."""
     content, unit = message.content, paths.unit
     assert content is not None
-    words = _words(paths, field_of(content, paths.words)) if paths.words else ()
+    words: tuple[Word, ...] = ()
     # One by one: a generator costs more than all three of them.
+    if paths.words and (listed := field_of(content, paths.words)):
+        words = _words(paths, listed)
     start = _seconds(field_of(content, paths.start), unit) if paths.start else None
     end = _seconds(field_of(content, paths.end), unit) if paths.end else None
     if start is None and words:

@@ -65,6 +65,8 @@ def transcript_result(api: Api, kind: str, content: Json) -> TranscriptResult | 
     if is_agent_message(kind, content):
         return None
     for path, names in _split_paths(api.transcripts):
+        if names[0] not in content:
+            continue
         texts: list[_MarkedText] = []
         _collect_texts(texts, content, names, 0, None)
         if texts:

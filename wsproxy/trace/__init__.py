@@ -4,10 +4,11 @@
 """
 
 from .folder_watch import FolderWatch
+from .frame_index import FrameIndex, FramePlace
+from .frame_run import FrameRun
 from .growing import GrowingTrace
-from .packed_frame import FrameRun
 from .parts import SUFFIX
-from .reader import Loss, TraceReader, bounded, bounded_runs, find_traces
+from .reader import BlockPlace, Loss, TraceReader, bounded, bounded_runs, find_traces
 from .records import (
     DERIVED,
     ENDINGS,
@@ -35,12 +36,15 @@ __all__ = [
     "REPLAYS",
     "SUFFIX",
     "VERSION",
+    "BlockPlace",
     "Bytes",
     "End",
     "Eof",
     "Failure",
     "FindingRecord",
     "FolderWatch",
+    "FrameIndex",
+    "FramePlace",
     "FrameRecord",
     "FrameRun",
     "Gap",

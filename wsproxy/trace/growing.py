@@ -6,8 +6,9 @@ import os
 import time
 from collections.abc import Iterator
 
+from .frame_index import FrameIndex
+from .frame_run import MAX_RUN, FrameRun
 from .lock import is_held_by_another
-from .packed_frame import MAX_RUN, FrameRun
 from .read_limits import SEARCHED_RATIO, Allowance
 from .reader import MAX_RECORDS, TraceReader, stop_over_limit
 from .records import Record
@@ -27,6 +28,7 @@ class GrowingTrace(TraceReader):
     Args:
         path: of the trace.
         allowance: how much may be read; by default one for this trace alone.
+        index: notes where the frames are, if it is given.
 
     Attributes:
         is_read: whether nothing more will come: the end record was read, or the recorder has
@@ -36,9 +38,15 @@ class GrowingTrace(TraceReader):
         TraceError: the file cannot be opened.
     """
 
-    def __init__(self, path: str | os.PathLike[str], allowance: Allowance | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        allowance: Allowance | None = None,
+        index: FrameIndex | None = None,
+    ) -> None:
         super().__init__(path, allowance)
         self.is_read = False
+        self._index = index
         self._rest = self.following()
 
     def poll(self) -> Iterator[Record | FrameRun]:
@@ -54,7 +62,7 @@ class GrowingTrace(TraceReader):
             yield record
 
     def following(self) -> Iterator[Record | FrameRun | None]:
-        """The records, with runs of binary messages, see `with_runs`.
+        """The records, with runs of messages, see `with_runs`.
 
         None: nothing more is written so far. The iterator can be asked again later.
 
@@ -68,6 +76,8 @@ class GrowingTrace(TraceReader):
                 room -= len(record) if type(record) is FrameRun else 1
                 if room < 0:
                     stop_over_limit(self)
+                if self._index is not None and self.place is not None:
+                    self._index.add(record, self.place)
             yield record
             if record is None and self._is_growing and not self._is_written():
                 # The look at the file that follows finds all that its recorder wrote.

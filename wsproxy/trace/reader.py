@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, NoReturn, Self, cast
+from typing import BinaryIO, NamedTuple, NoReturn, Self, cast
 
-from wsproxy.errors import LimitExceeded, NotATrace, TraceError
+from wsproxy.errors import LimitExceeded, NotATrace, StalePlace, TraceError
 from wsproxy.system.regular_file import open_regular
 
 from .blocks import PEEK, READ_AHEAD, BadBlock, find_blocks, last_block, peek, read_block
-from .packed_frame import MAX_RUN, FrameRun
+from .frame_run import MAX_RUN, FrameRun
 from .parts import SUFFIX, later_parts, one_a_session, part_of, part_path
 from .read_limits import BYTES_A_RECORD, SEARCHED_RATIO, VARIABLE, Allowance
 from .records import (
@@ -68,6 +68,20 @@ class Loss:
         return f"{part}{self.size} bytes at offset {self.offset} not readable: {self.reason}"
 
 
+class BlockPlace(NamedTuple):
+    """Where a block is.
+
+    Attributes:
+        part: of the trace, from 1.
+        offset: in the file of that part, bytes.
+        number: of the block in that part, from 0.
+    """
+
+    part: int
+    offset: int
+    number: int
+
+
 class TraceReader:
     """Iterates over the records of a trace; holds one block at a time.
 
@@ -79,6 +93,9 @@ class TraceReader:
     Args:
         path: of the trace, or of a part of it.
         allowance: how much may be read; by default one for this trace alone.
+
+    Attributes:
+        place: of the block that the last record is from; None before the first one.
 
     Raises:
         TraceError: the file cannot be opened or read; it has a later format.
@@ -92,6 +109,7 @@ class TraceReader:
         self._allowance = allowance or Allowance()
         self.losses: list[Loss] = []
         self.ended = False
+        self.place: BlockPlace | None = None
         self._session: str | None = None
         # If the first blocks are lost, a block of another trace may be in their place: the file
         # name has the session's id. It is not used if no block has that id.
@@ -138,7 +156,7 @@ class TraceReader:
         return cast("Iterator[Record]", self._read(longest_run=0))
 
     def with_runs(self) -> Iterator[Record | FrameRun]:
-        """The records, with runs of binary messages in place of their frames.
+        """The records, with runs of messages in place of their frames.
 
         Raises:
             NotATrace, LimitExceeded: as while iterating.
@@ -147,13 +165,7 @@ class TraceReader:
 
     def _read(self, *, longest_run: int) -> Iterator[Record | FrameRun | None]:
         """The records; None where the rest of a growing trace is not written yet."""
-        self._longest_run = longest_run
-        self.losses, self.ended, self._session = [], False, None
-        self._seen.clear()
-        self._allowance = self._shared or Allowance()
-        self._allowance.begin_trace()
-        self._later = None
-        self._enter(self._from)
+        self._begin(longest_run, self._from)
         if self._from > 1:
             self._lose(Loss(0, 0, f"the parts before it are not read with it: {self._first.name}"))
         found = False
@@ -171,6 +183,37 @@ class TraceReader:
             )
         elif not found:
             raise NotATrace(f"{self.path} is not a trace: no record in it can be read")
+
+    def _begin(self, longest_run: int, part: int) -> None:
+        self._longest_run = longest_run
+        self.losses, self.ended, self._session = [], False, None
+        self._seen.clear()
+        self._allowance = self._shared or Allowance()
+        self._allowance.begin_trace()
+        self._later = None
+        self._enter(part)
+
+    def from_block(self, place: BlockPlace) -> Iterator[Record]:
+        """The records from a block on, as far as the trace is written.
+
+        Args:
+            place: where it was when the trace was read.
+
+        Raises:
+            StalePlace: while iterating: it is there no longer, the trace was written again.
+        """
+        try:
+            self._begin(0, place.part)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        records = cast("Iterator[Record]", self._parts(place))
+        for first in records:
+            if self.losses or self.place != place:
+                break
+            yield first
+            yield from records
+            return
+        raise StalePlace(f"{self.path} was written again: it has no such block")
 
     def last(self) -> End | None:
         """The end record, found by the seek table without reading the rest; None without one.
@@ -190,10 +233,15 @@ class TraceReader:
 
     # -- parts
 
-    def _parts(self) -> Iterator[Record | FrameRun | None]:
-        """The records of all parts, those left out that a part repeats in its head."""
+    def _parts(self, place: BlockPlace | None = None) -> Iterator[Record | FrameRun | None]:
+        """The records of all parts, those left out that a part repeats in its head.
+
+        Args:
+            place: of the block in the current part to begin with; None: the first.
+        """
         while True:
-            records = self._part_records()
+            records = self._part_records(place)
+            place = None
             for record in records:
                 if record is None:
                     yield None
@@ -238,13 +286,13 @@ class TraceReader:
             self._file.close()
             self._file, self._part = file, number
 
-    def _part_records(self) -> Iterator[Record | FrameRun | None]:
-        """The records of the current part."""
-        self._next_block, self._more = 0, False
+    def _part_records(self, place: BlockPlace | None) -> Iterator[Record | FrameRun | None]:
+        """The records of the current part, from a block on."""
+        self._next_block, self._more = place.number if place else 0, False
         # Bytes that may be unpacked to find the next block after damage: a file of false
         # blocks must not be unpacked again and again.
         self._allowance.searched += SEARCHED_RATIO * self._size()
-        offset: int | None = 0
+        offset: int | None = place.offset if place else 0
         while offset is not None:
             try:
                 block, end = read_block(self._file, offset)
@@ -341,6 +389,7 @@ class TraceReader:
             self._lose(Loss(offset, 0, f"{missing} blocks before this place are missing"))
         self._session = sync.session
         self._next_block = sync.block + 1
+        self.place = BlockPlace(self._part, offset, sync.block)
         return True
 
     def _is_ours(self, sync: Sync) -> bool:
@@ -401,10 +450,10 @@ def bounded(reader: TraceReader) -> Iterator[Record]:
 
 
 def bounded_runs(reader: TraceReader) -> Iterator[Record | FrameRun]:
-    """As `bounded`, with runs of binary messages in place of their frames."""
+    """As `bounded`, with runs of messages in place of their frames."""
     room = MAX_RECORDS
     for each in reader.with_runs():
-        room -= len(each.times) if type(each) is FrameRun else 1
+        room -= each.count if type(each) is FrameRun else 1
         if room < 0:
             stop_over_limit(reader)
         yield each

@@ -9,7 +9,8 @@ from typing import Any, cast
 import msgpack
 
 from .blocks import MAX_BLOCK
-from .packed_frame import MAX_RUN, FrameRun, RunReader, unpack_frame
+from .frame_run import MAX_RUN, FrameRun, RunReader
+from .packed_frame import unpack_frame
 from .records import MAX_RECORD, AnyRecord, BadRecord, from_map, max_size
 
 MAX_LIST = 10_000  # items of one list, or keys of one map
@@ -75,7 +76,7 @@ class Unpacker:
         return cast("Generator[AnyRecord, None, None]", self.with_runs(longest=0))
 
     def with_runs(self, longest: int = MAX_RUN) -> Generator[AnyRecord | FrameRun, None, None]:
-        """The records, with runs of binary messages in place of their frames.
+        """The records, with runs of messages in place of their frames.
 
         Args:
             longest: frames of a run; 0: each frame is a record.
@@ -88,7 +89,7 @@ class Unpacker:
                     self.over = True
                     break
                 if longest and (run := read_run(offset, min(longest, left))) is not None:
-                    left -= len(run[0].times)
+                    left -= run[0].count
                     offset = run[1]
                     yield run[0]
                     continue

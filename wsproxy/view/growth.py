@@ -71,18 +71,18 @@ def growth(old: Any, new: Any) -> Growth | None:
         return None
     if type(old) is list and type(new) is list:
         return _of_list(old, new)
-    return {"set": _complete(new)}
+    return {"set": complete(new)}
 
 
-def _complete(value: Any) -> Any:
+def complete(value: Any) -> Any:
     """A value with the items of its growing lists."""
     match value:
         case GrowingList():
             return value.items(0)
         case dict():
-            return {key: _complete(each) for key, each in value.items()}
+            return {key: complete(each) for key, each in value.items()}
         case list():
-            return [_complete(each) for each in value]
+            return [complete(each) for each in value]
         case _:
             return value
 
@@ -91,7 +91,7 @@ def _of_object(old: Mapping[str, Any], new: Mapping[str, Any]) -> Growth | None:
     changed = {}
     for key, value in new.items():
         if key not in old:
-            changed[key] = {"set": _complete(value)}
+            changed[key] = {"set": complete(value)}
         elif (difference := growth(old[key], value)) is not None:
             changed[key] = difference
     dropped = [key for key in old if key not in new]
@@ -105,11 +105,11 @@ def _of_list(old: list[Any], new: list[Any]) -> Growth:
         items: dict[str, Growth] = {}
         for index in range(same, len(new)):
             value = new[index]
-            found = growth(old[index], value) if index < len(old) else {"set": _complete(value)}
+            found = growth(old[index], value) if index < len(old) else {"set": complete(value)}
             if found is not None:
                 items[str(index)] = found
         return {"in": items, "drop": []}
-    return {"keep": same, "more": _complete(new[same:])}
+    return {"keep": same, "more": complete(new[same:])}
 
 
 def _are_objects(items: Sequence[Any]) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from asyncio.subprocess import Process
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from tornado.web import HTTPError, RequestHandler
 from tornado.websocket import WebSocketHandler
 
 from wsproxy.errors import TraceError
+from wsproxy.report.html.json_block import json_block
 from wsproxy.report.html.page import START, render
 from wsproxy.report.safe_text import safe, short
 from wsproxy.system.regular_file import open_regular
@@ -22,12 +24,16 @@ from wsproxy.wording import plural
 
 from .access import AccessPolicy
 from .commands import output_of, replay_arguments, running, scrub_arguments
+from .frame_window import MAX_FRAMES, FrameWindow
 from .hub import Hub
 
 _CHUNK = 256 << 10  # bytes
 _MAX_TEXT = 500  # characters of a text that is searched
 _MAX_URL = 2000  # characters
 _MAX_MESSAGE = 2000  # characters of what is wrong with a request
+# Of frames, turns and results, from 1: no number is longer than a session can have.
+_NUMBERS = re.compile(r"[1-9]\d{0,9}(?:-[1-9]\d{0,9})?(?:,[1-9]\d{0,9}(?:-[1-9]\d{0,9})?){0,99}")
+_SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'none'",
@@ -232,6 +238,98 @@ def _is_url(target: str) -> bool:
     return (
         target.startswith(("ws://", "wss://")) and len(target) <= _MAX_URL and target.isprintable()
     )
+
+
+class _Part(Handler):
+    """Parts of a page that grows, which it asks for when they are scrolled to."""
+
+    def numbers(self) -> list[range]:
+        """Numbers in the query, as in `numbers=1-64,80`.
+
+        Raises:
+            HTTPError: it has other ones.
+        """
+        given = self.get_query_argument("numbers", "") or ""
+        if not _NUMBERS.fullmatch(given):
+            raise HTTPError(400, log_message="numbers have to be such as 1-64,80.")
+        found = []
+        for each in given.split(","):
+            first, _, last = each.partition("-")
+            found.append(range(int(first), int(last or first) + 1))
+        return found
+
+    def stretch(self) -> tuple[int, int]:
+        """The first and the last of the numbers in the query.
+
+        Raises:
+            HTTPError: as of `numbers`.
+        """
+        found = self.numbers()
+        return found[0].start, found[-1].stop - 1
+
+    def seconds(self) -> float | None:
+        """The time in the query; None without one.
+
+        Raises:
+            HTTPError: it is none.
+        """
+        given = self.get_query_argument("at", "") or ""
+        if given and not _SECONDS.fullmatch(given):
+            raise HTTPError(400, log_message="at has to be a time in seconds.")
+        return float(given) if given else None
+
+    def answer(self, found: object) -> None:
+        if found is None:
+            raise HTTPError(404, log_message="The session is not followed: load its page again.")
+        self.set_header("Content-Type", "application/json")
+        self.write(json_block(found))
+
+
+class Frames(_Part):
+    """Frames: `numbers=1-64,80`, or those around a time: `at=12.5`."""
+
+    async def get(self, _token: str, session: str) -> None:
+        try:
+            self.answer(await self.hub.frames(session, self._reading()))
+        except TraceError as error:
+            raise HTTPError(422, log_message=str(error)) from None
+
+    def _reading(self) -> Callable[[FrameWindow], dict[str, Any]]:
+        seconds = self.seconds()
+        if seconds is not None:
+            return lambda window: window.at_time(seconds)
+        wanted: set[int] = set()
+        for each in self.numbers():
+            wanted.update(each[:MAX_FRAMES])
+        return lambda window: window.columns(sorted(wanted)[:MAX_FRAMES])
+
+
+class Turns(_Part):
+    """Turns of the transcript: `numbers=1-40`, or `at=12.5`: the number of the one at a time."""
+
+    async def get(self, _token: str, session: str) -> None:
+        seconds = self.seconds()
+        if seconds is not None:
+            self.answer(await self.hub.transcript(session, lambda live: live.turn_at(seconds)))
+            return
+        (wanted, *_) = self.numbers()
+        self.answer(
+            await self.hub.transcript(
+                session, lambda live: live.turns(wanted.start, wanted.stop - 1)
+            )
+        )
+
+
+class Results(_Part):
+    """Results of the transcript: `numbers=1-40`."""
+
+    async def get(self, _token: str, session: str) -> None:
+        (wanted, *_) = self.numbers()
+        self.answer(
+            await self.hub.transcript(
+                session, lambda live: live.results(wanted.start, wanted.stop - 1)
+            )
+        )
 
 
 class Search(Handler):

@@ -18,6 +18,7 @@ from wsproxy.report.html.reading import read_content
 from wsproxy.system.free_memory import return_free_memory
 
 from .folder import SessionFolder
+from .frame_window import FrameWindow
 from .live_content import LiveContent, Snapshot
 from .live_page import live_page
 from .recording import is_recorded
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 INTERVAL = 0.25  # seconds between two looks at the files: pages and server do less, and are in time
 FORGET_AFTER = 60.0  # seconds that a session is followed without a page
+TRIM_EVERY = 20.0  # seconds: what sessions needed for a short time is given back
 RELOAD = '[{"reload":true}]'
 
 
@@ -66,6 +68,7 @@ class Hub:
         self._follower = ThreadPoolExecutor(1, thread_name_prefix="wsproxy-view-follow")
         self._others = ThreadPoolExecutor(2, thread_name_prefix="wsproxy-view")
         self._searches = 0
+        self._trim_at = 0.0
 
     async def run(self) -> None:
         """Follow the files until cancelled."""
@@ -109,6 +112,9 @@ class Hub:
             except TraceError:
                 content.close()
                 del self._live[session]  # its pages load again, and show the error
+        if self._live and time.monotonic() >= self._trim_at:
+            return_free_memory()
+            self._trim_at = time.monotonic() + TRIM_EVERY
 
     def _snapshot(self, session: str, read: LiveContent) -> Snapshot:
         content = self._live.setdefault(session, read)
@@ -190,14 +196,37 @@ class Hub:
         Args:
             version: of the last update that it has.
         """
-        content = self._live.get(session)
+        content = self._use(session)
         if content is None:
             return RELOAD
-        self._used[session] = time.monotonic()
         found = content.after(version)
         if found is None:
             return RELOAD
         return f"[{','.join(found)}]" if found else ""
+
+    async def frames(self, session: str, read: Callable[[FrameWindow], T]) -> T | None:
+        """Read frames of a session of which a page is open; None if it is not followed.
+
+        Raises:
+            TraceError: they cannot be read.
+        """
+        content = self._use(session)
+        if content is None:
+            return None
+        return await self._on(self._others, lambda: read(content.frames))
+
+    async def transcript(self, session: str, read: Callable[[LiveContent], T]) -> T | None:
+        """Likewise for its transcript."""
+        content = self._use(session)
+        if content is None:
+            return None
+        return await self._on(self._follower, lambda: read(content))
+
+    def _use(self, session: str) -> LiveContent | None:
+        content = self._live.get(session)
+        if content is not None:
+            self._used[session] = time.monotonic()
+        return content
 
     def changes(self, version: int) -> str:
         """What the start page does not have, as JSON; "" if it has everything."""

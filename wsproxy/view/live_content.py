@@ -22,19 +22,23 @@ from wsproxy.report.html.frame_table import limits_of
 from wsproxy.report.html.handshake_data import handshake_data
 from wsproxy.report.html.json_block import json_block
 from wsproxy.report.html.page import SessionView, rendered
-from wsproxy.report.html.page_data import frame_columns, parts_besides_frames
+from wsproxy.report.html.page_data import frame_columns
 from wsproxy.report.html.reading import SessionContent, read_content
 from wsproxy.report.html.speech_data import event_data
 from wsproxy.session.audio_track import TrackKey
+from wsproxy.trace import FrameIndex, Start
 
+from .frame_marks import FrameMarks
+from .frame_window import FRAME_LIMITS, FrameWindow
 from .growth import growth
-from .live_parts import Diagnosed, Parts, live_parts
+from .live_parts import Diagnosed, Parts, final_parts, live_parts, parts_so_far
+from .live_turns import LiveTurns, results
 
-FRAME_LIMITS = (4000, 128)  # bytes of a text, and of a binary payload, of a frame that arrives
 EXPLAIN_EVERY = 1.0  # seconds between two diagnoses of a session that grows, at least
 EXPLAIN_REST = 40.0  # times the processor time of a diagnosis, until the next
 # For pages that have not asked for them yet.
-KEPT_UPDATES, KEPT_CHARACTERS = 80, 2_000_000
+KEPT_UPDATES, KEPT_CHARACTERS = 80, 1_000_000
+LISTED_RESULTS = 200
 _SHOWN_EVENTS = 200  # of a section
 # A session is read again when it is twice as long: the format of audio that is not declared was
 # guessed from little audio, and the guess stays. A long one is not.
@@ -60,6 +64,8 @@ class Snapshot:
         ended: whether nothing more is written.
         frames: how many there are.
         parts: the data of the page besides its frames, without audio.
+        turns: of the transcript, the last ones.
+        results: of the transcript, the last ones, for the table of a page without scripts.
         tracks: the keys of its tracks.
     """
 
@@ -67,6 +73,8 @@ class Snapshot:
     ended: bool
     frames: int
     parts: Mapping[str, Any]
+    turns: Mapping[str, Any]
+    results: Sequence[Mapping[str, Any]]
     tracks: Sequence[TrackKey]
     explained: Explanation
     findings: Sequence[Finding]
@@ -86,6 +94,7 @@ class LiveContent:
     Attributes:
         version: number of the last update; 1 is what was read first.
         ended: whether nothing more is written.
+        frames: reads those that a page asks for; on any thread.
 
     Raises:
         TraceError: by all methods: the trace cannot be read.
@@ -102,7 +111,9 @@ class LiveContent:
         self._is_stale = False  # whether it has grown since it was diagnosed
         self._parts: Parts = {}
         self._sections: dict[str, str] = {}
-        self._frames = 0  # that updates have
+        # Those that updates have: the number of the last one that changed it, and its JSON.
+        self._changed: dict[str, tuple[int, str]] = {}
+        self._frames, self._results, self._turn = 0, 0, 0  # that updates have
         self._updates: deque[tuple[int, str]] = deque()
         self._characters = 0  # of the updates
         self._lock = Lock()
@@ -133,7 +144,10 @@ class LiveContent:
         self._content = SessionContent.empty(
             self._path, self._catalog, max_audio=0, name=Path(self._path.name)
         )
-        self._records = self._content.session.following(self._path)
+        index = FrameIndex()
+        self.frames = FrameWindow(self._path, index)
+        self._marks, self._turns = FrameMarks(), LiveTurns()
+        self._records = self._content.session.following(self._path, index)
 
     def _read(self) -> bool:
         """Add what was written; returns whether there was something."""
@@ -150,11 +164,16 @@ class LiveContent:
         return grew
 
     def _add(self) -> bool:
-        grew = False
+        grew, transcript = False, None
         for record in self._records:
             if record is None:
                 break
             self._content.add(record)
+            self._marks.add(record)
+            if transcript is None or type(record) is Start:
+                # Asked for once: it is the same until then, and analyzes the audio that waits.
+                transcript = self._content.timeline.transcript
+            self._turns.follow(transcript)
             if self._content.frames.count <= self._frames:  # it is read again
                 self._content.frames.forget()
             grew = True
@@ -185,8 +204,9 @@ class LiveContent:
 
     def _update(self, diagnosed: Diagnosed, sections: dict[str, str]) -> None:
         table = self._content.frames
-        parts = self._all_parts(diagnosed) if self.ended else live_parts(self._content, diagnosed)
-        new = table.after(self._frames)
+        make = final_parts if self.ended else live_parts
+        parts = make(self._content, diagnosed, self._marks)
+        transcript, new = self._content.timeline.transcript, table.after(self._frames)
         changed = growth(self._parts, parts)
         if changed is None and not new and sections == self._sections and not self.ended:
             return
@@ -195,16 +215,22 @@ class LiveContent:
                 "version": self.version + 1,
                 "ended": self.ended,
                 "frames": frame_columns(new, table.count, limits_of(new, FRAME_LIMITS)),
+                "turns": self._turns.data(transcript, self._turn)
+                if transcript.results != self._results
+                else None,
                 "growth": changed or {"in": {}, "drop": []},
-                "sections": {n: s for n, s in sections.items() if self._sections.get(n) != s},
             }
-            self._keep(json_block(update))
+            self._keep(json_block(update), sections)
         self._parts, self._sections, self._frames = parts, sections, table.count
+        self._results, self._turn = transcript.results, self._turns.count
         table.forget()
         self.version += 1
 
-    def _keep(self, update: str) -> None:
+    def _keep(self, update: str, sections: Mapping[str, str]) -> None:
         with self._lock:
+            for name, html in sections.items():
+                if self._sections.get(name) != html:
+                    self._changed[name] = (self.version + 1, json_block({name: html})[1:-1])
             self._updates.append((self.version + 1, update))
             self._characters += len(update)
             while self._has_too_many():
@@ -214,18 +240,9 @@ class LiveContent:
         count = len(self._updates)
         return count > KEPT_UPDATES or (count > 1 and self._characters > KEPT_CHARACTERS)
 
-    def _all_parts(self, diagnosed: Diagnosed) -> Parts:
-        """The data of the report, without its audio and its handshake, which is in a section."""
-        content = self._content
-        parts = parts_besides_frames(content, diagnosed.explained, [None] * len(content.tracks))
-        del parts["handshake"]
-        for track in parts["tracks"]:
-            del track["audio"], track["note"]
-        return parts
-
     def _rendered(self, diagnosed: Diagnosed) -> dict[str, str]:
         """The parts of the page that are replaced."""
-        parts = live_parts(self._content, diagnosed)
+        parts = live_parts(self._content, diagnosed, self._marks)
         events = islice(self._content.timeline.events, _SHOWN_EVENTS)
         data = {
             **parts,
@@ -241,12 +258,21 @@ class LiveContent:
         }
 
     def after(self, version: int) -> list[str] | None:
-        """The updates after one, as JSON; None if they are not kept. On any thread."""
+        """The updates after one, as JSON; None if they are not kept. On any thread.
+
+        The last of them has the parts of the page that have changed since, as they are now.
+        """
         with self._lock:
             updates = list(self._updates)
+            changed = [text for number, text in self._changed.values() if number > version]
         if version < self.version and (not updates or updates[0][0] > version + 1):
             return None
-        return [text for number, text in updates if number > version]
+        found = [text for number, text in updates if number > version]
+        last = len(found) - 1
+        return [
+            f'{text[:-1]},"sections":{{{",".join(changed) if at == last else ""}}}}}'
+            for at, text in enumerate(found)
+        ]
 
     def snapshot(self) -> Snapshot:
         """The session as of now; updates after its version belong to it."""
@@ -257,11 +283,25 @@ class LiveContent:
             self.version,
             self.ended,
             self._frames,
-            parts_besides_frames(content, diagnosed.explained, [None] * len(content.tracks)),
+            parts_so_far(content, diagnosed, self._marks),
+            self._turns.data(content.timeline.transcript, 0),
+            self.results(max(1, self._results - LISTED_RESULTS + 1), self._results),
             diagnosed.tracks,
             diagnosed.explained,
             content.findings,
         )
+
+    def turns(self, first: int, last: int) -> list[Parts]:
+        """Those turns of the transcript, by their numbers, that are kept."""
+        return self._turns.turns(self._content.timeline.transcript, first, last)
+
+    def turn_at(self, seconds: float) -> int:
+        """The number of the first turn whose result came at a time or later; of the last one."""
+        return self._turns.around(self._content.timeline.transcript, round(seconds * 1e9))
+
+    def results(self, first: int, last: int) -> list[Parts]:
+        """Those results of the transcript, by their numbers, that are kept."""
+        return list(results(self._content.timeline.transcript, first, last))
 
     def close(self) -> None:
         """Close the file."""

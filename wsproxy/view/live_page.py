@@ -9,13 +9,17 @@ from typing import Any
 from wsproxy.catalog import Catalog
 from wsproxy.report import markdown
 from wsproxy.report.html.embedded_audio import embedded_audio
+from wsproxy.report.html.frame_table import limits_of
 from wsproxy.report.html.page import LIVE, SessionView, render
 from wsproxy.report.html.page_data import frame_columns
 from wsproxy.report.html.reading import SessionContent, add_evidence
 from wsproxy.report.html.static_frames import static_rows
 from wsproxy.report.html.track_data import element_id, embedded_data
 
+from .frame_window import FRAME_LIMITS
 from .live_content import Snapshot
+
+LAST_FRAMES = 1000  # with which a page begins
 
 
 def live_page(
@@ -40,8 +44,8 @@ def live_page(
 def live_view(path: Path, catalog: Catalog, snapshot: Snapshot, *, max_audio: int) -> SessionView:
     """The page as its template shows it.
 
-    The frames and the audio are read from the trace: nothing holds them while a session is
-    followed. Arguments and errors are those of `live_page`.
+    The last frames are in it; it asks for others. These and the audio are read from the trace:
+    nothing holds them while a session is followed. Arguments and errors are those of `live_page`.
     """
     content = SessionContent.empty(path, catalog, max_audio=max_audio, name=Path(path.name))
     for record in content.session.reading(path):
@@ -52,13 +56,17 @@ def live_view(path: Path, catalog: Catalog, snapshot: Snapshot, *, max_audio: in
     content.findings = snapshot.findings
     add_evidence(content)
     tracks, files = _with_audio(content, snapshot)
-    listed = [frame for frame in content.frames if frame.number <= snapshot.frames]
+    last = [frame for frame in content.frames if frame.number <= snapshot.frames][-LAST_FRAMES:]
+    counts = snapshot.parts["transcript"]
+    earlier = snapshot.turns["results"] - len(snapshot.results)
     return SessionView(
         "",
         {
             **snapshot.parts,
             "tracks": tracks,
-            "frames": frame_columns(listed, snapshot.frames, content.frames.limits()),
+            "transcript": {**counts, "results": snapshot.results, "earlier": earlier},
+            "turns": snapshot.turns,
+            "frames": frame_columns(last, snapshot.frames, limits_of(last, FRAME_LIMITS)),
         },
         snapshot.explained,
         list(static_rows(content)),

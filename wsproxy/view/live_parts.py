@@ -12,21 +12,22 @@ from functools import partial
 from typing import Any
 
 from wsproxy.report.explanation import Explanation, explain
+from wsproxy.report.html.embedded_audio import EmbeddedAudio
 from wsproxy.report.html.page_data import (
     connection_data,
     described_tracks,
     findings_data,
     gaps_data,
+    parts_besides_frames,
     session_data,
 )
 from wsproxy.report.html.reading import SessionContent
 from wsproxy.report.html.seconds import seconds_of
 from wsproxy.report.html.speech_data import (
-    MAX_WORDS,
     counts_data,
     event_data,
+    latency_data,
     point_data,
-    result_data,
     series_data,
 )
 from wsproxy.report.html.track_data import track_figures
@@ -36,11 +37,12 @@ from wsproxy.session import Session
 from wsproxy.session.audio_track import TrackKey
 from wsproxy.session.control_events import ControlEvents
 from wsproxy.session.latency import Latency
-from wsproxy.session.transcript import Result, SessionTranscript
 
-from .growth import GrowingList
+from .frame_marks import FrameMarks
+from .growth import GrowingList, complete
 
 Parts = dict[str, Any]
+MAX_POINTS = 400  # of a chart of latencies, while it grows
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,8 @@ class Diagnosed:
         return cls(explained, parts, [track.key for track, _ in content.tracks])
 
 
-def live_parts(content: SessionContent, diagnosed: Diagnosed) -> Parts:
-    """The data of a page besides its frames and its handshake, as of now."""
+def live_parts(content: SessionContent, diagnosed: Diagnosed, marks: FrameMarks) -> Parts:
+    """The data of a page besides its frames, its turns and its handshake, as of now."""
     timeline, parts = content.timeline, diagnosed.parts
     latency = parts["latency"]
     return {
@@ -94,10 +96,7 @@ def live_parts(content: SessionContent, diagnosed: Diagnosed) -> Parts:
             _track(figures, content.recorder(key))
             for figures, key in zip(parts["tracks"], diagnosed.tracks, strict=True)
         ],
-        "transcript": {
-            **counts_data(timeline.transcript),
-            "results": _results(timeline.transcript),
-        },
+        "transcript": counts_data(timeline.transcript),
         "latency": {
             "figures": latency["figures"],
             "series": {
@@ -105,7 +104,25 @@ def live_parts(content: SessionContent, diagnosed: Diagnosed) -> Parts:
                 for name, figures in latency["series"].items()
             },
         },
+        "marks": marks.parts(),
     }
+
+
+def parts_so_far(content: SessionContent, diagnosed: Diagnosed, marks: FrameMarks) -> Parts:
+    """The same without growing lists, and with the handshake: what a page begins with."""
+    tracks: list[EmbeddedAudio | None] = [None] * len(content.tracks)
+    parts = parts_besides_frames(content, diagnosed.explained, tracks)
+    shown = complete(live_parts(content, diagnosed, marks))
+    return {**parts, **{name: shown[name] for name in ("transcript", "latency", "marks")}}
+
+
+def final_parts(content: SessionContent, diagnosed: Diagnosed, marks: FrameMarks) -> Parts:
+    """The data of the report, without its audio and its handshake, which is in a section."""
+    parts = parts_so_far(content, diagnosed, marks)
+    del parts["handshake"]
+    for track in parts["tracks"]:
+        del track["audio"], track["note"]
+    return {**parts, "latency": latency_data(content.timeline.latency)}
 
 
 def _traffic(session: Session) -> Parts:
@@ -126,30 +143,22 @@ def _events(events: ControlEvents) -> GrowingList:
     return GrowingList(len(kept), len(kept), items, cut_at=kept.keep, cut=kept.count - len(kept))
 
 
-def _results(transcript: SessionTranscript) -> GrowingList:
-    kept = transcript.kept
-
-    def item(result: Result) -> Parts:
-        with_words = result.final and transcript.final_words <= MAX_WORDS
-        return result_data(result, result.words if with_words else ())
-
-    def items(start: int) -> list[Parts]:
-        return [item(result) for result in kept.after(kept.number_of(start))]
-
-    return GrowingList(len(kept), len(kept), items, cut_at=kept.keep, cut=kept.count - len(kept))
-
-
 def _points(latency: Latency, name: str) -> GrowingList:
-    def items(start: int) -> list[list[Any]]:
-        return [point_data(point) for point in latency_points(latency, name, start)]
-
-    lengths = {
+    count = {
         "lag": len(latency.lags),
         "utterances": len(latency.utterances),
         "turns": len(latency.turns),
-    }
-    length = lengths[name]
-    return GrowingList(length, length, items, source=latency.lag_stride)
+    }[name]
+    stride = 1
+    while count > MAX_POINTS * stride:
+        stride *= 2
+
+    def items(start: int) -> list[list[Any]]:
+        found = latency_points(latency, name, start * stride)
+        return [point_data(point) for point in found[::stride]]
+
+    length = -(-count // stride)
+    return GrowingList(length, length, items, source=(latency.lag_stride, stride))
 
 
 def _track(figures: Parts, recorder: TrackRecorder) -> Parts:

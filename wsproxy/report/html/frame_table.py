@@ -80,20 +80,25 @@ def _start(gap: TimeGap) -> int:
 class FrameTable:
     """Collects the frames of a session, in their order.
 
+    Args:
+        before: how many frames are not added, because they are before the first one that is.
+        is_text: whether the message that is open before it is text: of the server, and of the
+            client.
+
     Attributes:
         count: number of frames so far.
     """
 
-    def __init__(self) -> None:
-        self.count = 0
-        self._forgotten = 0
+    def __init__(self, before: int = 0, is_text: tuple[bool, bool] = (False, False)) -> None:
+        self.count = before
+        self._forgotten = before
         self._first: list[TableFrame] = []
         self._between: list[TableFrame] = []
         self._last: deque[TableFrame] = deque(maxlen=KEPT_LAST)
         self._limit = MAX_TEXT  # bytes of a payload, while the session is read
         self._held = 0
         self._notes = 0
-        self._is_text = [False, False]  # the open message of each direction
+        self._is_text = list(is_text)  # the open message of each direction
         self._data: list[tuple[int, int] | None] = [None, None]  # its last data frame
         self._gaps: tuple[list[TimeGap], list[TimeGap]] = ([], [])
 

@@ -39,7 +39,8 @@ LIBRARIES = (
     "vendor/uplot/uPlot.iife.min.js",
 )
 # One module in parts: a page without other files has nothing to import.
-_MODULE = ("session", "page", "axis", "players", "transcript", "latency", "frames", "pair", "main")
+_PARTS = ("session", "page", "axis", "players", "transcript", "latency", "frames", "pair", "view")
+_MODULE = (*_PARTS, "main")
 _LABELS = {
     "upgrade": "upgrade answered",
     "first_interim": "first interim result, after the first audio",
@@ -75,7 +76,8 @@ FILE = PageKind()
 INDEX = PageKind(("page", "index"))
 # Pages of the server of `wsproxy view`.
 _LIVE_STYLES = (*_STYLES, "live.css")
-LIVE = PageKind((*_MODULE, "live"), _LIVE_STYLES, connects=True)
+_LIVE = (*_PARTS, "live_frames", "live_transcript", "main", "actions", "live")
+LIVE = PageKind(_LIVE, _LIVE_STYLES, connects=True)
 START = PageKind(("page", "start"), _LIVE_STYLES, connects=True)
 _STATES = {"failed": "Failed", "good": "Succeeded", "unproven": "Unproven", "open": "Open"}
 _OPCODES = {"0": "continuation", "1": "text", "2": "binary", "8": "close", "9": "ping", "a": "pong"}

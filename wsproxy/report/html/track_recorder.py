@@ -63,6 +63,11 @@ class TrackRecorder:
         """Analyze what waits, see `TrackSignal`."""
         self._signal.settle()
 
+    @property
+    def last_frame(self) -> int:
+        """Of the messages that were analyzed, 0 if there are none."""
+        return self._signal.last_frame
+
     def speech_before(self, frame: int | None) -> SpeechSoFar | None:
         """The speech before a frame, see `TrackSignal`."""
         return self._signal.speech_before(frame)

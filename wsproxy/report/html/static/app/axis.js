@@ -30,6 +30,7 @@ class TimeAxis {
       this.draw();
     });
     cursor.addEventListener("move", ({ detail }) => this.#follow(detail));
+    session.frames.onLoad = () => this.draw();
     this.#follow({ t: cursor.t });
   }
 
@@ -257,8 +258,8 @@ class TimeAxis {
 
   #describe(t) {
     const { frames, lanes } = this.session;
-    const row = frames.rowAt(t);
-    const texts = row >= 0 && frames.t[row] <= t + 1e-9 ? [frames.title(row)] : [];
+    const frame = frames.at(frames.rowAt(t));
+    const texts = frame && frame.t <= t + 1e-9 ? [titleOf(frame)] : [];
     for (const { side, start, end } of lanes.gaps) {
       if (start < t && t < end) texts.push(`no messages of the ${SIDES[side]} for ${(end - start).toFixed(1)} s`);
     }
@@ -413,22 +414,18 @@ class TimeAxis {
     if (!this.lanes.some(({ kind, side }) => kind === "audio" && side === lane.side)) {
       this.#shade(pen, lane, y);
     }
-    const { frames } = this.session;
-    const first = Math.max(0, frames.rowAt(this.from));
     // One mark a pixel and kind: a session can have many more frames.
     const drawn = { text: -1, binary: -1, control: -1 };
     const side = this.#colourOf(lane);
-    for (let row = first; row < frames.rows && frames.t[row] <= this.to; row += 1) {
-      if (frames.side[row] !== lane.side) continue;
-      const kind = frames.isControl(row) ? "control" : frames.isText(row) ? "text" : "binary";
-      const x = Math.floor(this.x(frames.t[row]));
-      if (x === drawn[kind] || x < this.gutter || x > width) continue;
+    this.session.frames.eachMark(lane.side, this.from, this.to, (kind, t) => {
+      const x = Math.floor(this.x(t));
+      if (x === drawn[kind] || x < this.gutter || x > width) return;
       drawn[kind] = x;
       pen.fillStyle = kind === "control" ? this.palette.text : side;
       if (kind === "binary") pen.fillRect(x, y + lane.height - 7, 1, 5);
       else if (kind === "text") pen.fillRect(x, y + 3, 2, lane.height - 5);
       else pen.fillRect(x - 2, y + lane.height / 2 - 2, 5, 5);
-    }
+    });
   }
 
   // Words where they were said. A result whose words would overlap is written as one text.

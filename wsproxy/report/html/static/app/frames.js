@@ -4,10 +4,62 @@ const ROW = 26; // pixels
 const PREVIEW = 300; // characters of content in a row
 const TREE_NODES = 5000;
 const SPOKEN = 120; // characters of the content that a screen reader is given
+const SEARCHED = 512; // frames that are got at once while they are searched
 const AROUND = 1; // seconds of audio shown before and after a message's
 // Base64 in a message, and what the page has in place of it.
 const AUDIO_TEXT = /(^|")[\w+/=-]{60,}|… \(\d+ (characters|numbers)\)/;
 const TEXT_CARRIER = /json|text|url|printed/;
+
+// The rows of the table: all, or those of frames that a filter accepts.
+class RowList {
+  // `accepts`: whether a frame is in it; null: all are.
+  constructor(frames, accepts) {
+    this.frames = frames;
+    this.accepts = accepts;
+    this.found = [];
+    this.searched = 0; // rows
+    this.isLoading = false;
+  }
+
+  // Looks at rows that it has not seen, as far as the page has their frames; calls `then` once the
+  // page has more of them.
+  search(then) {
+    const { frames, accepts, found } = this;
+    if (!accepts) {
+      this.searched = frames.rows;
+      return;
+    }
+    for (let frame = frames.at(this.searched); frame; frame = frames.at(this.searched)) {
+      if (accepts(frame)) found.push(this.searched);
+      this.searched += 1;
+    }
+    if (this.isLoading || this.searched >= frames.rows) return;
+    this.isLoading = true;
+    const next = Array.from({ length: SEARCHED }, (_, index) => this.searched + index);
+    frames.load(next).then((more) => {
+      this.isLoading = false;
+      if (more) then();
+    });
+  }
+
+  get length() {
+    return this.accepts ? this.found.length : this.frames.rows;
+  }
+
+  row(index) {
+    return this.accepts ? this.found[index] : index;
+  }
+
+  // The rows from an index on, before another one.
+  rows(first, last) {
+    return Array.from({ length: Math.max(0, last - first) }, (_, index) => this.row(first + index));
+  }
+
+  // The index of a row, or of the next one in the list.
+  indexOf(row) {
+    return this.accepts ? firstAtLeast(this.found, row) : row;
+  }
+}
 
 class FrameTable {
   constructor(session, cursor, players) {
@@ -16,7 +68,7 @@ class FrameTable {
     this.players = players;
     this.frames = session.frames;
     this.chosen = -1;
-    this.rows = [];
+    this.list = new RowList(session.frames);
     this.shown = ""; // the rows that exist
     this.#build();
     const section = session.element("frames");
@@ -78,42 +130,39 @@ class FrameTable {
   #filter() {
     const matches = this.#matcher();
     if (!matches) return;
-    this.matches = matches;
-    this.rows = [];
-    this.#addRows(0);
+    const inputs = [...Object.values(this.sides), ...Object.values(this.kinds)];
+    const isAll = !this.search.value && inputs.every(({ checked }) => checked);
+    this.list = new RowList(this.frames, isAll ? null : (frame) => this.#isWanted(frame) && matches(frame));
+    this.#search();
     this.#render();
   }
 
-  // Adds those rows from one on that the filter accepts.
-  #addRows(from) {
-    const { frames } = this;
-    const kind = (row) => (frames.isControl(row) ? "control" : frames.isText(row) || frames.op[row] === "0" ? "text" : "binary");
-    for (let row = from; row < frames.rows; row += 1) {
-      if (this.sides[frames.side[row]].checked && this.kinds[kind(row)].checked && this.matches(row)) {
-        this.rows.push(row);
-      }
-    }
-    this.found.textContent = `${this.rows.length} of ${frames.count} frames`;
+  #isWanted(frame) {
+    const kind = isControl(frame) ? "control" : isText(frame) || frame.op === "0" ? "text" : "binary";
+    return this.sides[frame.side]?.checked && this.kinds[kind].checked;
+  }
+
+  // Adds the frames that the filter accepts of those that it has not seen.
+  #search() {
+    const { frames, list } = this;
+    list.search(() => {
+      if (list !== this.list) return; // there is another filter
+      this.#search();
+      this.#render();
+    });
+    const searched = list.searched < frames.rows ? ` (${list.searched} searched)` : "";
+    this.found.textContent = `${list.length} of ${frames.count} frames${searched}`;
     this.element.hidden = !frames.count;
     if (frames.count) this.session.element("frames").querySelector(".none")?.remove();
-    this.table.setAttribute("aria-rowcount", this.rows.length + 1);
+    this.table.setAttribute("aria-rowcount", list.length + 1);
   }
 
-  // Shows the frames from a row on, which are new; stays where it is, unless that is the end.
-  grow(from) {
+  // Shows the frames that are new; stays where it is, unless that is the end.
+  grow() {
     const follows = this.atEnd;
-    this.#addRows(from);
+    this.#search();
     this.#render({ changed: false });
     if (follows) this.showEnd();
-  }
-
-  // The session has forgotten its first frames.
-  forget(rows) {
-    const before = this.rows.length;
-    this.rows = this.rows.filter((row) => row >= rows).map((row) => row - rows);
-    this.chosen = Math.max(-1, this.chosen - rows);
-    this.window.scrollTop -= (before - this.rows.length) * ROW;
-    this.#render();
   }
 
   get atEnd() {
@@ -133,8 +182,8 @@ class FrameTable {
     try {
       const expression = pattern && new RegExp(pattern[1], pattern[2]);
       const text = wanted.toLowerCase();
-      if (expression) return (row) => expression.test(this.frames.content[row]);
-      return (row) => !text || this.frames.content[row].toLowerCase().includes(text);
+      if (expression) return ({ content }) => expression.test(content);
+      return ({ content }) => !text || content.toLowerCase().includes(text);
     } catch {
       this.found.textContent = "This is not a regular expression.";
       return null;
@@ -143,51 +192,62 @@ class FrameTable {
 
   // The rows in view, between two empty ones of the height of all others.
   #render({ changed = true } = {}) {
+    const { list } = this;
     const { scrollTop, clientHeight } = this.window;
     const first = Math.max(0, Math.floor(scrollTop / ROW) - 5);
-    const last = Math.min(this.rows.length, Math.ceil((scrollTop + (clientHeight || 400)) / ROW) + 5);
+    const last = Math.min(list.length, Math.ceil((scrollTop + (clientHeight || 400)) / ROW) + 5);
     this.above.style.height = `${first * ROW}px`;
-    this.below.style.height = `${(this.rows.length - last) * ROW}px`;
+    this.below.style.height = `${(list.length - last) * ROW}px`;
     // What a reader has selected in rows that stay is not lost.
     if (!changed && this.shown === `${first} ${last}`) return;
     this.shown = `${first} ${last}`;
-    const shown = this.rows.slice(first, last).map((row, index) => this.#row(row, first + index));
-    this.body.replaceChildren(this.above, ...shown, this.below);
+    const rows = list.rows(first, last);
+    this.body.replaceChildren(this.above, ...rows.map((row, index) => this.#row(row, first + index)), this.below);
+    this.frames.load(rows).then((more) => {
+      if (more) this.#render();
+    });
   }
 
   #row(row, index) {
-    const { frames } = this;
-    const number = frames.numbers[row];
-    const content = frames.content[row];
-    const notes = noteText(frames.notes[number]);
-    const element = make(
-      "tr",
-      {
-        className: `frame ${frames.side[row] === "c" ? "app" : "server"}${row === this.chosen ? " chosen" : ""}`,
-        data: { frameNumber: number },
-        onclick: () => this.cursor.moveToRow(row, this) ?? this.choose(row),
-      },
-      make("td", {}, `#${number}`),
-      make("td", {}, frames.t[row].toFixed(3)),
-      make("td", {}, frames.side[row] === "c" ? "app →" : "← server"),
-      make("td", {}, OPCODES[frames.op[row]] ?? frames.op[row]),
-      make("td", {}, String(frames.sizes[row])),
-      make("td", {}, make("code", {}, content.slice(0, PREVIEW)), notes ? make("em", {}, ` (${notes})`) : null),
-    );
+    const frame = this.frames.at(row);
+    const element = frame ? this.#frameRow(row, frame) : make("tr", { className: "frame" }, make("td", {}, "…"));
     element.setAttribute("aria-rowindex", index + 2);
     if (row === this.chosen) element.setAttribute("aria-current", "true");
     return element;
   }
 
+  #frameRow(row, { number, t, side, op, size: bytes, content, notes }) {
+    const note = noteText(notes);
+    return make(
+      "tr",
+      {
+        className: `frame ${side === "c" ? "app" : "server"}${row === this.chosen ? " chosen" : ""}`,
+        data: { frameNumber: number },
+        onclick: () => this.cursor.moveToRow(row, this) ?? this.choose(row),
+      },
+      make("td", {}, `#${number}`),
+      make("td", {}, t.toFixed(3)),
+      make("td", {}, side === "c" ? "app →" : "← server"),
+      make("td", {}, OPCODES[op] ?? op),
+      make("td", {}, String(bytes)),
+      make("td", {}, make("code", {}, content.slice(0, PREVIEW)), note ? make("em", {}, ` (${note})`) : null),
+    );
+  }
+
   #key(event) {
     const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 15, PageUp: -15 }[event.key];
-    if (!step || !this.rows.length) return;
+    const { list, frames } = this;
+    if (!step || !list.length) return;
     event.preventDefault();
-    const at = Math.max(0, firstAtLeast(this.rows, this.chosen));
-    const row = this.rows[Math.min(Math.max(at + step, 0), this.rows.length - 1)];
-    this.cursor.moveToRow(row, this);
+    const at = Math.max(0, list.indexOf(this.chosen));
+    const row = list.row(Math.min(Math.max(at + step, 0), list.length - 1));
     this.choose(row);
-    announce(`${this.frames.title(row)}, ${seconds(this.frames.t[row])}: ${this.frames.content[row].slice(0, SPOKEN)}`);
+    frames.need(row, () => {
+      if (this.chosen !== row) return;
+      const frame = frames.at(row);
+      this.cursor.moveToRow(row, this);
+      announce(`${titleOf(frame)}, ${seconds(frame.t)}: ${frame.content.slice(0, SPOKEN)}`);
+    });
   }
 
   #follow({ row, by }) {
@@ -203,11 +263,13 @@ class FrameTable {
   choose(row) {
     this.chosen = row;
     this.#reveal();
-    this.details.replaceChildren(...this.#details(row));
+    this.frames.need(row, () => {
+      if (this.chosen === row) this.details.replaceChildren(...this.#details(row));
+    });
   }
 
   #reveal() {
-    const index = firstAtLeast(this.rows, this.chosen);
+    const index = this.list.indexOf(this.chosen);
     const top = index * ROW;
     const { scrollTop, clientHeight } = this.window;
     if (top < scrollTop || top > scrollTop + clientHeight - 3 * ROW) {
@@ -217,21 +279,18 @@ class FrameTable {
   }
 
   #details(row) {
-    const { frames } = this;
-    const number = frames.numbers[row];
-    const content = frames.content[row];
-    const shortened = frames.shortened.has(number);
-    const notes = noteText(frames.notes[number]);
-    const about = [seconds(frames.t[row]), size(frames.sizes[row]), notes].filter(Boolean).join(", ");
-    const parsed = frames.isText(row) ? parse(content) : undefined;
+    const frame = this.frames.at(row);
+    const { number, content } = frame;
+    const about = [seconds(frame.t), size(frame.size), noteText(frame.notes)].filter(Boolean).join(", ");
+    const parsed = isText(frame) ? parse(content) : undefined;
     const body =
       parsed !== undefined
         ? jsonTree(parsed)
-        : frames.isText(row) || frames.op[row] === "0"
+        : isText(frame) || frame.op === "0"
           ? make("pre", {}, content)
           : make("pre", { className: "hex", tabIndex: 0, role: "group", "aria-label": "Bytes" }, hexDump(content));
     return [
-      make("h3", {}, frames.title(row)),
+      make("h3", {}, titleOf(frame)),
       make("p", {}, about),
       make(
         "div",
@@ -241,7 +300,7 @@ class FrameTable {
         copyButton("Copy link", () => `${location.href.split("#")[0]}#${this.session.prefix}f${number}`),
       ),
       this.#audio(row),
-      shortened ? make("p", { role: "note" }, "This page has only a part of the content.") : null,
+      frame.short ? make("p", { role: "note" }, "This page has only a part of the content.") : null,
       body,
     ].filter(Boolean);
   }
@@ -266,20 +325,21 @@ class FrameTable {
 
 // Which audio a frame carries: {track, from, to}, positions in seconds; null for none.
 function audioOf({ frames, tracks }, row) {
-  const isAudio = (each) => !frames.isControl(each) && (!frames.isText(each) || AUDIO_TEXT.test(frames.content[each]));
-  const number = frames.numbers[row];
-  const inText = frames.isText(row);
+  const frame = frames.at(row);
+  const inText = isText(frame);
+  const isAudio = (each) => !isControl(each) && isText(each) === inText && (!inText || AUDIO_TEXT.test(each.content));
   const track = tracks.find(
     ({ side, map, carrier }) =>
-      side === frames.side[row] && TEXT_CARRIER.test(carrier) === inText &&
-      map.length > 1 && number >= map[0][2] && number <= map.at(-1)[2],
+      side === frame.side && TEXT_CARRIER.test(carrier) === inText &&
+      map.length > 1 && frame.number >= map[0][2] && frame.number <= map.at(-1)[2],
   );
-  if (!track || !isAudio(row)) return null;
-  const from = track.positionAt(frames.t[row]) ?? 0;
-  let next = row + 1; // the next frame of the same audio
-  while (next < frames.rows && !(frames.side[next] === track.side && frames.isText(next) === inText && isAudio(next))) next += 1;
-  const isLast = next === frames.rows || number === track.map.at(-1)[2];
-  const to = isLast ? track.positions.at(-1) : track.positionAt(frames.t[next]);
+  if (!track || !isAudio(frame)) return null;
+  const from = track.positionAt(frame.t) ?? 0;
+  // The next frame of the same audio.
+  let next = frames.at(row + 1);
+  for (let at = row + 2; next && !(next.side === track.side && isAudio(next)); at += 1) next = frames.at(at);
+  const isLast = !next || frame.number === track.map.at(-1)[2];
+  const to = isLast ? track.positions.at(-1) : track.positionAt(next.t);
   return to > from ? { track, from, to } : null;
 }
 

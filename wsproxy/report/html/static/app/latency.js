@@ -105,7 +105,7 @@ class Latency {
     const [t, value, frame] = this.session.latency.series[chart.name].points[index];
     const stretch = BEGINS.has(chart.name) ? [t, t + value] : [t - value, t];
     const { frames } = this.session;
-    const row = frame === null ? frames.rowAt(stretch[1]) : frames.rowOf(frame);
+    const row = frame === null ? -1 : frames.rowOf(frame);
     this.cursor.moveTo(stretch[1], { stretch, ...(row < 0 ? {} : { row }) });
     announce(`${seconds(value)} at ${seconds(t)}`);
   }

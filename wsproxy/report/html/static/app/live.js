@@ -1,9 +1,5 @@
-// Only on pages of the server of `wsproxy view`: what grows while a session is recorded, and the
-// buttons that run commands.
+// What grows on a page of the server of `wsproxy view` while its session is recorded.
 
-const MAX_ROWS = 20000; // frames that the page keeps of a session that is being recorded
-const MAX_TURNS = 2000; // of its transcript
-const AT_ONCE = 1000; // frames that are forgotten together
 const RETRY = 2000; // milliseconds
 
 // Follows a session. Asks for the next update once the last one is shown.
@@ -15,9 +11,11 @@ class Live {
     this.status = document.getElementById("live");
     this.said = this.status.textContent;
     this.waiting = new Map(); // parts of the page that the reader uses
-    this.turns = view.transcript.list;
+    view.transcript.onHear = () => view.axis.grow();
+    view.axis.onShow = (from, to) => view.transcript.hearSoon(from, to);
+    view.axis.grow();
     if (!location.hash) view.table.showEnd();
-    this.turns.scrollTop = this.turns.scrollHeight;
+    view.transcript.showEnd();
     this.#connect();
   }
 
@@ -45,32 +43,16 @@ class Live {
 
   #apply(update) {
     const { view, session } = this;
-    const row = session.frames.rows;
     session.append(update);
     this.version = update.version;
     this.ended = update.ended;
+    view.transcript.grow(update.turns);
     view.axis.grow();
-    view.table.grow(row);
-    const atEnd = this.turns.scrollTop + this.turns.clientHeight >= this.turns.scrollHeight - 30;
-    view.transcript.grow();
+    view.table.grow();
     view.latency.grow();
-    this.#forget();
-    if (atEnd) this.turns.scrollTop = this.turns.scrollHeight;
     for (const [id, html] of Object.entries(update.sections)) this.waiting.set(id, html);
     this.#replaceSections();
     if (this.ended) this.#end();
-  }
-
-  // Keeps the page's memory bounded.
-  #forget() {
-    const { view, session } = this;
-    const rows = session.frames.rows - MAX_ROWS;
-    if (rows >= AT_ONCE) {
-      session.frames.drop(rows);
-      view.cursor.row = Math.max(0, view.cursor.row - rows);
-      view.table.forget(rows);
-    }
-    if (this.turns.children.length > MAX_TURNS + AT_ONCE) view.transcript.trim(MAX_TURNS);
   }
 
   // Puts in what the server has rendered, but not where the reader has the focus or a selection.
@@ -102,78 +84,5 @@ class Live {
   }
 }
 
-// Buttons that run commands. The server answers with what the command prints.
-class Actions {
-  constructor(id) {
-    this.id = id;
-    this.target = make("input", { type: "url", placeholder: "ws://127.0.0.1:9000", size: 34 });
-    this.output = make("pre", { className: "output", hidden: true, tabIndex: 0, role: "log" });
-    this.buttons = [
-      button("Replay as client", () => this.#replay("client")),
-      button("Replay as server", () => this.#replay("server")),
-      button("Scrub and download", () => this.#scrub()),
-    ];
-    this.stop = button("Stop", () => this.running?.abort(), { hidden: true });
-    const [client, server, scrub] = this.buttons;
-    document.getElementById("actions").append(
-      make("div", { className: "controls" }, scrub, make("label", {}, "Server's URL ", this.target), client, server, this.stop),
-      this.output,
-    );
-  }
-
-  #replay(side) {
-    if (side === "client" && !/^wss?:\/\/./.test(this.target.value)) {
-      this.#say("Enter the URL of the server to replay against: it begins with ws:// or wss://.");
-      this.target.focus();
-      return;
-    }
-    this.#run("replay", { side, target: this.target.value }, async (answer) => {
-      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-      for (let part = await reader.read(); !part.done; part = await reader.read()) {
-        this.output.append(part.value);
-      }
-    });
-  }
-
-  #scrub() {
-    this.#run("scrubbed", {}, async (answer) => {
-      const name = decodeURIComponent(/UTF-8''([^;]+)/.exec(answer.headers.get("Content-Disposition"))[1]);
-      save(name, await answer.blob());
-      this.#say(`Saved ${name}. Look at it with \`wsproxy show\` before you publish it.`);
-    });
-  }
-
-  async #run(what, fields, show) {
-    this.running = new AbortController();
-    this.#say("");
-    this.#setRunning(true);
-    try {
-      const answer = await fetch(`${this.id}/${what}`, {
-        method: "POST",
-        body: new URLSearchParams(fields),
-        signal: this.running.signal,
-      });
-      if (answer.ok) await show(answer);
-      else this.#say(`Error: ${await answer.text()}`);
-    } catch (error) {
-      this.output.append(error.name === "AbortError" ? "Stopped." : `Error: ${error.message}`);
-    } finally {
-      this.#setRunning(false);
-    }
-  }
-
-  #setRunning(running) {
-    this.stop.hidden = !running;
-    for (const each of this.buttons) each.disabled = running;
-  }
-
-  #say(text) {
-    this.output.hidden = false;
-    this.output.textContent = text;
-  }
-}
-
-const live = JSON.parse(document.getElementById("data-live").textContent);
-document.documentElement.classList.toggle("growing", !live.ended);
 new Actions(live.id);
 if (!live.ended) new Live(views[0], live);

@@ -1,54 +1,5 @@
 // Puts the parts of the page together. Without this script the page reads as plain HTML.
 
-class SessionView {
-  constructor(prefix) {
-    this.session = new SessionData(prefix);
-    this.cursor = new Cursor(this.session);
-    this.axis = new TimeAxis(this.session, this.cursor);
-    this.players = new Players(this.session, this.cursor);
-    if (this.players.any) {
-      this.axis.addControl(button("Play or pause", () => this.players.toggle()));
-    }
-    this.transcript = new Transcript(this.session, this.cursor, this.players);
-    this.latency = new Latency(this.session, this.cursor);
-    this.table = new FrameTable(this.session, this.cursor, this.players);
-  }
-
-  // Shows a time, and plays the audio around it.
-  hear(t) {
-    this.cursor.moveTo(t);
-    this.players.playAround(t);
-  }
-
-  showAxis() {
-    const time = this.session.element("time");
-    time.append(this.axis.element);
-    time.hidden = false;
-  }
-
-  // Shows a place, as a link names it: "f32", "t=12.5". Returns whether it is one.
-  show(place) {
-    const { frames } = this.session;
-    const frame = /^f(\d+)$/.exec(place);
-    const time = /^t=(\d+(?:\.\d+)?)$/.exec(place);
-    if (frame) {
-      const row = frames.rowOf(Number(frame[1]));
-      if (row < 0) return false;
-      this.cursor.moveToRow(row);
-      this.#scrollTo(this.table.element);
-    } else if (time) {
-      this.cursor.moveTo(Number(time[1]));
-      this.#scrollTo(this.axis.element);
-    }
-    return Boolean(frame || time);
-  }
-
-  #scrollTo(element) {
-    element.scrollIntoView({ block: "nearest" });
-    announce(this.axis.line.textContent);
-  }
-}
-
 const views = [...document.querySelectorAll('script[id$="data-session"]')].map(
   ({ id }) => new SessionView(id.slice(0, -"data-session".length)),
 );

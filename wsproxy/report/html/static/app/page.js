@@ -114,13 +114,26 @@ class Cursor extends EventTarget {
   }
 
   // `stretch`: from when to when the thing lasted that is at this time.
-  moveTo(t, { row = this.session.frames.rowAt(t), by = null, stretch = null } = {}) {
+  moveTo(t, { row = null, by = null, stretch = null } = {}) {
+    const { frames } = this.session;
     this.t = Math.min(Math.max(t, 0), this.session.end);
-    this.row = row;
-    this.dispatchEvent(new CustomEvent("move", { detail: { t: this.t, row, by, stretch } }));
+    this.row = row ?? frames.rowAt(t);
+    this.#notify({ by, stretch });
+    if (row !== null) return;
+    const place = this.t;
+    frames.findAt(t, (found) => {
+      if (this.t !== place || this.row === found) return; // it has moved on
+      this.row = found;
+      this.#notify({ by, stretch });
+    });
+  }
+
+  #notify(how) {
+    this.dispatchEvent(new CustomEvent("move", { detail: { t: this.t, row: this.row, ...how } }));
   }
 
   moveToRow(row, by = null) {
-    this.moveTo(this.session.frames.t[row], { row, by });
+    const { frames } = this.session;
+    frames.need(row, () => this.moveTo(frames.at(row).t, { row, by }));
   }
 }

@@ -7,18 +7,22 @@ const NEAR = 0.5; // seconds of audio: what begins so soon before audio resumes,
 const OPCODES = { 0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", a: "pong" };
 
 class SessionData {
-  constructor(prefix) {
-    const part = (name) =>
-      JSON.parse(document.getElementById(`${prefix}data-${name}`).textContent);
+  // `frames`: the class of its frames.
+  constructor(prefix, frames) {
     this.prefix = prefix;
-    this.session = part("session");
-    this.findings = part("findings");
-    this.lanes = part("lanes");
-    this.tracks = part("tracks").map((track) => new Track(track));
-    this.transcript = part("transcript");
-    this.latency = part("latency");
-    this.frames = new Frames(part("frames"));
+    this.session = this.part("session");
+    this.findings = this.part("findings");
+    this.lanes = this.part("lanes");
+    this.tracks = this.part("tracks").map((track) => new Track(track));
+    this.transcript = this.part("transcript");
+    this.latency = this.part("latency");
+    this.frames = new frames(this.part("frames"), this);
+    this.hear(this.transcript.results);
     this.#measure();
+  }
+
+  part(name) {
+    return JSON.parse(this.element(`data-${name}`).textContent);
   }
 
   // Adds what a session has more that is being recorded: live.js gets it from the server.
@@ -34,12 +38,16 @@ class SessionData {
 
   #measure() {
     const { ended, duration } = this.session;
-    const last = [ended, duration, this.frames.t.at(-1), this.lanes.connection.at(-1)?.t];
-    const finals = this.transcript.results.filter(({ final }) => final);
-    this.appFinals = finals.filter(({ agent }) => !agent);
-    this.agentFinals = finals.filter(({ agent }) => agent);
+    const last = [ended, duration, this.frames.lastTime, this.lanes.connection.at(-1)?.t];
     // Seconds that the time axis shows.
     this.end = Math.max(0.001, ...last.filter((t) => t !== null && t !== undefined));
+  }
+
+  // Has the final ones of some results, in their order.
+  hear(results) {
+    const finals = results.filter(({ final }) => final);
+    this.appFinals = finals.filter(({ agent }) => !agent);
+    this.agentFinals = finals.filter(({ agent }) => agent);
   }
 
   // Where a result, or a word of it, is heard: {t, track, a}; `a` is null where that is unknown.
@@ -74,47 +82,82 @@ class SessionData {
     for (const { t, frames } of finding.evidence) {
       if (t !== null) return t;
       const row = frames.length ? this.frames.rowOf(frames[0]) : -1;
-      if (row >= 0) return this.frames.t[row];
+      if (row >= 0) return this.frames.timeOf(row);
     }
     return null;
   }
 }
 
-// The listed frames, in columns. A row is an index into them; frames that are not listed have none.
+// Frames in columns, as objects: {number, t, side, op, size, content, short, notes}.
+function framesIn({ ranges, t, side, op, length, content, short, notes }) {
+  const shortened = new Set(short);
+  const frames = [];
+  for (const [first, last] of ranges) {
+    for (let number = first; number <= last; number += 1) {
+      const at = frames.length;
+      frames.push({
+        number,
+        t: t[at],
+        side: side[at],
+        op: op[at],
+        size: length[at],
+        content: content[at],
+        short: shortened.has(number),
+        notes: notes[number],
+      });
+    }
+  }
+  return frames;
+}
+
+const isText = ({ op }) => op === "1" || op === "8";
+const isControl = ({ op }) => op >= "8";
+const kindOf = (frame) => (isControl(frame) ? "control" : isText(frame) ? "text" : "binary");
+
+function titleOf({ number, side, op }) {
+  return `#${number} ${side === "c" ? "app →" : "← server"} ${OPCODES[op] ?? op}`;
+}
+
+// The listed frames. A row is an index into them; frames that are not listed have none.
+//
+// `LiveFrames` has the same methods for a session that grows, of which the page has few frames.
 class Frames {
   constructor(columns) {
-    Object.assign(this, { numbers: [], t: [], side: "", op: "", sizes: [], content: [], notes: {} });
-    this.shortened = new Set();
-    this.append(columns);
-  }
-
-  append({ count, ranges, t, side, op, length, content, short, notes }) {
-    this.count = count;
-    for (const [first, last] of ranges) {
-      for (let number = first; number <= last; number += 1) this.numbers.push(number);
-    }
-    t.forEach((each) => this.t.push(each));
-    length.forEach((each) => this.sizes.push(each));
-    content.forEach((each) => this.content.push(each));
-    this.side += side;
-    this.op += op;
-    short.forEach((number) => this.shortened.add(number));
-    Object.assign(this.notes, notes);
-  }
-
-  // Forgets the first rows.
-  drop(rows) {
-    for (const number of this.numbers.splice(0, rows)) {
-      this.shortened.delete(number);
-      delete this.notes[number];
-    }
-    for (const column of [this.t, this.sizes, this.content]) column.splice(0, rows);
-    this.side = this.side.slice(rows);
-    this.op = this.op.slice(rows);
+    this.count = columns.count;
+    this.list = framesIn(columns);
+    this.numbers = this.list.map(({ number }) => number);
+    this.times = this.list.map(({ t }) => t);
+    this.onLoad = () => {}; // called when the page has more of them
   }
 
   get rows() {
-    return this.t.length;
+    return this.list.length;
+  }
+
+  get lastTime() {
+    return this.times.at(-1);
+  }
+
+  // The frame of a row; undefined where the page does not have it.
+  at(row) {
+    return this.list[row];
+  }
+
+  timeOf(row) {
+    return this.times[row];
+  }
+
+  // Calls `then` once the page has a row.
+  need(row, then) {
+    then();
+  }
+
+  // Calls `then` with the row at a time, unless `rowAt` gives it now.
+  findAt() {}
+
+  // Gets rows of which the page may not have all. Whether it has more than before.
+  async load() {
+    return false;
   }
 
   // The row of a frame, or of the next frame that is listed; -1 after the last.
@@ -125,21 +168,38 @@ class Frames {
 
   // The last row at or before a time, or the first row; -1 without rows.
   rowAt(t) {
-    const after = firstAtLeast(this.t, t + 1e-9);
+    const after = firstAtLeast(this.times, t + 1e-9);
     return Math.min(this.rows - 1, Math.max(0, after - 1));
   }
 
-  isText(row) {
-    return this.op[row] === "1" || this.op[row] === "8";
+  // Calls `mark(kind, t)` for what one side sent between two times.
+  eachMark(side, from, to, mark) {
+    for (let row = Math.max(0, this.rowAt(from)); row < this.rows && this.times[row] <= to; row += 1) {
+      const frame = this.list[row];
+      if (frame.side === side) mark(kindOf(frame), frame.t);
+    }
+  }
+}
+
+// A list of numbers from -128 to 127 that can grow, with a byte for each: there are many.
+class SmallNumbers {
+  constructor(values) {
+    this.bytes = Int8Array.from(values);
+    this.length = values.length;
   }
 
-  isControl(row) {
-    return this.op[row] >= "8";
+  push(value) {
+    if (this.length >= this.bytes.length) {
+      const { bytes } = this;
+      this.bytes = new Int8Array(2 * bytes.length + 64);
+      this.bytes.set(bytes);
+    }
+    this.bytes[this.length] = value;
+    this.length += 1;
   }
 
-  title(row) {
-    const arrow = this.side[row] === "c" ? "app →" : "← server";
-    return `#${this.numbers[row]} ${arrow} ${OPCODES[this.op[row]] ?? this.op[row]}`;
+  slice(from, to) {
+    return Array.from(this.bytes.subarray(from, Math.min(to, this.length)));
   }
 }
 
@@ -154,6 +214,10 @@ class Track {
     this.positions = this.map.map(([a]) => a);
     this.times = this.map.map(([, t]) => t);
     this.beginnings = this.#beginnings();
+    for (const name of this.peaks ? ["low", "high"] : []) {
+      const values = this.peaks[name];
+      if (Array.isArray(values)) this.peaks[name] = new SmallNumbers(values);
+    }
   }
 
   // Where something new can be heard: [{a, t}] of speech, and of audio after a time without any.
@@ -196,8 +260,8 @@ class Track {
     let lowest = 127;
     let highest = -127;
     for (let i = first; i <= last; i += 1) {
-      if (low[i] < lowest) lowest = low[i];
-      if (high[i] > highest) highest = high[i];
+      if (low.bytes[i] < lowest) lowest = low.bytes[i];
+      if (high.bytes[i] > highest) highest = high.bytes[i];
     }
     return [lowest / 127, highest / 127];
   }

@@ -1,5 +1,7 @@
 // The transcript: words that can be clicked and follow the audio, and how interims changed.
 
+// A turn is {result, count, interims}: a final result, or the last interim one of a speaker whom
+// no final one has followed; how many interim ones are before it, and a function that gets them.
 class Transcript {
   constructor(session, cursor, players) {
     this.session = session;
@@ -7,77 +9,53 @@ class Transcript {
     this.players = players;
     this.spoken = []; // [t, element], by time
     this.times = [];
-    this.last = 0; // frame of the last result that is shown
-    this.waiting = new Map(); // interims that no final has followed, by channel and side
-    this.open = []; // their turns
     this.channels = new Set(); // that results name
     this.list = make("ol", { className: "turns" });
     cursor.addEventListener("move", ({ detail }) => this.#mark(detail.t));
-    this.grow();
   }
 
-  // Shows the results that are new: a final one with the interims before it, and at the end those
-  // that no final one has followed.
-  grow() {
-    const results = this.session.transcript.results.filter(({ frame }) => frame > this.last);
+  // Shows all results: the final ones, and at the end interim ones that no final one has followed.
+  show() {
+    const { results } = this.session.transcript;
     if (!results.length) return;
-    this.last = results.at(-1).frame;
-    results.forEach(({ channel }) => this.channels.add(channel));
-    if (!this.list.isConnected) this.#show();
-    this.open.forEach((turn) => turn.remove());
-    this.list.append(...this.#turns(results));
-    this.open = [...this.waiting.values()].map((interims) => this.#turn(null, interims));
-    this.list.append(...this.open);
-    this.#sort();
+    this.place();
+    this.name(results);
+    this.list.append(...turnsOf(results).map((turn) => this.element(turn)));
+    this.sort();
   }
 
-  // Forgets the first turns beyond a number.
-  trim(turns) {
-    while (this.list.children.length > turns) this.list.firstElementChild.remove();
-    this.#sort();
-  }
-
-  #show() {
+  // Puts the list, or what it is in, into the page.
+  place(element = this.list) {
     const section = this.session.element("transcript");
     const hint = "Times are those of the results. Click a word to hear it.";
-    section.querySelector("p").after(make("p", { className: "hint" }, hint), this.list);
+    section.querySelector("p").after(make("p", { className: "hint" }, hint), element);
     section.classList.add("enhanced");
   }
 
-  #sort() {
+  // Remembers the channels of results: where there are several, turns name theirs.
+  name(results) {
+    results.forEach(({ channel }) => this.channels.add(channel));
+  }
+
+  // Follows the words that are in the page now.
+  sort() {
     this.spoken = this.spoken.filter(([, element]) => this.list.contains(element));
     this.spoken.sort(([one], [other]) => one - other);
     this.times = this.spoken.map(([t]) => t);
   }
 
-  #turns(results) {
-    const turns = [];
-    for (const result of results) {
-      const key = JSON.stringify([result.channel, Boolean(result.agent)]);
-      const interims = this.waiting.get(key) ?? [];
-      if (!result.final) {
-        interims.push(result);
-        this.waiting.set(key, interims);
-        continue;
-      }
-      turns.push(this.#turn(result, interims));
-      this.waiting.delete(key);
-    }
-    return turns;
-  }
-
-  #turn(final, interims) {
-    const shown = final ?? interims.at(-1);
-    const speaker = shown.agent ? "agent" : "app";
-    const who = this.channels.size > 1 && shown.channel ? `${speaker}, channel ${shown.channel}` : speaker;
+  element({ result, count, interims }) {
+    const { final } = result;
+    const speaker = result.agent ? "agent" : "app";
+    const who = this.channels.size > 1 && result.channel ? `${speaker}, channel ${result.channel}` : speaker;
     const head = make(
       "span",
       { className: "who" },
-      button(seconds(shown.t), () => this.#goTo(shown), { title: `frame ${shown.frame}` }),
+      button(seconds(result.t), () => this.#goTo(result), { title: `frame ${result.frame}` }),
       ` ${who}${final ? "" : " (no final result)"}`,
     );
-    const item = make("li", { className: `turn ${speaker}` }, head, this.#text(shown));
-    if (interims.length) item.append(history(interims, final));
+    const item = make("li", { className: `turn ${speaker}` }, head, this.#text(result));
+    if (count) item.append(history(count, interims, final ? result : null));
     return item;
   }
 
@@ -118,11 +96,35 @@ class Transcript {
   }
 }
 
-// The interims of a final result: the list is made when it is opened, a long session has many.
-function history(interims, final) {
-  const count = `${interims.length} interim ${interims.length === 1 ? "result" : "results"}`;
-  const details = make("details", {}, make("summary", {}, count));
-  details.addEventListener("toggle", () => details.append(changes(interims, final)), { once: true });
+// Results as turns, each speaker's by themselves.
+function turnsOf(results) {
+  const turns = [];
+  const waiting = new Map(); // interims that no final has followed, by channel and side
+  for (const result of results) {
+    const key = speakerOf(result);
+    const interims = waiting.get(key) ?? [];
+    if (result.final) {
+      turns.push({ result, count: interims.length, interims: () => interims });
+      waiting.delete(key);
+    } else {
+      interims.push(result);
+      waiting.set(key, interims);
+    }
+  }
+  for (const interims of waiting.values()) {
+    turns.push({ result: interims.at(-1), count: interims.length, interims: () => interims });
+  }
+  return turns;
+}
+
+const speakerOf = ({ channel, agent }) => JSON.stringify([channel, Boolean(agent)]);
+
+// The interims of a turn: the list is made when it is opened, a long session has many.
+function history(count, interims, final) {
+  const summary = make("summary", {}, `${count} interim ${count === 1 ? "result" : "results"}`);
+  const details = make("details", {}, summary);
+  const fill = async () => details.append(changes(await interims(), final));
+  details.addEventListener("toggle", fill, { once: true });
   return details;
 }
 

@@ -1,4 +1,4 @@
-"""Complete binary messages of one direction that are added at once, in columns.
+"""Complete messages of one direction that are added at once, in columns.
 
 Nearly all frames of most sessions are such messages: an object for each would cost more than all
 else that is done with it.
@@ -10,22 +10,27 @@ from dataclasses import dataclass, field
 from operator import sub
 
 from wsproxy.trace import FrameRecord, FrameRun
+from wsproxy.wire import Opcode
+
+_BINARY, _TEXT = int(Opcode.BINARY), int(Opcode.TEXT)
 
 
 @dataclass(slots=True)
-class BinaryBlock:
-    """Messages in one frame each, none of them empty, in their order.
+class MessageBlock:
+    """Messages of one kind in one frame each, none of them empty, in their order.
 
     Attributes:
+        opcode: of all of them.
         numbers: of their frames.
         times: of their frames, ns.
-        payloads: as much as was recorded of them.
+        payloads: as much as was recorded of them; none of texts.
         lengths: bytes of all of each.
         wire_lengths: bytes of their frames on the wire.
         size: bytes of all payloads.
     """
 
     from_client: bool
+    opcode: int = _BINARY
     numbers: list[int] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
     payloads: list[bytes] = field(default_factory=list)
@@ -36,6 +41,11 @@ class BinaryBlock:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    @classmethod
+    def of_texts(cls, from_client: bool) -> MessageBlock:
+        """One for text messages."""
+        return cls(from_client, _TEXT)
 
     @property
     def longest_gap(self) -> tuple[int, int]:
@@ -50,7 +60,7 @@ class BinaryBlock:
         return self._longest_gap
 
     def add(self, number: int, frame: FrameRecord) -> None:
-        """Add a message."""
+        """Add a binary message."""
         size = len(frame.payload)
         self.numbers.append(number)
         self.times.append(frame.t_ns)
@@ -59,15 +69,24 @@ class BinaryBlock:
         self.wire_lengths.append(frame.wire_length)
         self.size += size
 
-    def extend(self, first_number: int, run: FrameRun) -> None:
-        """Add messages that follow each other.
+    def add_text(self, number: int, t_ns: int, length: int, wire_length: int) -> None:
+        """Add a text message that is complete."""
+        self.numbers.append(number)
+        self.times.append(t_ns)
+        self.lengths.append(length)
+        self.wire_lengths.append(wire_length)
+
+    def extend(self, first_number: int, run: FrameRun, start: int, end: int) -> None:
+        """Add binary messages of a run that follow each other.
 
         Args:
             first_number: of the first frame.
+            start, end: their indices in the columns of the run.
         """
-        self.numbers += range(first_number, first_number + len(run))
-        self.times += run.times
-        self.payloads += run.payloads
-        self.lengths += run.lengths
-        self.wire_lengths += run.wire_lengths
-        self.size += sum(run.lengths)
+        lengths = run.lengths[start:end]
+        self.numbers += range(first_number, first_number + end - start)
+        self.times += run.times[start:end]
+        self.payloads += run.payloads[start:end]
+        self.lengths += lengths
+        self.wire_lengths += run.wire_lengths[start:end]
+        self.size += sum(lengths)
