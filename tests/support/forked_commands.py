@@ -32,6 +32,7 @@ from typing import Any
 
 from fork_server import MAX_FDS, MAX_REQUEST
 
+_PYTHON = os.fsencode(sys.executable)  # a test may patch it
 _BIN = Path(sys.executable).parent
 _MODULE_RUNS = ([b"-m", b"wsproxy"], [b"-P", b"-m", b"wsproxy"])
 _SPAWNED = b"from multiprocessing.spawn import spawn_main;"
@@ -138,7 +139,7 @@ def _read_at_start(environment: Sequence[bytes]) -> list[bytes]:
 
 def _modules_of(args: list[bytes]) -> tuple[str, ...] | None:
     """What the server of a command imports; None if it is no command of this environment."""
-    if args[0] == os.fsencode(sys.executable):
+    if args[0] == _PYTHON:
         if args[1:2] == [b"-c"] and args[2].startswith(_SPAWNED):
             return _READER_MODULES
         if not any(args[1 : len(run) + 1] == run for run in _MODULE_RUNS):

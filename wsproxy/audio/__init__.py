@@ -17,6 +17,9 @@ arrival             the sample rate that the arrival of audio implies
 rows                sums over the rows of arrays
 regions             stretches of a stream for which something holds
 stream_analysis     the analysis of a stream in large blocks, with numpy
+segment             what the segments of a stream report to
+raw_segment         a segment of raw samples
+container_segment   a segment of compressed audio, or of a container with it
 signal_meter        levels over a complete stream: silence, clipping, offset, speech
 predictability      how well samples are predicted by those before them
 whiteness           whether samples are noise
