@@ -21,7 +21,7 @@ from wsproxy.report.explanation import explain
 from wsproxy.report.html.page_data import page_data
 from wsproxy.report.html.reading import SessionContent, read_content
 from wsproxy.report.html.speech_data import result_data
-from wsproxy.session import Session
+from wsproxy.session.audio_meter import AudioMeter
 from wsproxy.session.transcript import Result
 from wsproxy.trace import Record, Start
 from wsproxy.view import live_content, live_turns
@@ -210,14 +210,14 @@ def test_live_content_makes_each_result_once(
 def test_live_content_analyzes_much_audio_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settled: list[Session] = []
-    settle = Session.settle
+    settled: list[AudioMeter] = []
+    settle = AudioMeter.settle
 
-    def counted(session: Session) -> None:
-        settled.append(session)
-        settle(session)
+    def counted(meter: AudioMeter) -> None:
+        settled.append(meter)
+        settle(meter)
 
-    monkeypatch.setattr(Session, "settle", counted)
+    monkeypatch.setattr(AudioMeter, "settle", counted)
     frames = [
         each
         for n in range(50)
