@@ -8,7 +8,7 @@ import contextlib
 import functools
 import http.client
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -28,7 +28,7 @@ LIMITS = ApiQuotas(
     silence=2.5, speak_silence=2.5, session=20.0, ahead=0.5, characters=3000, linger=0.5
 )
 CHUNK = 0.1  # seconds of audio in a message
-STEPS = 50  # of a wait
+STEP = 0.02  # seconds, of a wait
 
 
 @dataclass
@@ -225,31 +225,35 @@ async def _say(session: ClientConnection, behaviour: Behaviour) -> None:
     due = loop.time()
     answered = asyncio.Event()
     reading = asyncio.create_task(_read(session, answered, behaviour.waits_for))
-    with contextlib.suppress(WebSocketException, TimeoutError):
+    with contextlib.suppress(WebSocketException):
         for number, message in enumerate(behaviour.messages, 1):
             await session.send(message)
             if number == behaviour.waits_after:
-                await asyncio.wait_for(answered.wait(), behaviour.stalls)
+                if not await _patiently(answered.is_set, behaviour.stalls):
+                    break
                 due = loop.time()
             if isinstance(message, bytes):
                 due += len(message) / 2 / RATE * behaviour.pace
                 await asyncio.sleep(max(0.0, due - loop.time()))
-    await _patiently(reading, behaviour.stalls)
+    await _patiently(reading.done, behaviour.stalls)
     if not reading.done() and behaviour.ends:
         with contextlib.suppress(WebSocketException):
             for message in behaviour.ends:
                 await session.send(message)
-        await _patiently(reading, 5)
+        await _patiently(reading.done, 5)
     reading.cancel()
 
 
-async def _patiently(reading: asyncio.Task[None], seconds: float) -> None:
-    """Wait for its end, in steps: a pause of this busy process, in which the API could not answer
-    either, counts as one of them.
+async def _patiently(done: Callable[[], bool], seconds: float) -> bool:
+    """Wait for something, in steps; returns whether it came.
+
+    A pause of this busy process, in which the API could not answer either, counts as one step.
     """
-    for _ in range(STEPS):
-        if not reading.done():
-            await asyncio.wait({reading}, timeout=seconds / STEPS)
+    for _ in range(round(seconds / STEP)):
+        if done():
+            break
+        await asyncio.sleep(STEP)
+    return done()
 
 
 async def _read(session: ClientConnection, answered: asyncio.Event, wanted: int) -> None:
