@@ -73,6 +73,7 @@ def good_session(condition: Known, folder: Path) -> Path:
 ASKED_FOR = {
     "aws_transcribe.upgrade.presigned-expiry",
     "azure_speech.upgrade.404-resource-host",
+    "elevenlabs.tts.model-without-websocket",
     "gemini.live.token-of-another-method",
     "openai.realtime.transcription-model-in-url",
 }

@@ -32,6 +32,7 @@ from wsproxy.catalog import load
 from wsproxy.report.html.reading import SessionContent, read_content
 from wsproxy.trace import lock
 from wsproxy.view.folder import SessionFolder, session_id
+from wsproxy.view.handlers import Handler
 from wsproxy.view.live_content import LiveContent
 from wsproxy.view.recording import recorded_among
 
@@ -378,14 +379,30 @@ def test_view_websocket_with_a_wrong_token_or_host_is_refused(tmp_path: Path, ho
         assert refused.value.response.status_code == 403
 
 
-def ask_and_leave(url: str, path: str, method: str = "GET") -> None:
-    """Send a request, and close the connection."""
+def ask_and_leave(url: str, path: str, is_begun: Callable[[], bool], method: str = "GET") -> None:
+    """Send a request, and close the connection once it is begun."""
     place = urlsplit(url)
     head = f"{method} {place.path}{path} HTTP/1.1\r\nHost: {place.netloc}\r\n"
     head += f"Origin: http://{place.netloc}\r\nContent-Length: 0\r\n\r\n"
     with socket.create_connection(("127.0.0.1", place.port or 0)) as connection:
         connection.sendall(head.encode())
-        time.sleep(0.05)  # a request that was not read is not begun
+        wait_until(is_begun)
+
+
+def counted_calls(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[list[Handler]]:
+    """For each of these methods, the requests for which the server has called it."""
+
+    def counting(method: Callable[[Handler], None], calls: list[Handler]) -> Any:
+        def call(handler: Handler) -> None:
+            method(handler)
+            calls.append(handler)
+
+        return call
+
+    found: list[list[Handler]] = [[] for _ in names]
+    for name, calls in zip(names, found, strict=True):
+        monkeypatch.setattr(Handler, name, counting(getattr(Handler, name), calls))
+    return found
 
 
 @pytest.mark.parametrize("what", ["", "/report"])
@@ -401,12 +418,16 @@ def test_view_pages_that_nobody_waits_for_are_not_built(
         return read_content(path, *args, **kwargs)
 
     monkeypatch.setattr("wsproxy.view.hub.read_content", waiting)
+    begun, left = counted_calls(monkeypatch, "prepare", "on_connection_close")
     with view_server(tmp_path) as url:
         with updates(url) as answer:
             answer()
         place = f"session/{session_id(tmp_path, path)}{what}"
-        for _ in range(8):
-            ask_and_leave(url, place)
+        begun.clear()
+        left.clear()
+        for number in range(8):
+            ask_and_leave(url, place, lambda: len(begun) > number)  # noqa: B023  # called here
+        wait_until(lambda: len(left) == 8)
         release.set()
         assert get(url, place)[0] == 200
     assert len(built) <= 3  # two threads had begun, and the last one is wanted
@@ -426,6 +447,6 @@ def test_view_command_that_nobody_waits_for_is_ended(
         with updates(url) as answer:
             answer()
         monkeypatch.setattr("wsproxy.view.commands.sys.executable", str(script))
-        ask_and_leave(url, f"session/{session_id(tmp_path, path)}/scrubbed", "POST")
-        wait_until(begun.exists)
+        place = f"session/{session_id(tmp_path, path)}/scrubbed"
+        ask_and_leave(url, place, begun.exists, "POST")
         wait_until(ended.exists)

@@ -15,7 +15,6 @@ finding         a condition or a fault with its evidence
 carrier_cause   a failure because of the form in which audio was sent
 credential_cause  a refusal because of where a credential was sent, or of its form
 request_cause   a rejected request, with what of it the API does not take
-parameter_cause  a refusal because of a value that a program printed
 findings        the findings of one session
 summary         how a session ended, in one sentence
 annotation      what a recorder writes of them at the end of a trace

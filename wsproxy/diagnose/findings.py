@@ -31,7 +31,6 @@ from .headline import (
 )
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
 from .outcome import OBJECT_FAILED, is_consequence, rank
-from .parameter_cause import with_printed_values
 from .request_cause import with_request
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
@@ -67,7 +66,6 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
         findings = with_carrier(findings, hits[0].condition if hits else None)
         findings = with_credentials(findings, session)
         findings = with_request(findings, facts)
-        findings = with_printed_values(findings, facts)
     else:
         findings += _survived_error(facts, hits, findings, said)
     findings += _trace_losses(session)

@@ -1,7 +1,9 @@
 """A request that was rejected as invalid: what of it the API does not take, as a cause.
 
 Servers often refuse a request without a word, or with one such as "invalid_request". What the
-documents say of its parameters, and which ones the URL has, is then all there is.
+documents say of its parameters, and which ones the URL has, is then all there is. A parameter whose
+value is what a language prints for a missing value, for a truth value or for an object is hardly
+meant: it becomes part of the headline.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ from dataclasses import replace
 
 from .evidence import Evidence, quoted
 from .finding import Finding
-from .parameters import url_parameters
+from .parameters import printed_values, url_parameters
 from .rules.request import empty_parameter, parameter_value, undocumented_name
 from .session_facts import SessionFacts
 
 _STATUSES = (400, 404, 405, 422, 500)
 """Those of a request that is invalid; many servers of one's own fail with 500 then."""
+_OTHER_CAUSES = (401, 402, 403, 407, 408, 409, 426, 429)  # statuses with a meaning of their own
 _CLASSES = ("parameter", "model", "state", "format")
 _RULES = (parameter_value, empty_parameter, undocumented_name)
 _LISTED = 12  # parameters of the URL
@@ -24,7 +27,12 @@ _WIDTH = 240  # characters of them
 
 
 def with_request(findings: Sequence[Finding], facts: SessionFacts) -> list[Finding]:
-    """The findings, the first one with what is wrong in the request among its causes."""
+    """The findings, the first one with what is wrong in the request."""
+    return _with_printed_values(_with_causes(findings, facts), facts)
+
+
+def _with_causes(findings: Sequence[Finding], facts: SessionFacts) -> list[Finding]:
+    """The findings, the first one with what the documents do not take among its causes."""
     first = next(iter(findings), None)
     if first is None or first.severity != "error" or not _is_rejected(first, facts):
         return list(findings)
@@ -61,3 +69,26 @@ def _with_parameters(first: Finding, facts: SessionFacts) -> list[Evidence]:
     text = f"{line.text}; the server says no more. The URL has: "
     text += quoted(", ".join(listed), _WIDTH)
     return [replace(line, text=text), *first.evidence[1:]]
+
+
+def _with_printed_values(findings: Sequence[Finding], facts: SessionFacts) -> list[Finding]:
+    """The findings, the first one with the printed values of the URL if it was refused."""
+    first, response = next(iter(findings), None), facts.session.response
+    if first is None or first.severity != "error" or response is None or facts.session.accepted:
+        return list(findings)
+    if not 400 <= response.status < 500 or response.status in _OTHER_CAUSES:
+        return list(findings)
+    values = list(printed_values(facts))
+    if not values:
+        return list(findings)
+    names = ", ".join(value.text for value in values[:2])
+    title = first.title if names in first.title else f"{first.title} ({names})"
+    known = {value.evidence.text.rpartition(": ")[0] for value in values}
+    evidence = [each for each in first.evidence if each.text not in known]
+    named = replace(
+        first,
+        title=title,
+        evidence=[*(value.evidence for value in values), *evidence],
+        quotes_traffic=True,
+    )
+    return [named, *findings[1:]]
