@@ -130,6 +130,8 @@ def _is_started(monkeypatch: pytest.MonkeyPatch, **environment: str) -> bool:
 def test_command_with_variables_read_at_start_is_started(
     name: str, started: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for each in [each for each in os.environ if each.startswith("COVERAGE_")]:
+        monkeypatch.delenv(each)  # where coverage is measured, all commands are started
     _is_started(monkeypatch)  # starts the server, if this is the first command
     assert _is_started(monkeypatch, **{name: str(tmp_path)}) is started
 
