@@ -181,7 +181,7 @@ class _Server:
         program = str(Path(__file__).with_name("fork_server.py"))
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, program, str(theirs.fileno()), *modules],
+                [os.fsdecode(_PYTHON), program, str(theirs.fileno()), *modules],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
