@@ -60,14 +60,12 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
         findings.insert(0, _unknown_failure(facts, said))
     findings += _wrong_accept_key(session)
     findings += _protocol_violations(session)
+    found = _rule_findings(facts, findings, hits) if measured else []
+    findings += [*_survived_error(facts, hits, [*findings, *found], said), *found]
     if measured:
-        found = _rule_findings(facts, findings, hits)
-        findings += [*_survived_error(facts, hits, [*findings, *found], said), *found]
         findings = with_carrier(findings, hits[0].condition if hits else None)
         findings = with_credentials(findings, session)
         findings = with_request(findings, facts)
-    else:
-        findings += _survived_error(facts, hits, findings, said)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
 

@@ -259,13 +259,13 @@ class _Part(Handler):
         return found
 
     def stretch(self) -> tuple[int, int]:
-        """The first and the last of the numbers in the query.
+        """The first and the last number of the first stretch in the query.
 
         Raises:
             HTTPError: as of `numbers`.
         """
-        found = self.numbers()
-        return found[0].start, found[-1].stop - 1
+        first = self.numbers()[0]
+        return first.start, first.stop - 1
 
     def seconds(self) -> float | None:
         """The time in the query; None without one.
@@ -312,24 +312,16 @@ class Turns(_Part):
         if seconds is not None:
             self.answer(await self.hub.transcript(session, lambda live: live.turn_at(seconds)))
             return
-        (wanted, *_) = self.numbers()
-        self.answer(
-            await self.hub.transcript(
-                session, lambda live: live.turns(wanted.start, wanted.stop - 1)
-            )
-        )
+        first, last = self.stretch()
+        self.answer(await self.hub.transcript(session, lambda live: live.turns(first, last)))
 
 
 class Results(_Part):
     """Results of the transcript: `numbers=1-40`."""
 
     async def get(self, _token: str, session: str) -> None:
-        (wanted, *_) = self.numbers()
-        self.answer(
-            await self.hub.transcript(
-                session, lambda live: live.results(wanted.start, wanted.stop - 1)
-            )
-        )
+        first, last = self.stretch()
+        self.answer(await self.hub.transcript(session, lambda live: live.results(first, last)))
 
 
 class Search(Handler):

@@ -22,15 +22,17 @@ def _credential_places(facts: SessionFacts) -> CredentialPlaces | None:
     if session.request is None or facts.provider is None or not session.failed:
         return None
     # An accepted session shows that its credential is right, unless the server says otherwise.
-    if session.accepted and not _is_denied(facts):
+    if session.accepted and not facts.measured(_denied):
         return None
     return facts.provider.credentials
 
 
-def _is_denied(facts: SessionFacts) -> bool:
-    """Whether the server ended an accepted session because of the credential."""
+def _denied(facts: SessionFacts) -> list[Evidence]:
+    """The server ended an accepted session because of the credential."""
     said = server_said(facts)
-    return said is not None and said.sentence.ends and said.id == f"server.{_CLASS}"
+    if said is None or not said.sentence.ends or said.id != f"server.{_CLASS}":
+        return []
+    return [Evidence(said.sentence.text)]
 
 
 def _redactions(facts: SessionFacts) -> list[dict[str, object]]:
