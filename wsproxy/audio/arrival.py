@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wsproxy.statistics import median
+
 from .regions import Locator
 from .report import WRONG_RATE, AudioFault, RateEstimate
 from .voice_pitch import VoicePitch
@@ -179,7 +181,7 @@ class ArrivalRate:
         if best is None or best.buckets < _MIN_BUCKETS or not self._intervals:
             return None
         size = self._sizes.most_common(1)[0][0]
-        interval = float(np.median(self._intervals))
+        interval = median(self._intervals)
         return RateEstimate(best.rate, round(best.arrival_rate, 0), size, round(interval, 1))
 
     def faults(self) -> list[AudioFault]:

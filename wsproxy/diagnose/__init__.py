@@ -21,7 +21,6 @@ annotation      what a recorder writes of them at the end of a trace
 session_groups  findings that only several sessions show together
 """
 
-from .annotation import annotate
 from .evidence import Evidence
 from .finding import Finding
 from .findings import diagnose
@@ -37,7 +36,6 @@ __all__ = [
     "Finding",
     "Measure",
     "SessionFacts",
-    "annotate",
     "diagnose",
     "summary",
 ]

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from operator import sub
-from statistics import median
 from typing import Protocol
 
 from wsproxy.audio.analyzer import AudioAnalyzer
@@ -19,6 +18,7 @@ from wsproxy.audio.containers import ContainerHeader, read_header
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.report import AudioReport, SpeechSoFar
 from wsproxy.audio.sniff import sniff
+from wsproxy.statistics import median
 
 from .message_block import MessageBlock
 from .size_histogram import KEPT_PLACES, Place, SizeHistogram

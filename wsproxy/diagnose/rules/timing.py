@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TypeGuard
 
 from wsproxy.audio.encodings import ALAW, COMPANDED, MULAW, AudioFormat
@@ -15,6 +14,7 @@ from wsproxy.diagnose.measurements import (
     outside_limits,
 )
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.statistics import median
 from wsproxy.wording import plural
 
 from .likely_causes import arrives_at_lower_rate
