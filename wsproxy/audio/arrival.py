@@ -8,6 +8,7 @@ simple multiples, the size of chunks or the pitch of the voice has to agree.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -244,5 +245,6 @@ class ArrivalRate:
 
 def _standard(rate: float, tolerance: float) -> int:
     """The standard rate near this one, 0 if there is none."""
-    best = min(_RATES, key=lambda standard: abs(standard - rate))
+    at = bisect_left(_RATES, rate)
+    best = min(_RATES[max(0, at - 1) : at + 1], key=lambda standard: abs(standard - rate))
     return best if abs(best - rate) <= tolerance * best else 0
