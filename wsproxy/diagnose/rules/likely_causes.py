@@ -73,8 +73,7 @@ def _arrives_as_companded(facts: SessionFacts) -> list[Evidence]:
     samples = declared.samples
     if samples is None or samples.law is not None or not declared.from_client:
         return []
-    length, wall = audio_and_wall_seconds(facts, declared)
-    wall -= seconds(facts.audio.longest_gap.length_ns)
+    length, wall = audio_and_wall_seconds(facts, declared, without_pauses=True)
     pace = length * declared.bytes_per_second / wall if wall > 1.0 else 0.0
     if abs(pace / _TELEPHONE - 1) > _FIRM or facts.measured(other_samples):
         return []
