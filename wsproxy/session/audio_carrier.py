@@ -140,7 +140,9 @@ class AudioCarrierReader:
         if len(data) > _LONG and data.count(b'"') > _MAX_QUOTES:
             return _printed(data)  # many values: no string with audio is among so many
         if not (self._kinds or self.fields) and len(data) < _MIN_BASE64:
-            return self._short(data, ())  # nearly always, where all audio is binary
+            if data[:1] == b"{":
+                return None  # nearly always, where all audio is binary
+            return self._short(data, ())
         parts = data.split(b'"')
         if max(map(len, parts)) < _MIN_BASE64:
             return self._declared(data, parts) or self._short(data, parts)
