@@ -36,6 +36,7 @@ def test_pages_of_samples_show_what_explain_and_show_say(folder: str) -> None:
         assert page.unclosed == []
 
 
+@pytest.mark.sweep(kind=lambda report: report.kind)
 @pytest.mark.parametrize(
     "report", [*earlier_reports.REPORTS, *REPORTS], ids=lambda report: report.name
 )

@@ -132,6 +132,7 @@ def played(path: Path, name: str) -> tuple[Path, Api]:
     ), client.api
 
 
+@pytest.mark.sweep(keep=12)
 @pytest.mark.parametrize("name", APIS)
 def test_scrub_played_session_keeps_kinds_and_replaces_what_was_said(
     name: str, tmp_path: Path
