@@ -390,7 +390,7 @@ def test_relay_after_sessions_leaves_nothing(
     with recorder("regular", upstreams, confdir, tmp_path) as rig:
         play(rig, 5)
         before = settled()
-        play(rig, 200)
+        play(rig, 2 * len(kinds))
         # What was just being closed then may be among what was there before.
         wait_until(lambda: Counter(settled()) <= Counter(before))
         record = ctx.master.addons.get("record")
