@@ -182,8 +182,8 @@ CASES = [
 ]
 
 
-# Each scenario in two modes, each mode with some scenarios.
-@pytest.mark.sweep(kind=lambda scenario: scenario.name, keep=2)
+# Each scenario with TLS and without, each mode with some scenarios.
+@pytest.mark.sweep(kind=lambda scenario, server_tls: (scenario.name, server_tls))
 @pytest.mark.parametrize(("mode", "client_tls", "server_tls", "scenario"), CASES)
 def test_relay_scenario_is_unchanged_and_recorded(
     rigs: Rigs, mode: str, client_tls: bool, server_tls: bool, scenario: Scenario
