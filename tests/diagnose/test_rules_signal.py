@@ -39,6 +39,7 @@ from wsproxy.diagnose.session_facts import Measure
 from wsproxy.diagnose.wav_header import wav_header_fields
 
 
+@pytest.mark.one_python
 def test_wrong_rate_explains_the_pace() -> None:
     facts = live(48_000)
     found = wrong_rate(facts)
@@ -68,6 +69,7 @@ def test_lower_rate_of_arrival_is_a_possible_cause() -> None:
     assert (found.frames, found.value, found.unit) == ((1,), 8000.0, "Hz")
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("rate", [16_000, 48_000])
 def test_lower_rate_of_arrival_is_not_that_of_another_rate(rate: int) -> None:
     assert arrives_at_lower_rate(live(rate)) == []
@@ -146,6 +148,7 @@ def test_constant_that_is_not_zero_is_neither_clipped_nor_an_offset() -> None:
     assert [rule.__name__ for rule in RULES if rule(facts)] == ["silent_part"]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize(
     ("convert", "rule"),
     [
