@@ -15,6 +15,7 @@ from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.redact import HeadRedactor, SessionRedactor
 from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import Close, Frame, Opcode, accept_key
+from wsproxy.wire.parser import MAX_PAYLOAD
 
 Message = bytes | str | Mapping[str, Any]
 Headers = Mapping[str, str]
@@ -28,7 +29,7 @@ STARTED_NS = 1_790_000_000_000_000_000
 DATE = "Mon, 21 Sep 2026 14:13:20 GMT"
 
 _NONCE = "dGhlIHNhbXBsZSBub25jZQ=="
-_MASK = b"\x37\xfa\x21\x3d"
+MASK = b"\x37\xfa\x21\x3d"
 _LATENCY = 0.002  # seconds between two things that follow each other at once
 
 
@@ -52,6 +53,7 @@ class WireSession:
 
     Attributes:
         events: what happened so far.
+        max_payload: bytes of a frame that are recorded.
         now: seconds since the request; the next message comes after it.
     """
 
@@ -60,6 +62,7 @@ class WireSession:
         self.headers = dict(headers or {})
         self.agent = agent
         self.events: list[Event] = []
+        self.max_payload = MAX_PAYLOAD
         self.now = 0.0
 
     # -- the opening handshake
@@ -187,7 +190,8 @@ class WireSession:
             attempt=1,
             mitmproxy="11.0.2",
         )
-        trace = SessionWriter(path, start, redactor=SessionRedactor(head))
+        redactor = SessionRedactor(head)
+        trace = SessionWriter(path, start, redactor=redactor, max_payload=self.max_payload)
         trace.add(self._request())
         for event in sorted(self.events, key=lambda event: event.at):
             _write(trace, event.what, round(event.at * 1e9))
@@ -221,7 +225,7 @@ class WireSession:
     def _send(
         self, from_client: bool, opcode: Opcode, payload: bytes, after: float, *, rsv: int = 0
     ) -> None:
-        self._add(Frame(opcode, payload, rsv=rsv, mask=_MASK if from_client else None), after)
+        self._add(Frame(opcode, payload, rsv=rsv, mask=MASK if from_client else None), after)
 
     def _closing(
         self, from_client: bool, code: int | None, reason: str, after: float
