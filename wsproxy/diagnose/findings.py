@@ -133,7 +133,7 @@ def _is_about(hit: Hit, said: Said) -> bool:
 def _footnotes(facts: SessionFacts, hit: Hit) -> list[Evidence]:
     close, response = facts.session.close, facts.session.response
     code = close.code if close is not None else response.status if response is not None else None
-    return [footnote(hit.condition, code)] if hit.condition.provider == GENERIC else []
+    return footnote(hit.condition, code) if hit.condition.provider == GENERIC else []
 
 
 def _survived_error(

@@ -25,6 +25,7 @@ from .wav_header import wav_header_fields
 
 WINDOW = 5.0  # seconds of the window in which the fastest pace is measured
 RATED = 10.0  # seconds of session from which on a rate of characters is meaningful
+_TOO_BIG = 1009
 
 
 def silence_before_close(facts: SessionFacts) -> list[Evidence]:
@@ -127,9 +128,9 @@ def chunk_durations(facts: SessionFacts) -> list[Evidence]:
         return []
     sizes = (audio.sizes.shortest, audio.sizes.longest, audio.sizes.median)
     shortest, longest, middle = (1000 * declared.duration(size) for size in sizes)
-    text = (
-        f"audio messages last {shortest:.0f} to {longest:.0f} ms, p50 {middle:.0f} ms ({declared})"
-    )
+    spread = f"{shortest:.0f} to {longest:.0f} ms, p50 {middle:.0f} ms"
+    last = spread if round(shortest) != round(longest) else f"{middle:.0f} ms each"
+    text = f"audio messages last {last} ({declared})"
     out = [Evidence(text, (), audio.first.t_ns, round(middle, 1), "ms")]
     odd = outside_limits(facts, declared)
     if odd:
@@ -158,9 +159,10 @@ def audio_decodable(facts: SessionFacts) -> list[Evidence]:
     if declared is None:
         return []
     head = facts.audio.head if facts.audio.from_client is declared.from_client else b""
+    if not head:
+        return []
     kind = sniff(head)
-    start = quoted(head[:24].decode("latin-1"), 40)
-    text = f"the first bytes sent as audio are {kind} ({start!r}); declared: {declared}"
+    text = f"the first bytes sent as audio are {kind} ({head[:8].hex(' ')}); declared: {declared}"
     frames = tuple(place.frame for place in facts.audio.first_places[:1])
     return [Evidence(text, frames, None, float(len(head)), "bytes examined")]
 
@@ -276,12 +278,14 @@ def text_sent(facts: SessionFacts) -> list[Evidence]:
 
 
 def message_sizes(facts: SessionFacts) -> list[Evidence]:
-    """The largest frame that the app sent."""
-    frame = facts.sent.largest
+    """The largest frame of the app; of the server, where the app did not accept its size."""
+    by_server = facts.session.closed_by == "client" and facts.close_code == _TOO_BIG
+    frame = facts.session.traffic.data[not by_server].largest
     if frame is None:
         return []
     what = f"{frame.opcode}, frame {frame.number}"
-    text = f"the app's largest frame has {frame.length} bytes ({what})"
+    side = "server" if by_server else "app"
+    text = f"the {side}'s largest frame has {frame.length} bytes ({what})"
     return [Evidence(text, (frame.number,), frame.t_ns, float(frame.length), "bytes")]
 
 
@@ -330,10 +334,16 @@ def ping_pong(facts: SessionFacts) -> list[Evidence]:
         pongs = traffic.totals(Opcode.PONG, from_client=not from_client)
         missing = max(0, pings.count - pongs.count)
         side = "app" if from_client else "server"
-        text = f"the {side} sent {plural(pings.count, 'ping')}, {missing} of them unanswered"
+        text = f"the {side} sent {plural(pings.count, 'ping')}; {_unanswered(pings.count, missing)}"
         frames = tuple(sorted(pings.last_frames))
         out.append(Evidence(text, frames, pings.last_ns, float(missing), "pings"))
     return out
+
+
+def _unanswered(pings: int, missing: int) -> str:
+    if not missing:
+        return "all were answered" if pings > 1 else "it was answered"
+    return f"{missing} had no pong" if pings > missing else "no pong came"
 
 
 def who_ended(facts: SessionFacts) -> list[Evidence]:
