@@ -249,7 +249,7 @@ def footnote(condition: Condition, code: int | None) -> list[Evidence]:
     title = condition.title.replace(f" ({code})", "")
     if str(code) in title:
         return []
-    return [Evidence(f"the general meaning of {code}: {title}", (), None, None)]
+    return [Evidence(f"the general meaning of {code}: {title}", detail=True)]
 
 
 def arranged(evidence: Sequence[Evidence], said: Said | None) -> list[Evidence]:
@@ -272,7 +272,8 @@ def arranged(evidence: Sequence[Evidence], said: Said | None) -> list[Evidence]:
     statuses = {e.text.split()[1] for e in head if e.text.startswith("HTTP ")}
     head = [e for e in head if e.text.removeprefix("status: ") not in statuses]
     # The complete message or body, if it says more than what is shown of it already.
-    return [*first, *head, *(e for e in tail if not e.text.startswith(_BODY))]
+    complete = (replace(e, detail=True) for e in tail if not e.text.startswith(_BODY))
+    return [*first, *head, *complete]
 
 
 def _includes(text: str, sentence: str) -> bool:

@@ -24,8 +24,11 @@ from .session_facts import Measure, SessionFacts
 from .wav_header import wav_header_fields
 
 WINDOW = 5.0  # seconds of the window in which the fastest pace is measured
+_SHORT = 1.0  # seconds of silence that are nothing unusual
+_LIVE = (0.9, 1.1)  # times real time of a live source
 RATED = 10.0  # seconds of session from which on a rate of characters is meaningful
 _TOO_BIG = 1009
+_OF_CREDENTIALS = (101, 401, 403)  # statuses after which a credential may be at fault
 
 
 def silence_before_close(facts: SessionFacts) -> list[Evidence]:
@@ -46,7 +49,7 @@ def _silence(what: str, last: Place | None, opened_ns: int, end: int) -> Evidenc
         return Evidence(text, (), end, value, "s")
     value = seconds(end - last.t_ns)
     text = f"the app's last {what} was {value:.1f} s before the end (frame {last.frame})"
-    return Evidence(text, (last.frame,), last.t_ns, value, "s")
+    return Evidence(text, (last.frame,), last.t_ns, value, "s", detail=value < _SHORT)
 
 
 def _longest_silence(facts: SessionFacts) -> list[Evidence]:
@@ -55,7 +58,8 @@ def _longest_silence(facts: SessionFacts) -> list[Evidence]:
     gap, at, before = facts.sent.longest_gap(facts.opened_ns, facts.ended_ns)
     after = f"after frame {before}" if before else "after the upgrade"
     text = f"the app's longest silence was {seconds(gap):.1f} s, {after}"
-    return [Evidence(text, (before,) if before else (), at, seconds(gap), "s")]
+    frames, is_short = (before,) if before else (), seconds(gap) < _SHORT
+    return [Evidence(text, frames, at, seconds(gap), "s", detail=is_short)]
 
 
 def first_audio_delay(facts: SessionFacts) -> list[Evidence]:
@@ -65,7 +69,7 @@ def first_audio_delay(facts: SessionFacts) -> list[Evidence]:
         return []
     value = seconds(first.t_ns - facts.opened_ns)
     text = f"the first audio came {value:.2f} s after the upgrade (frame {first.frame})"
-    return [Evidence(text, (first.frame,), first.t_ns, value, "s")]
+    return [Evidence(text, (first.frame,), first.t_ns, value, "s", detail=value < _SHORT)]
 
 
 def audio_pace(facts: SessionFacts) -> list[Evidence]:
@@ -81,7 +85,8 @@ def audio_pace(facts: SessionFacts) -> list[Evidence]:
     pace = length / wall
     text = f"{length:.1f} s of audio in {wall:.1f} s: {pace:.1f} times real time"
     frames = (first.frame, last.frame)
-    out = [Evidence(text, frames, first.t_ns, round(pace, 2), "x")]
+    is_live = _LIVE[0] <= pace <= _LIVE[1]
+    out = [Evidence(text, frames, first.t_ns, round(pace, 2), "x", detail=is_live)]
     worst, start = fastest_window(audio, declared)
     if worst:
         text = (
@@ -194,7 +199,8 @@ def last_client_message(facts: SessionFacts) -> list[Evidence]:
     )
     ago = seconds(facts.ended_ns - last.t_ns)
     text = f"the app's last text, {ago:.2f} s before the end, is {what}: {quoted(last.text)}"
-    return [Evidence(text, (last.frame,), last.t_ns, ago, "s")]
+    is_valid = what != "not valid JSON"
+    return [Evidence(text, (last.frame,), last.t_ns, ago, "s", detail=is_valid)]
 
 
 def is_json(text: str) -> bool:
@@ -214,9 +220,8 @@ def handshake(facts: SessionFacts) -> list[Evidence]:
     if response is not None:
         wait = response.t_ns - (request.t_ns if request else 0)
         text = f"HTTP {response.status} {quoted(response.reason)} after {wait / 1e6:.0f} ms"
-        out.append(
-            Evidence(text.rstrip(), (), response.t_ns, float(response.status), "HTTP status")
-        )
+        status, unit = float(response.status), "HTTP status"
+        out.append(Evidence(text.rstrip(), (), response.t_ns, status, unit, detail=True))
         if not session.accepted and response.body:
             body = quoted(response.body.decode("utf-8", "replace"), 160)
             size = float(max(response.body_length, len(response.body)))
@@ -245,10 +250,11 @@ def _credential(session: Session) -> Evidence:
     places = [f"{r.get('where')} {r.get('name')}" for r in request.redacted]
     if not places:
         return Evidence("the request carried no credential", (), request.t_ns)
+    status = session.response.status if session.response is not None else 0
     lengths = [r.get("length") for r in request.redacted if type(r.get("length")) is int]
     sizes = f", {', '.join(map(str, lengths))} characters" if lengths else ""
     text = f"the request's credential was in: {quoted(', '.join(places), 120)}{sizes}"
-    return Evidence(text, (), request.t_ns)
+    return Evidence(text, (), request.t_ns, detail=status not in _OF_CREDENTIALS)
 
 
 def session_duration(facts: SessionFacts) -> list[Evidence]:
@@ -257,7 +263,7 @@ def session_duration(facts: SessionFacts) -> list[Evidence]:
         return []
     value = seconds(facts.ended_ns - facts.opened_ns)
     text = f"the session ended {value:.1f} s after the upgrade"
-    return [Evidence(text, (), facts.ended_ns, value, "s")]
+    return [Evidence(text, (), facts.ended_ns, value, "s", detail=True)]
 
 
 def text_sent(facts: SessionFacts) -> list[Evidence]:
@@ -320,7 +326,7 @@ def results_received(facts: SessionFacts) -> list[Evidence]:
         f"{seconds(first_ns - facts.opened_ns):.2f} s after the upgrade, the last "
         f"{seconds(facts.ended_ns - last_ns):.1f} s before the end"
     )
-    return [Evidence(text, (first, last), last_ns, float(count), "messages")]
+    return [Evidence(text, (first, last), last_ns, float(count), "messages", detail=True)]
 
 
 def ping_pong(facts: SessionFacts) -> list[Evidence]:
@@ -353,7 +359,8 @@ def who_ended(facts: SessionFacts) -> list[Evidence]:
         return []
     side = "app" if session.closed_by == "client" else "server"
     at = seconds(end - facts.opened_ns)
-    out = [Evidence(f"the {side} ended the session {at:.2f} s after the upgrade", (), end, at, "s")]
+    text = f"the {side} ended the session {at:.2f} s after the upgrade"
+    out = [Evidence(text, (), end, at, "s", detail=True)]
     frame = session.before_close
     if session.close is None and session.frame_count:
         frame = session.frame(session.frame_count)
@@ -362,7 +369,8 @@ def who_ended(facts: SessionFacts) -> list[Evidence]:
         ago = seconds(end - frame.t_ns)
         what = f"{frame.opcode} from the {who}, {frame.length} bytes"
         text = f"the last frame before that: {what}, {ago:.2f} s earlier"
-        out.append(Evidence(text, (frame.number,), frame.t_ns, ago, "s"))
+        is_soon = ago < _SHORT
+        out.append(Evidence(text, (frame.number,), frame.t_ns, ago, "s", detail=is_soon))
     return out
 
 
