@@ -348,6 +348,8 @@ def nothing_sent(facts: SessionFacts) -> list[Evidence]:
     if timeline is None or timeline.api is None or not timeline.api.audio.origin:
         return []
     sent = facts.session.traffic.data[True]
+    if facts.session.ending in ("unfinished", "stopped"):
+        return []  # what the app may have sent later is not in the trace
     if timeline.sent.messages or timeline.texts or sent.count > _SETUP:
         return []
     if timeline.exchange.user_texts.count:
