@@ -143,3 +143,37 @@ def test_request_cause_is_not_added_to_a_refusal_of_credentials() -> None:
 def test_request_cause_is_added_to_a_close_whose_reason_is_only_a_name() -> None:
     finding = first(closed(SPEECHMATICS, STREAMING, 1003, "protocol_error"))
     assert any("streaming_mode" in cause for cause in finding.seen)
+
+
+LONG = "Aurelian " * 12
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (f"&keyterm=Kyu&keyterm={LONG.strip()}", ["has 107 characters; keyterm takes 100"]),
+        ("&keyterm=Kyu&keyterm=Aurelian", []),
+    ],
+)
+def test_parameter_value_that_is_too_long_is_found_in_each_of_its_places(
+    query: str, said: list[str]
+) -> None:
+    found = texts(request.parameter_value, refused(FLUX, query.replace(" ", "%20")))
+    assert [text for text, part in zip(found, said, strict=True) if part in text] == found
+
+
+@pytest.mark.parametrize(
+    ("model", "rate", "found"),
+    [
+        ("en-US_BroadbandModel", 8000, 1),
+        ("en-US_NarrowbandModel", 8000, 0),
+        ("en-US_BroadbandModel", 16_000, 0),
+    ],
+)
+def test_rate_below_that_of_the_model_is_found(model: str, rate: int, found: int) -> None:
+    api = (*WATSON[:2], f"/v1/recognize?model={model}")
+    start = {"action": "start", "content-type": f"audio/l16;rate={rate}"}
+    facts = closed(api, start, 1011, "")
+    assert len(request.rate_below_model(facts)) == found
+    for text in texts(request.rate_below_model, facts):
+        assert text.endswith("needs audio of at least 16000 Hz; declared: 8000 Hz")

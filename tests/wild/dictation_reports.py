@@ -266,7 +266,7 @@ REPORTS = [
         complete=True,
     ),
     Report(
-        "oai-60-minutes",
+        "oai-kept-open-an-hour",
         "limit",
         "OpenWhispr/openwhispr#608",
         "Streaming Error out of nowhere.",
@@ -281,7 +281,7 @@ REPORTS = [
         complete=True,
     ),
     Report(
-        "oai-16k-as-24k",
+        "oai-16k-declared-24k",
         "sample rate",
         "OpenWhispr/openwhispr#1044",
         "fix(transcription): harden realtime dictation streaming connection",
@@ -303,7 +303,7 @@ REPORTS = [
         "3000 as soon as the session is configured",
         "the API key is not valid",
         key_refused_in_the_close,
-        ("API key|credential",),
+        ("api.key|credential",),
         settings_of_today,
         "a valid key",
         ("key", "credential"),
@@ -381,6 +381,8 @@ REPORTS = [
         ("credential",),
         complete=True,
     ),
+]
+UNSOLVED = [
     Report(
         "gem-mime-without-rate",
         "sample rate",

@@ -23,8 +23,6 @@ TRAFFIC = "traffic"  # the provider whose conditions are measured in all session
 
 Pattern = re.Pattern[str]
 _PREFIX = re.compile(r"\^\(?(\?:)?[A-Za-z]{2,}")  # of a pattern that begins with letters
-
-
 _EVIDENCE = ": {evidence}"
 
 
@@ -137,6 +135,9 @@ class Vocabulary:
         text: dotted path of the text to synthesize in a client's message.
         manual_turns: pattern of the client's message after which it marks its turns itself.
         turn_start: dotted path of the field in a client's message that begins such a turn.
+        commit: the client's messages after which the audio so far is transcribed.
+        commit_needed: settings with which it is not before.
+        repeats_asked: settings that ask for final words in messages of two kinds.
     """
 
     kind: str = "type"
@@ -150,6 +151,9 @@ class Vocabulary:
     text: str = ""
     manual_turns: MessagePattern | None = None
     turn_start: str = ""
+    commit: tuple[MessagePattern, ...] = ()
+    commit_needed: tuple[MessagePattern, ...] = ()
+    repeats_asked: tuple[MessagePattern, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +164,10 @@ class ParameterForm:
         name: of the parameter.
         values: has to match the complete value; None: unknown.
         takes: what it takes, for people.
-        least, most: of a number; `most` is 0 where there is no limit.
+        least, most, longest: of a number, and characters of the value; 0: no limit.
         not_above: name of the parameter whose value it must not exceed.
         otherwise: the value of that parameter if the URL does not have it.
+        rates: (part of a value, samples a second that the audio needs at least with it).
         only_in_url: whether a field of this name in a message of the client has no effect.
     """
 
@@ -171,8 +176,10 @@ class ParameterForm:
     takes: str = ""
     least: float = 0.0
     most: float = 0.0
+    longest: int = 0
     not_above: str = ""
     otherwise: float = 0.0
+    rates: tuple[tuple[str, int], ...] = ()
     only_in_url: bool = False
 
 

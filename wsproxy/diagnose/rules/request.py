@@ -13,7 +13,7 @@ from wsproxy.catalog.model import ParameterForm
 from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.parameters import misnamed_languages, url_parameters
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.request_query import query_parameters
+from wsproxy.session.request_query import query_pairs, query_parameters
 
 _SHOWN = 4  # parameters in the evidence of a rule
 _NAME = 60  # characters of a name that are compared
@@ -42,7 +42,14 @@ def parameter_value(facts: SessionFacts) -> list[Evidence]:
     if facts.api is None or not facts.session.failed:
         return []
     query = query_parameters(facts.session.request)
-    wrong = (_wrong_value(form, query) for form in facts.api.parameters if form.name in query)
+    wrong = [_wrong_value(form, query) for form in facts.api.parameters if form.name in query]
+    longest = {form.name: form.longest for form in facts.api.parameters if form.longest}
+    for name, value in query_pairs(facts.session.request):
+        if len(value) > longest.get(name, len(value)):
+            shown = quoted(f"{name}={value}", 60)
+            wrong.append(
+                f"{shown} in the URL has {len(value)} characters; {name} takes {longest[name]}"
+            )
     return [Evidence(text) for text in wrong if text][:_SHOWN]
 
 
@@ -71,6 +78,22 @@ def _number(text: str) -> float | None:
         return float(text[:_NAME])
     except ValueError:
         return None
+
+
+def rate_below_model(facts: SessionFacts) -> list[Evidence]:
+    """The declared sample rate is lower than the model of the URL needs, and the session failed."""
+    declared, query = facts.client_format, query_parameters(facts.session.request)
+    if facts.api is None or not facts.session.failed or declared is None or not declared.rate:
+        return []
+    return [
+        Evidence(
+            f"{quoted(f'{form.name}={query[form.name]}', 80)} in the URL needs audio of at least "
+            f"{rate} Hz; declared: {declared.rate} Hz"
+        )
+        for form in facts.api.parameters
+        for part, rate in form.rates
+        if part in query.get(form.name, "") and declared.rate < rate
+    ]
 
 
 def empty_parameter(facts: SessionFacts) -> list[Evidence]:
@@ -158,6 +181,7 @@ RULES: tuple[Measure, ...] = (
     language_not_code,
     redirected,
     parameter_value,
+    rate_below_model,
     empty_parameter,
     undocumented_name,
     misspelled_name,
