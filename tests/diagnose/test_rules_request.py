@@ -177,3 +177,40 @@ def test_rate_below_that_of_the_model_is_found(model: str, rate: int, found: int
     assert len(request.rate_below_model(facts)) == found
     for text in texts(request.rate_below_model, facts):
         assert text.endswith("needs audio of at least 16000 Hz; declared: 8000 Hz")
+
+
+STREAM = ("assemblyai", "streaming", "/v3/ws?sample_rate=16000")
+
+
+@pytest.mark.parametrize(
+    ("api", "query", "said"),
+    [
+        (STREAM, "&prompt=Names+first", "only; the URL has no speech_model"),
+        (STREAM, "&prompt=Names&speech_model=universal-streaming-english", "universal-streaming-e"),
+        (STREAM, "&prompt=Names&speech_model=u3-rt-pro", ""),
+        (STREAM, "&speech_model=universal-streaming-english", ""),
+        (
+            LISTEN,
+            "&keywords=TCP:2",
+            "keywords=TCP:2 in the URL is not documented with model=nova-3",
+        ),
+        (("deepgram", "listen", "/v1/listen?model=nova-2"), "&keywords=TCP:2", ""),
+        (
+            LISTEN,
+            "&utterance_end_ms=1000",
+            "with interim_results=true only; the URL has no interim",
+        ),
+        (LISTEN, "&utterance_end_ms=1000&interim_results=True", ""),
+    ],
+)
+def test_parameter_apart_is_found_where_the_documents_have_it_with_others(
+    api: tuple[str, str, str], query: str, said: str
+) -> None:
+    found = texts(request.parameter_apart, refused(api, query))
+    assert len(found) == bool(said)
+    assert all(said in text for text in found)
+
+
+def test_parameter_apart_is_a_cause_of_a_refusal_without_a_reason() -> None:
+    assert any("not documented with" in each for each in first(refused(LISTEN, "&keywords=a")).seen)
+    assert not any("not documented" in each for each in first(refused(LISTEN, "&keyterm=a")).seen)

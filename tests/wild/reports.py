@@ -32,6 +32,7 @@ import stt_sentence_reports
 import telephone_reports
 import timeout_reports
 import tool_call_reports
+import unended_reports
 import voice_agent_reports
 
 REPORTS = [
@@ -66,6 +67,7 @@ REPORTS = [
     *dictation_reports.REPORTS,
     *recognition_reports.REPORTS,
     *listening_reports.REPORTS,
+    *unended_reports.REPORTS,
 ]
 UNSOLVED = [
     *audio_form_reports.UNSOLVED,

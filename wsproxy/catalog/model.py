@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .dialogue import Dialogue
 from .exchange import NO_EXCHANGE, Exchange
+from .parameter_form import ParameterForm
 from .success import NO_RESULT_PATHS, NO_SUCCESS, MessagePattern, ResultPaths, Success
 
 SEVERITIES = ("error", "warning", "info")
@@ -154,33 +155,6 @@ class Vocabulary:
     commit: tuple[MessagePattern, ...] = ()
     commit_needed: tuple[MessagePattern, ...] = ()
     repeats_asked: tuple[MessagePattern, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterForm:
-    """What an API takes as a parameter of its URL.
-
-    Attributes:
-        name: of the parameter.
-        values: has to match the complete value; None: unknown.
-        takes: what it takes, for people.
-        least, most, longest: of a number, and characters of the value; 0: no limit.
-        not_above: name of the parameter whose value it must not exceed.
-        otherwise: the value of that parameter if the URL does not have it.
-        rates: (part of a value, samples a second that the audio needs at least with it).
-        only_in_url: whether a field of this name in a message of the client has no effect.
-    """
-
-    name: str
-    values: Pattern | None = None
-    takes: str = ""
-    least: float = 0.0
-    most: float = 0.0
-    longest: int = 0
-    not_above: str = ""
-    otherwise: float = 0.0
-    rates: tuple[tuple[str, int], ...] = ()
-    only_in_url: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ from .model import (
     CredentialPlaces,
     Example,
     Match,
-    ParameterForm,
     Pattern,
     Provider,
     Refusal,
@@ -32,6 +31,7 @@ from .model import (
     Source,
     Vocabulary,
 )
+from .parameter_form import ParameterForm
 from .success import (
     NO_RESULT_PATHS,
     NO_SUCCESS,
@@ -122,6 +122,8 @@ def _parameter(table: Table) -> ParameterForm:
         longest=table.take("longest", int, 0),
         not_above=table.take("not_above", str, ""),
         otherwise=table.number("otherwise"),
+        only_with=table.strings("only_with"),
+        not_with=table.strings("not_with"),
         rates=tuple(_part_and_rate(table, text) for text in table.strings("rates")),
         only_in_url=table.take("only_in_url", bool, False),
     )

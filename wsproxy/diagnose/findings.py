@@ -206,6 +206,8 @@ def _finding(facts: SessionFacts, condition: Condition, evidence: list[Evidence]
     source = condition.source
     seen, others = _split_by_evidence(facts, condition.causes)
     remedies = [text for part in _split_by_evidence(facts, condition.remedies) for text in part]
+    is_generic = condition.id.startswith(GENERIC)  # what ends a session may be seen on both sides
+    is_fixable = bool(seen) and condition.retry == "maybe" and not is_generic
     return Finding(
         condition.id,
         condition.severity,
@@ -215,7 +217,7 @@ def _finding(facts: SessionFacts, condition: Condition, evidence: list[Evidence]
         [*seen, *others],
         remedies,
         seen,
-        condition.retry,
+        "fix-first" if is_fixable else condition.retry,
         condition.retry_note,
         {"document": source.document, "section": source.section, "url": source.url},
         condition.confidence,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from wsproxy.catalog.envelope import field as field_of
-from wsproxy.catalog.model import ParameterForm
+from wsproxy.catalog.parameter_form import ParameterForm
 from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.parameters import misnamed_languages, url_parameters
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
@@ -78,6 +78,34 @@ def _number(text: str) -> float | None:
         return float(text[:_NAME])
     except ValueError:
         return None
+
+
+def parameter_apart(facts: SessionFacts) -> list[Evidence]:
+    """A parameter of the URL is one that the API does not document with the others there."""
+    if facts.api is None:
+        return []
+    query = query_parameters(facts.session.request)
+    found = [_apart(form, query) for form in facts.api.parameters if query.get(form.name)]
+    return [Evidence(text) for text in found if text][:_SHOWN]
+
+
+def _apart(form: ParameterForm, query: dict[str, str]) -> str:
+    """With which other parameters it should not be, or should; empty if nothing is wrong."""
+    shown = quoted(f"{form.name}={query[form.name]}", 80)
+    for other in form.not_with:
+        if _is_with(other, query):
+            return f"{shown} in the URL is not documented with {other}"
+    if not form.only_with or any(_is_with(other, query) for other in form.only_with):
+        return ""
+    name = form.only_with[0].partition("=")[0]
+    used = quoted(f"{name}={query[name]}", 60) if name in query else f"no {name}"
+    documented = " or ".join(form.only_with)
+    return f"{shown} in the URL is documented with {documented} only; the URL has {used}"
+
+
+def _is_with(other: str, query: dict[str, str]) -> bool:
+    name, _, beginning = other.partition("=")
+    return name in query and query[name].lower().startswith(beginning)
 
 
 def rate_below_model(facts: SessionFacts) -> list[Evidence]:
@@ -181,6 +209,7 @@ RULES: tuple[Measure, ...] = (
     language_not_code,
     redirected,
     parameter_value,
+    parameter_apart,
     rate_below_model,
     empty_parameter,
     undocumented_name,
