@@ -13,7 +13,7 @@ from .envelope import field as field_of
 
 WORDS, AUDIO = "words", "audio"  # what `Success.proof` names besides messages
 EMPTY = "(empty)"  # kind of a message without content
-_SOME, _NONE = "*", "none"  # any value, and no value
+_SOME, _NONE, _NULL = "*", "none", "null"  # any value, no value, and JSON's null
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class MessagePattern:
     """A kind of message, optionally with values of fields.
 
     Written as "KIND", "path=value", or several of these with spaces between them. "path=*" stands
-    for any value but null, false and empty ones, "path=none" for those and a missing one.
+    for any value but null, false and empty ones, "path=none" for those and a missing one, and
+    "path=null" for null only.
     "(empty)" is the kind of a message without content; the kind of a short text that is not JSON
     is the text.
 
@@ -57,6 +58,10 @@ def _split(part: str) -> tuple[str, str, str]:
 
 def _has(content: Mapping[str, Any], path: str, wanted: str) -> bool:
     value = field_of(content, path)
+    if wanted == _NULL:
+        place, _, name = path.rpartition(".")
+        holder = field_of(content, place) if place else content
+        return value is None and isinstance(holder, Mapping) and name in holder
     if wanted in (_SOME, _NONE):
         return bool(value) is (wanted == _SOME)
     if isinstance(value, bool):
@@ -110,11 +115,16 @@ class Success:
             one of them is enough. Empty: unknown.
         answers: messages that the server owes.
         states: states of objects.
+        words_only: settings with which a service that also speaks only transcribes.
+        words_model: dotted paths of the transcription model in the server's description of the
+            session.
     """
 
     proof: tuple[str, ...] = ()
     answers: tuple[ExpectedAnswer, ...] = ()
     states: tuple[ObjectState, ...] = ()
+    words_only: tuple[MessagePattern, ...] = ()
+    words_model: tuple[str, ...] = ()
 
     @property
     def messages(self) -> tuple[MessagePattern, ...]:

@@ -27,11 +27,13 @@ ABSENCES = frozenset(
         "left-early",
         "nothing-sent",
     )
-)
+) | {"traffic.transcription.never-committed", "traffic.transcription.no-words-model"}
 # With one of these, what came is no proof of success.
 _DOUBTS = (
     "traffic.outcome.results-stopped",
     "traffic.outcome.no-final",
+    "traffic.transcription.never-committed",
+    "traffic.transcription.no-words-model",
     "traffic.outcome.left-early",
     "traffic.outcome.agent-silent",
     "traffic.received.other-samples",
@@ -44,7 +46,7 @@ _DOUBTS = (
     "traffic.exchange.always-interrupted",
 )
 # Conditions of audio, which may be the cause of what is missing.
-_OUTCOMES = ("traffic.outcome.", "traffic.exchange.")
+_OUTCOMES = ("traffic.transcription.", "traffic.outcome.", "traffic.exchange.")
 _AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.", "traffic.received.")
 
 
