@@ -123,6 +123,39 @@ def turns(interrupted: int, whole: int) -> Session:
     return session.close()
 
 
+OPENAI_AUDIO = '{"type": "input_audio_buffer.append", "audio": "{audio}"}'
+COMMIT, REQUEST = {"type": "input_audio_buffer.commit"}, {"type": "response.create"}
+
+
+def own_turns(*app: Json, detection: Json | None = None, kind: str = "realtime") -> Session:
+    """Speech with the server's detection of turns off, what the app sends then, and silence."""
+    fields = {"type": kind, "audio": {"input": {"turn_detection": detection}}}
+    session = SpeechSession("openai", "realtime").server({"type": "session.created"})
+    session.app({"type": "session.update", "session": fields}).speak(2, template=OPENAI_AUDIO)
+    for message in app:
+        session.app(message)
+    return session.wait(8).close()
+
+
+def detection_returns() -> Session:
+    """The app takes the turns over, and gives them back to the server."""
+    session = SpeechSession("openai", "realtime")
+    for detection in (None, {"type": "server_vad"}):
+        fields = {"turn_detection": detection}
+        session.app({"type": "session.update", "session": fields})
+    return session.speak(2, template=OPENAI_AUDIO).wait(8).close()
+
+
+def own_activity(*app: Json) -> Session:
+    detection = {"automaticActivityDetection": {"disabled": True}}
+    session = SpeechSession("gemini", "live")
+    session.app({"setup": {"model": "m", "realtimeInputConfig": detection}})
+    session.server({"setupComplete": {}}).speak(2, template=GEMINI_AUDIO)
+    for message in app:
+        session.app(message)
+    return session.wait(8).close()
+
+
 def in_text(*modalities: str, of_response: list[str] | None = None) -> Session:
     agreed = {"output_modalities": list(modalities)}
     session = SpeechSession("openai", "realtime")
@@ -238,6 +271,28 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         [lambda: injected({"type": "ConversationText", "role": "assistant", "content": "Yes."})],
     ),
     (
+        exchange.turn_not_ended,
+        own_turns,
+        "turn_detection=null (frame 2): the app ends each turn; it sent no input_audio",
+        [
+            lambda: own_turns(COMMIT),
+            lambda: own_turns(detection={"type": "server_vad"}),
+            detection_returns,
+            lambda: own_activity({"realtimeInput": {"activityEnd": {}}}),
+        ],
+    ),
+    (
+        exchange.answer_not_requested,
+        lambda: own_turns(COMMIT),
+        "sent no response.create after the last turn",
+        [
+            lambda: own_turns(COMMIT, REQUEST),
+            lambda: own_turns(COMMIT, kind="transcription"),
+            own_turns,
+            lambda: own_activity({"realtimeInput": {"activityEnd": {}}}),
+        ],
+    ),
+    (
         exchange.always_interrupted,
         lambda: turns(4, 1),
         "4 of 5 turns",
@@ -303,6 +358,18 @@ def test_outcome_of_a_session_that_lacks_an_answer_is_unproven(build: Build) -> 
     found = outcome(session, diagnose(session, CATALOG))
     assert found is not None
     assert found.kind == "unproven"
+
+
+def test_answer_not_requested_without_automatic_responses_is_reported() -> None:
+    session = own_turns(detection={"type": "server_vad", "create_response": False})
+    [evidence] = exchange.answer_not_requested(SessionFacts(session, CATALOG))
+    assert "turn_detection.create_response=false" in evidence.text
+
+
+def test_turn_not_ended_of_gemini_replaces_that_the_agent_is_silent() -> None:
+    found = [finding.id for finding in diagnose(own_activity(), CATALOG)]
+    assert found[0] == "traffic.exchange.turn-not-ended"
+    assert "traffic.outcome.agent-silent" not in found
 
 
 def test_no_audio_for_text_that_was_not_flushed_says_so() -> None:

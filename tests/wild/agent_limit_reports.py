@@ -42,7 +42,7 @@ EXPIRED = "API key expired. Please renew the API key."
 ABORTED = "The operation was aborted"
 QUOTA = (
     "You exceeded your current quota, please check your plan and billing details. For more "
-    "information on this error, head to: htt"
+    "information on this error, head to:"
 )
 AGENT_QUOTA = "received 1002 (protocol error) This request exceeds your quota limit."
 NO_VARIABLE = "Missing required dynamic variables in first message: {'username'}"
@@ -315,7 +315,7 @@ REPORTS = [
         UTF_8,
     ),
     Report(
-        "gem-deadline",
+        "gem-deadline-announced",
         "session limit",
         "kizuna-ai-lab/sokuji#179",
         "feat(gemini): Auto-reconnect on session timeout with session resumption",
@@ -368,7 +368,7 @@ REPORTS = [
         gemini_good,
         "no search",
         ("quota",),
-        ("internal error", "fault of the server"),
+        ("the service failed", "fault of the server"),
     ),
     Report(
         "xi-agent-quota",
@@ -400,7 +400,7 @@ REPORTS = [
     ),
     Report(
         "dga-think-fails",
-        "parameter",
+        "server fault",
         "deepgram/deepgram-python-sdk#762",
         "[Docs]: reasoning_mode is undocumented, and two of its five accepted values fail",
         "no answer; a warning and an error",

@@ -504,6 +504,7 @@ REPORTS = [
         lambda: hands_off("audio/pcmu"),
         "the second session.update declares mu-law",
         ("mu-law", "µ-law", "mulaw"),
+        complete=True,
     ),
     Report(
         "oai-microphone-dies",
@@ -518,6 +519,7 @@ REPORTS = [
         "the microphone goes on",
         ("silent", "silence"),
         ("server stopped", "server is silent"),
+        complete=True,
     ),
     Report(
         "oai-8k-as-24k",

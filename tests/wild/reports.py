@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import agent_limit_reports
 import audio_form_reports
 import deepgram_reports
 import elevenlabs_reports
@@ -12,6 +13,7 @@ import key_place_reports
 import openai_reports
 import order_reports
 import provider_reports
+import realtime_setting_reports
 import realtime_turn_reports
 import refusal_reports
 import reported_access
@@ -60,6 +62,8 @@ REPORTS = [
     *realtime_turn_reports.REPORTS,
     *voice_agent_reports.REPORTS,
     *further_agent_reports.REPORTS,
+    *realtime_setting_reports.REPORTS,
+    *agent_limit_reports.REPORTS,
 ]
 UNSOLVED = [*audio_form_reports.UNSOLVED, *stt_refused_reports.UNSOLVED]
 """Reports whose cause no rule finds yet."""

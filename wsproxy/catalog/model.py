@@ -137,6 +137,7 @@ class Vocabulary:
         text: dotted path of the text to synthesize in a client's message.
         manual_turns: pattern of the client's message after which it marks its turns itself.
         turn_start: dotted path of the field in a client's message that begins such a turn.
+        once: the client's kinds that a session takes once, as its first message.
     """
 
     kind: str = "type"
@@ -150,6 +151,7 @@ class Vocabulary:
     text: str = ""
     manual_turns: MessagePattern | None = None
     turn_start: str = ""
+    once: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from wsproxy.catalog.exchange import NO_EXCHANGE, Patterns
 from wsproxy.catalog.success import MessagePattern
 
 from .message import SessionMessage
+from .turn_tracker import TurnTracker
 
 MAX_OPEN = 1000  # function calls, and contexts with text, at a time
 _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
@@ -72,6 +73,7 @@ class ExchangeTracker:
         user_texts: texts for the agent.
         turns, interrupted: turns of the agent, and those that the user interrupted.
         text_answers: answers in text alone, while answers in audio were agreed on.
+        user_turns: who ends the turns of the user.
     """
 
     def __init__(self, api: Api | None) -> None:
@@ -103,6 +105,7 @@ class ExchangeTracker:
         self.turns = Counted()
         self.interrupted = Counted()
         self.text_answers = Counted()
+        self.user_turns = TurnTracker(self._api.turns)
 
     @property
     def open_calls(self) -> list[NotedMessage]:
@@ -120,6 +123,7 @@ class ExchangeTracker:
             return
         if any(name in content for name in self._modality_names):
             self._note_modalities(content)
+        self.user_turns.add(message, content)
         kinds = self._kinds[side]
         if side and (self._has_texts or self._api.context):
             self._add_text(message, content)

@@ -303,6 +303,17 @@ def audio_before_turn(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (first.frame,), first.t_ns, None, None)]
 
 
+def sent_again(facts: SessionFacts) -> list[Evidence]:
+    """The app sent a message again that a session takes once."""
+    for kind in facts.vocabulary.once:
+        sent = [message for message in facts.client_json if message.kind == kind]
+        if len(sent) > 1:
+            numbers = tuple(message.frame for message in sent)
+            text = f"{kind} was sent {plural(len(sent), 'time')}: {frame_list(numbers)}"
+            return [Evidence(text, numbers[:5], sent[1].t_ns, float(len(sent)), "messages")]
+    return []
+
+
 def other_model(facts: SessionFacts) -> list[Evidence]:
     """The server's description of the session has another model than the app's message."""
     asked = [(m, name) for m in facts.client_json if (name := _session_model(m))]
@@ -380,6 +391,7 @@ RULES: tuple[Measure, ...] = (
     text_as_audio,
     audio_before_ready,
     audio_before_turn,
+    sent_again,
     other_model,
     message_too_big,
     too_many_characters,

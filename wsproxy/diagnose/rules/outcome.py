@@ -27,7 +27,7 @@ from wsproxy.session.success_tracker import FailedObject
 from wsproxy.session.timeline import Timeline
 from wsproxy.wording import plural
 
-from .exchange import call_unanswered, result_unanswered
+from .exchange import answer_not_requested, call_unanswered, result_unanswered, turn_not_ended
 from .likely_causes import sound_is_undeclared
 
 MIN_SPEECH = 1.0  # seconds of speech for which words are expected
@@ -54,6 +54,7 @@ _OF_TRANSCRIPTION = frozenset(
         "use_vad",
     }
 )
+_CAUSES_OF_SILENCE = (call_unanswered, result_unanswered, turn_not_ended, answer_not_requested)
 _ENVELOPES = {
     "event-stream": "an event-stream message (headers, payload and two checksums)",
     "azure": "a message with header lines before the audio",
@@ -173,7 +174,7 @@ def empty_results(facts: SessionFacts) -> list[Evidence]:
 def no_results(facts: SessionFacts) -> list[Evidence]:
     """Audible speech was sent, and no result came, although there was time for one."""
     timeline = _wordless(facts)
-    if timeline is None or timeline.transcript.results:
+    if timeline is None or timeline.transcript.results or facts.measured(turn_not_ended):
         return []
     if AUDIO in _proof(timeline) or (timeline.api is None and not _asks_for_words(facts)):
         return []
@@ -281,8 +282,8 @@ def agent_silent(facts: SessionFacts) -> list[Evidence]:
         return []  # the user's last words were answered; then nobody spoke
     if facts.measured(empty_results) or facts.measured(results_stopped):
         return []
-    if facts.measured(call_unanswered) or facts.measured(result_unanswered):
-        return []  # the cause is a function call
+    if any(facts.measured(cause) for cause in _CAUSES_OF_SILENCE):
+        return []
     text = f"{figures_text(timeline)}: the server had not answered for {silent:.1f} s at the end"
     if ignored >= STOPPED:
         text = f"{figures_text(timeline)}: no message came during the last {ignored:.1f} s of it"
