@@ -50,7 +50,8 @@ changed for them, 17 were right, 6 generic and 16 wrong. Of 13 more that were ju
 were right and 4 wrong.
 
 Later, 33 further reports of voice agents and speech output were judged before anything was changed
-for them: 24 were right, 4 generic and 5 wrong.
+for them: 24 were right, 4 generic and 5 wrong. Of 14 more that were judged after that, chosen among
+those without an error message, 6 were right and 8 wrong.
 
 Another group is about speech-to-text. Of 39, 15 were right, 12 generic and 12 wrong; of ten more
 that were searched out after the changes, 5 were right, 2 generic and 3 wrong. One of them,

@@ -16,6 +16,7 @@ from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.error_classes import error_classes
 from wsproxy.diagnose.rules import credentials, likely_causes
+from wsproxy.diagnose.rules.audio import declared_late
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.redact import HeadRedactor
 from wsproxy.session import Session
@@ -218,6 +219,17 @@ def test_arrives_at_lower_rate_after_a_later_declaration_examines_that_part() ->
     [evidence] = likely_causes.arrives_at_lower_rate(SessionFacts(session.close(), CATALOG))
     assert "mu-law or A-law at 8000 Hz; declared: pcm at 24000 Hz" in evidence.text
     assert tuple(evidence.frames) == (152,)
+
+
+@pytest.mark.parametrize(("rate", "found"), [(16_000, 1), (24_000, 0)])
+def test_declared_late_is_another_format_after_the_first_audio(rate: int, found: int) -> None:
+    """The API's default is 24 kHz."""
+    session = SpeechSession("openai", "realtime").server({"type": "session.created"})
+    session.app({"type": "input_audio_buffer.append", "audio": LAW})
+    form = {"format": {"type": "audio/pcm", "rate": rate}}
+    session.app({"type": "session.update", "session": {"audio": {"input": form}}})
+    session.app({"type": "input_audio_buffer.append", "audio": LAW})
+    assert len(declared_late(SessionFacts(session.close(), CATALOG))) == found
 
 
 @pytest.mark.parametrize("rule", likely_causes.RULES, ids=lambda rule: rule.__name__)

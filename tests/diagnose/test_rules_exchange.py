@@ -156,6 +156,19 @@ def own_activity(*app: Json) -> Session:
     return session.wait(8).close()
 
 
+def silent_turns(*, silent: int, call: bool = False) -> Session:
+    """A turn with audio, then turns of the user that the agent ends without any."""
+    session = SpeechSession("gemini", "live").server({"setupComplete": {}})
+    part = {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": "AAAA" * 4000}}
+    session.server({"serverContent": {"modelTurn": {"parts": [part]}}})
+    session.server({"serverContent": {"turnComplete": True}})
+    if call:
+        session.server({"toolCall": {"functionCalls": [CALL]}})
+    for _ in range(silent):
+        session.speak(2, template=GEMINI_AUDIO).server({"serverContent": {"turnComplete": True}})
+    return session.wait(1).close()
+
+
 def in_text(*modalities: str, of_response: list[str] | None = None) -> Session:
     agreed = {"output_modalities": list(modalities)}
     session = SpeechSession("openai", "realtime")
@@ -297,6 +310,16 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         lambda: turns(4, 1),
         "4 of 5 turns",
         [lambda: turns(2, 0), lambda: turns(3, 4)],
+    ),
+    (
+        exchange.turns_without_audio,
+        lambda: silent_turns(silent=3),
+        "the agent's last 3 turns ended without audio",
+        [
+            lambda: silent_turns(silent=1),
+            lambda: silent_turns(silent=3, call=True),
+            lambda: turns(0, 3),
+        ],
     ),
     (
         exchange.answered_in_text,

@@ -84,6 +84,17 @@ def test_received_noise_a_copy_without_personal_data_has_no_evidence() -> None:
     assert received.received_noise(facts) == []
 
 
+@pytest.mark.parametrize("audio", [bytes(200_000), b"\1\0\0\0" * 50_000], ids=["zero", "faint"])
+def test_received_silent_is_found(audio: bytes) -> None:
+    [evidence] = received.received_silent(agreed(PCM16, audio))
+    assert "s of the server's audio are silence" in evidence.text
+
+
+@pytest.mark.parametrize("audio", [PCM + bytes(200_000), bytes(40_000)], ids=["voice", "short"])
+def test_received_silent_a_voice_or_little_audio_has_no_evidence(audio: bytes) -> None:
+    assert received.received_silent(agreed(PCM16, audio)) == []
+
+
 def test_received_rules_each_have_a_condition() -> None:
     conditions = [c for c in CATALOG.conditions if c.id.startswith("traffic.received.")]
     assert [c.matches[0].rule for c in conditions] == [rule.__name__ for rule in received.RULES]

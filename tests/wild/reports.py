@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import agent_limit_reports
+import agent_silence_reports
 import audio_form_reports
 import deepgram_reports
 import elevenlabs_reports
@@ -64,6 +65,7 @@ REPORTS = [
     *further_agent_reports.REPORTS,
     *realtime_setting_reports.REPORTS,
     *agent_limit_reports.REPORTS,
+    *agent_silence_reports.REPORTS,
 ]
 UNSOLVED = [*audio_form_reports.UNSOLVED, *stt_refused_reports.UNSOLVED]
 """Reports whose cause no rule finds yet."""

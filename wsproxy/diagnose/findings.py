@@ -9,7 +9,7 @@ from functools import partial
 
 from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
 from wsproxy.catalog.envelope import json_object
-from wsproxy.catalog.server_sentence import MAX_SENTENCE
+from wsproxy.catalog.server_sentence import MAX_SENTENCE, contains
 from wsproxy.session import Session
 from wsproxy.wire import accept_key
 from wsproxy.wording import plural
@@ -30,7 +30,7 @@ from .headline import (
     with_sentence,
 )
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
-from .outcome import OBJECT_FAILED, is_consequence, rank
+from .outcome import ABSENCES, OBJECT_FAILED, is_consequence, rank
 from .request_cause import with_request
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
@@ -39,6 +39,7 @@ _SEVERITIES = ("error", "warning", "info")
 _REASON = "close reason"
 _MESSAGE = 400  # characters of a message of the server in the evidence
 _MAX_FRAMES = 20  # frame numbers in a finding
+_QUOTED = 60  # characters of a sentence by which it is recognized
 _MAX_RELATED = 8  # related conditions in a finding
 _MAX_NAME = 60  # characters of the name of an error
 _MAX_NAMES = 40  # words that are compared with the names of conditions
@@ -61,7 +62,10 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     findings += _wrong_accept_key(session)
     findings += _protocol_violations(session)
     found = _rule_findings(facts, findings, hits) if measured else []
-    findings += [*_survived_error(facts, hits, [*findings, *found], said), *found]
+    survived = _survived_error(facts, hits, [*findings, *found], said)
+    if any(finding.severity == "error" for finding in survived):
+        found = [finding for finding in found if finding.id not in ABSENCES]
+    findings += [*survived, *found]
     if measured:
         findings = with_carrier(findings, hits[0].condition if hits else None)
         findings = with_credentials(findings, session)
@@ -146,14 +150,21 @@ def _survived_error(
     if said is None or said.sentence.where != "message" or facts.session.failed:
         return []
     known = {fact.frame for hit in hits for fact in hit.facts}
-    problems = (finding for finding in findings if finding.severity != "info")
-    known.update(frame for problem in problems for e in problem.evidence for frame in e.frames)
+    # Other evidence of a problem may name the message only as the server's last one.
+    problems = [finding.evidence for finding in findings if finding.severity != "info"]
+    shown = [e for evidence in problems for e in evidence if e is evidence[0] or _tells(e, said)]
+    known.update(frame for evidence in shown for frame in evidence.frames)
     if said.sentence.frame in known:
         return []
     severity = "error" if said.sentence.ends else "warning"
     condition = new_condition(facts, said, severity, "server.error", partial(_shown, facts))
     evidence = [*said.evidence, *who_ended(facts)]
     return [_with_said(_finding(facts, condition, evidence), said)]
+
+
+def _tells(evidence: Evidence, said: Said) -> bool:
+    """Whether a piece of evidence contains the server's sentence."""
+    return contains(evidence.text, said.sentence.text[:_QUOTED])
 
 
 def _rule_findings(

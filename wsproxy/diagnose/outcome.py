@@ -26,6 +26,8 @@ ABSENCES = frozenset(
         "no-audio-for-text",
         "left-early",
         "nothing-sent",
+        "ended-at-once",
+        "no-user-audio",
     )
 )
 # With one of these, what came is no proof of success.
@@ -43,6 +45,8 @@ _DOUBTS = (
     "traffic.exchange.turn-not-ended",
     "traffic.exchange.answer-not-requested",
     "traffic.exchange.answered-in-text",
+    "traffic.exchange.turns-without-audio",
+    "traffic.received.silent",
     "traffic.exchange.always-interrupted",
 )
 # With one of these, an agent answers something else than what was said.

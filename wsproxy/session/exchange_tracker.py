@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from .message import SessionMessage
 from .turn_tracker import TurnTracker
 
 MAX_OPEN = 1000  # function calls, and contexts with text, at a time
+_KEPT_TURNS = 50  # of an agent
 _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
 _MAX_ID = 100  # characters of an id
 _SHOWN = 40  # characters of a name, and of the end or the beginning of a text
@@ -72,6 +74,7 @@ class ExchangeTracker:
         contextless: messages without a context; `has_contexts`: whether others have one.
         user_texts: texts for the agent.
         turns, interrupted: turns of the agent, and those that the user interrupted.
+        turn_times: when the latest turns ended that were not interrupted, ns.
         text_answers: answers in text alone, while answers in audio were agreed on.
         user_turns: who ends the turns of the user.
     """
@@ -103,6 +106,7 @@ class ExchangeTracker:
         self.has_contexts = False
         self.user_texts = Counted()
         self.turns = Counted()
+        self.turn_times: deque[int] = deque(maxlen=_KEPT_TURNS)
         self.interrupted = Counted()
         self.text_answers = Counted()
         self.user_turns = TurnTracker(self._api.turns)
@@ -220,6 +224,8 @@ class ExchangeTracker:
                     self._calls.setdefault(_id(call, api.function.id), place)
         if _any(api.turn, kind, content):
             self.turns.add(message)
+            if not _any(api.interrupted, kind, content):
+                self.turn_times.append(message.t_ns)
         if _any(api.interrupted, kind, content):
             self.interrupted.add(message)
         if _any(api.text_answer, kind, content) and "audio" in self._modalities:

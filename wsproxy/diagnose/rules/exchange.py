@@ -19,6 +19,7 @@ NO_REPLY = 10.0  # seconds after which an agent has not replied to a text
 MIN_TURN = 1.0  # seconds of speech for which an answer is expected
 LATE_FLUSH = 3.0  # seconds from a text to the first message that asks for its audio
 _MIN_INTERRUPTED = 3  # turns
+_MIN_SILENT_TURNS = 2
 _MOST = 0.75  # of the turns that were interrupted
 
 
@@ -242,6 +243,24 @@ def always_interrupted(facts: SessionFacts) -> list[Evidence]:
     return [_evidence(text, found.interrupted.first, float(count), "turns")]
 
 
+def turns_without_audio(facts: SessionFacts) -> list[Evidence]:
+    """After the agent had spoken, its last turns ended without any audio."""
+    found, timeline = _exchange(facts), facts.session.timeline
+    if found is None or timeline is None or facts.session.failed:
+        return []
+    spoke_ns, answer, calls = timeline.received.last_ns, found.last_answer, found.open_calls
+    if spoke_ns is None or found.text_answers.count or timeline.sent.speech_ns is None:
+        return []
+    # The first one after the audio is the end of the turn that it belongs to.
+    silent = [t_ns for t_ns in found.turn_times if t_ns > spoke_ns][1:]
+    in_call = calls or (answer is not None and answer.t_ns > spoke_ns)
+    if len(silent) < _MIN_SILENT_TURNS or timeline.sent.speech_ns < spoke_ns or in_call:
+        return []
+    text = f"the agent's last {len(silent)} turns ended without audio; its last audio came "
+    text += f"{seconds(facts.ended_ns - spoke_ns):.1f} s before the end"
+    return [Evidence(text, (), silent[0], float(len(silent)), "turns")]
+
+
 def answered_in_text(facts: SessionFacts) -> list[Evidence]:
     """The agent answered in text alone, although audio was agreed on."""
     found = _exchange(facts)
@@ -272,5 +291,6 @@ RULES: tuple[Measure, ...] = (
     turn_not_ended,
     answer_not_requested,
     always_interrupted,
+    turns_without_audio,
     answered_in_text,
 )

@@ -314,6 +314,20 @@ def sent_again(facts: SessionFacts) -> list[Evidence]:
     return []
 
 
+def nested_in_itself(facts: SessionFacts) -> list[Evidence]:
+    """All fields of a message are in an object that has the name of the message's kind."""
+    path = facts.vocabulary.kind
+    for message in facts.client_json if facts.api is not None and path else ():
+        kind, inner = message.kind, message.content.get(message.kind)
+        if set(message.content) != {path, kind} or not isinstance(inner, dict) or not inner:
+            continue
+        names = ", ".join(quoted(name, 40) for name in list(inner)[:3])
+        text = f"{quoted(kind, 60)} has {names} in an object of its own name, and not beside "
+        text += f"{path} (frame {message.frame})"
+        return [Evidence(text, (message.frame,), message.t_ns)]
+    return []
+
+
 def other_model(facts: SessionFacts) -> list[Evidence]:
     """The server's description of the session has another model than the app's message."""
     asked = [(m, name) for m in facts.client_json if (name := _session_model(m))]
@@ -392,6 +406,7 @@ RULES: tuple[Measure, ...] = (
     audio_before_ready,
     audio_before_turn,
     sent_again,
+    nested_in_itself,
     other_model,
     message_too_big,
     too_many_characters,

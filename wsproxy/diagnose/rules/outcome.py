@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 
 from wsproxy.catalog.success import AUDIO, WORDS
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
@@ -34,6 +35,8 @@ MIN_SPEECH = 1.0  # seconds of speech for which words are expected
 STOPPED = 10.0  # seconds of speech after the last words from which on results have stopped
 FINALIZED = 5.0  # seconds after an interim result in which a final one comes
 READY = 5.0  # seconds after the upgrade for the message that the API's clients wait for
+LATE_FINAL = 8.0  # seconds from words to their final result
+AT_ONCE = 3.0  # seconds after the app's message in which a server ends a session at once
 UNANSWERED = 10.0  # seconds after the user's speech from which on an agent is silent
 _SETUP = 3  # messages of an app that do not do more than set a session up
 _SHOWN = 3  # failed objects
@@ -344,7 +347,7 @@ def nothing_sent(facts: SessionFacts) -> list[Evidence]:
     sent = facts.session.traffic.data[True]
     if timeline.sent.messages or timeline.texts or sent.count > _SETUP:
         return []
-    if timeline.exchange.user_texts.count:
+    if timeline.exchange.user_texts.count or facts.measured(ended_at_once):
         return []
     if proof_of(timeline) is not None or facts.session.audio.tracks(from_client=True):
         return []
@@ -359,6 +362,67 @@ def nothing_sent(facts: SessionFacts) -> list[Evidence]:
         text += f"; its last message is {quoted(kind, 40)} (frame {last.frame})"
     frames = (sent.last.frame,) if sent.last is not None else ()
     return [Evidence(text, frames, None, lasted, "s"), *_last_of_server(facts, timeline)]
+
+
+def ended_at_once(facts: SessionFacts) -> list[Evidence]:
+    """The server ended the session normally right after the first messages, and gave no reason.
+
+    It gave the app no time to send anything, see `nothing_sent`.
+    """
+    timeline, session, last = _timeline(facts), facts.session, facts.sent.last
+    if timeline is None or session.closed_by != "server" or session.ending != "close":
+        return []
+    if last is None or not timeline.server_messages or _is_used(facts, timeline):
+        return []
+    since = seconds(facts.ended_ns - last.t_ns)
+    if since > AT_ONCE or (session.close is not None and session.close.reason):
+        return []
+    text = f"the server closed {since:.1f} s after the app's last message (frame {last.frame}), "
+    text += "with neither an answer to it nor a reason"
+    return [Evidence(text, (last.frame,), last.t_ns, round(since, 2), "s")]
+
+
+def _is_used(facts: SessionFacts, timeline: Timeline) -> bool:
+    """Whether the app did more in the session than to set it up, or anything came of it."""
+    sent = timeline.sent.messages or timeline.texts or timeline.exchange.user_texts.count
+    other = proof_of(timeline) is not None or facts.session.audio.tracks(from_client=True)
+    return bool(sent or other or facts.sent.count > _SETUP)
+
+
+def no_user_audio(facts: SessionFacts) -> list[Evidence]:
+    """The agent spoke, and the app sent neither audio nor texts after it."""
+    timeline = _timeline(facts)
+    if timeline is None or timeline.api is None or timeline.api.audio.origin != "both":
+        return []
+    spoke_ns, texts = timeline.received.last_ns, timeline.exchange.user_texts
+    if spoke_ns is None or timeline.sent.messages or texts.count > 1:
+        return []
+    last = facts.sent.last
+    silent = waited(facts.session, timeline, spoke_ns)
+    if silent < UNANSWERED or (last is not None and last.t_ns > spoke_ns):
+        return []
+    text = "the app sent no audio in the session; after the agent had spoken, nothing came for "
+    text += f"{silent:.1f} s"
+    return [Evidence(text, (), spoke_ns, round(silent, 1), "s")]
+
+
+def final_in_pause(facts: SessionFacts) -> list[Evidence]:
+    """A final result came long after its words, and no audio was sent in between."""
+    timeline, declared = _timeline(facts), facts.timed_format
+    if timeline is None or declared is None or not declared.from_client:
+        return []
+    results = [result for result in timeline.transcript if not result.by_agent and result.text]
+    for before, after in pairwise(results):
+        late = seconds(after.t_ns - before.t_ns)
+        if before.final or not after.final or late < LATE_FINAL:
+            continue
+        cursor = facts.audio.cursor
+        sent = declared.duration(cursor.size_at(after.t_ns) - cursor.size_at(before.t_ns))
+        if sent < late / 2:
+            text = f"the final result in frame {after.frame} came {late:.1f} s after its words "
+            text += f"(frame {before.frame}); {sent:.1f} s of audio were sent in that time"
+            return [Evidence(text, (after.frame,), after.t_ns, round(late, 1), "s")]
+    return []
 
 
 def never_ready(facts: SessionFacts) -> list[Evidence]:
@@ -422,11 +486,14 @@ RULES: tuple[Measure, ...] = (
     answer_missing,
     left_early,
     nothing_sent,
+    ended_at_once,
     empty_results,
     no_results,
     no_final,
     results_stopped,
+    final_in_pause,
     agent_silent,
+    no_user_audio,
     never_ready,
     no_audio_for_text,
 )

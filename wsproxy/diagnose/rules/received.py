@@ -23,6 +23,8 @@ _LAWS = (MULAW, ALAW)
 _MP3, _WAV = "MP3", "WAV"
 _NOISE = 0.9  # of the audible windows, from which the audio is noise
 _MIN_NOISE = 1.0  # seconds of it
+_MIN_SILENT = 2.0  # seconds of audio that is nothing but silence
+_SILENT_DBFS = -60.0  # highest peak of what nobody hears
 _SLOWEST = 8000  # samples a second, where none are declared
 _RECORDED = "recorded"
 _WAV_NAMES = ("audio/wav", "audio/x-wav")
@@ -82,6 +84,25 @@ def received_noise(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (first.frame,), first.t_ns, round(found.share, 2), "share")]
 
 
+def received_silent(facts: SessionFacts) -> list[Evidence]:
+    """What the server sends as speech is silence, or hardly louder."""
+    track, start = _track(facts), facts.session.start
+    if track is None or start is None or start.source != _RECORDED:
+        return []
+    agreed = _agreed(facts, track)
+    report = track.signal(agreed.format if agreed is not None else None)
+    peak = report.peak_dbfs
+    if report.duration_s < _MIN_SILENT or (peak is not None and peak > _SILENT_DBFS):
+        return []
+    if report.size < track.size:
+        return []
+    level = "every sample is zero" if peak is None else f"its peak is {peak:.0f} dBFS"
+    first = track.first_places[0]
+    text = f"{report.duration_s:.1f} s of the server's audio are silence: {level} "
+    text += f"(from frame {first.frame} on)"
+    return [Evidence(text, (first.frame,), first.t_ns, round(report.duration_s, 1), "s")]
+
+
 def _track(facts: SessionFacts) -> AudioTrack | None:
     """The server's audio."""
     tracks = facts.tracks(from_client=False)
@@ -118,4 +139,4 @@ def _evidence(track: AudioTrack, what: str, agreed: str, rate: int) -> Evidence:
     return Evidence(text, (first.frame,), first.t_ns, float(track.messages), "messages")
 
 
-RULES: tuple[Measure, ...] = (received_other_samples, received_noise)
+RULES: tuple[Measure, ...] = (received_other_samples, received_noise, received_silent)
