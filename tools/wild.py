@@ -118,7 +118,7 @@ def _row(report: Report, explained: Explanation) -> str:
 
 def _address(source: str) -> str:
     place, _, number = source.partition("#")
-    if place == "stackoverflow.com/questions":
+    if place in ("stackoverflow.com/questions", "community.openai.com/t"):
         return f"https://{place}/{number}"
     return f"https://github.com/{place}/issues/{number}"
 

@@ -301,7 +301,7 @@ REPORTS = [
         POLICY,
     ),
     Report(
-        "gem-expired-key",
+        "gem-expired-key-1007",
         "credentials",
         "yagudaev/voiceclaw#155",
         "Surface Gemini close reason in setup-failure errors",
@@ -371,7 +371,7 @@ REPORTS = [
         ("the service failed", "fault of the server"),
     ),
     Report(
-        "xi-agent-quota",
+        "xi-agent-quota-exceeded",
         "quota",
         "elevenlabs/packages#911",
         "Quota-exceeded terminations never reach onError",

@@ -509,7 +509,7 @@ REPORTS = [
     Report(
         "oai-microphone-dies",
         "audio",
-        "community.openai.com/t/1374520",
+        "community.openai.com/t#1374520",
         "Realtime API bug: WebSocket stops receiving messages mid-session",
         "the agent stops to react after some turns",
         "the audio that is sent is digital silence from there on",

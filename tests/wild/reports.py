@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import agent_bridge_reports
 import agent_limit_reports
 import agent_silence_reports
 import audio_form_reports
@@ -66,6 +67,7 @@ REPORTS = [
     *realtime_setting_reports.REPORTS,
     *agent_limit_reports.REPORTS,
     *agent_silence_reports.REPORTS,
+    *agent_bridge_reports.REPORTS,
 ]
 UNSOLVED = [*audio_form_reports.UNSOLVED, *stt_refused_reports.UNSOLVED]
 """Reports whose cause no rule finds yet."""
