@@ -37,11 +37,17 @@ from wire_session import WireSession
 
 UNKNOWN_META = "Unknown parameter: 'session.tools[0].meta'."
 SHORTER = "Audio content of 2650ms is already shorter than 9100ms"
-ACTIVE = "Conversation already has an active response in progress: resp_1. Wait until the response is finished before creating a new one."
+ACTIVE = (
+    "Conversation already has an active response in progress: resp_1. Wait until the response is "
+    "finished before creating a new one."
+)
 NO_QUOTA = "You exceeded your current quota, please check your plan and billing details."
 BAD_MODEL = "Invalid resource field value in the request."
 UNAVAILABLE = "The service is currently unavailable."
-FIVE = "Maximum simultaneous contexts per WebSocket connection exceeded (5). Please close an existing context before opening a new "
+FIVE = (
+    "Maximum simultaneous contexts per WebSocket connection exceeded (5). Please close an existing "
+    "context before opening a new "
+)
 FULL_PATH = (
     "projects/voice-1/locations/us-central1/publishers/google/models/gemini-2.0-flash-live-001"
 )

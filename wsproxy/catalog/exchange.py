@@ -51,6 +51,8 @@ class UserTurns:
         transcribing: those of a session without an agent.
         end: of the app, that end a turn.
         request: of the app, that request an answer; empty: the agent answers each turn.
+        transcribe: settings that ask for the words of the user.
+        words: of the server, with these words, or with the failure to find them.
     """
 
     manual: Patterns = ()
@@ -59,11 +61,14 @@ class UserTurns:
     transcribing: Patterns = ()
     end: Patterns = ()
     request: Patterns = ()
+    transcribe: Patterns = ()
+    words: Patterns = ()
 
     @property
     def settings(self) -> Patterns:
         """All patterns of settings."""
-        return (*self.manual, *self.automatic, *self.silent, *self.transcribing)
+        kinds = (self.manual, self.automatic, self.silent, self.transcribing, self.transcribe)
+        return tuple(pattern for patterns in kinds for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,8 @@ def _user_turns(table: Table) -> UserTurns:
         transcribing=_patterns(table, "transcribing"),
         end=_patterns(table, "end"),
         request=_patterns(table, "request"),
+        transcribe=_patterns(table, "transcribe"),
+        words=_patterns(table, "words"),
     )
 
 

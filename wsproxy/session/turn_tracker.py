@@ -37,18 +37,22 @@ class TurnTracker:
             it answers each turn.
         transcribes: whether there is no agent.
         ended, requested: the app's last message that ends a turn, and that requests an answer.
+        wants_words: the message that asks for the words of the user; None if there is none.
+        has_words: whether any came, or the failure to find them.
     """
 
     def __init__(self, api: UserTurns) -> None:
         self._api = api
         paths = [path for pattern in api.settings for path, _ in pattern.fields]
         self._names = {path.partition(".")[0] for path in paths}
-        self._kinds = {pattern.kind for pattern in (*api.end, *api.request)}
+        self._kinds = {pattern.kind for pattern in (*api.end, *api.request, *api.words)}
         self.manual: TurnPlace | None = None
         self.silent: TurnPlace | None = None
         self.transcribes = False
         self.ended: TurnPlace | None = None
         self.requested: TurnPlace | None = None
+        self.wants_words: TurnPlace | None = None
+        self.has_words = False
 
     def add(self, message: SessionMessage, content: Content) -> None:
         """Add a message of either side."""
@@ -56,7 +60,10 @@ class TurnTracker:
             return
         if any(name in content for name in self._names):
             self._add_settings(message, content)
-        if not message.from_client or message.kind not in self._kinds:
+        if message.kind not in self._kinds:
+            return
+        if not message.from_client:
+            self.has_words |= _first(self._api.words, message, content) is not None
             return
         self.ended = _first(self._api.end, message, content) or self.ended
         self.requested = _first(self._api.request, message, content) or self.requested
@@ -71,6 +78,7 @@ class TurnTracker:
             self.silent = self.silent or silent
         if _first(api.transcribing, message, content):
             self.transcribes = True
+        self.wants_words = self.wants_words or _first(api.transcribe, message, content)
 
 
 def _first(patterns: Patterns, message: SessionMessage, content: Content) -> TurnPlace | None:

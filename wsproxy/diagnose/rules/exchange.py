@@ -230,6 +230,22 @@ def _or(patterns: Patterns) -> str:
     return " or ".join(dict.fromkeys(names))
 
 
+def words_never_came(facts: SessionFacts) -> list[Evidence]:
+    """The app asked for the words of the user, whom the agent answered, and got none."""
+    found, timeline = _exchange(facts), facts.session.timeline
+    if found is None or timeline is None or facts.session.failed or not timeline.received.messages:
+        return []
+    asked, spoken = found.user_turns.wants_words, timeline.sent.speech or 0.0
+    answered = found.turns.count - found.user_texts.count
+    if asked is None or found.user_turns.has_words or answered < _MIN_SILENT_TURNS:
+        return []
+    if spoken < MIN_TURN * answered:
+        return []  # the agent may have spoken by itself
+    text = f"{asked.what} (frame {asked.frame}): no words of the user came, who spoke for about "
+    text += f"{spoken:.0f} s, and whom the agent answered"
+    return [Evidence(text, (asked.frame,), asked.t_ns)]
+
+
 def always_interrupted(facts: SessionFacts) -> list[Evidence]:
     """The agent was interrupted in nearly each of its turns."""
     found = _exchange(facts)
@@ -290,6 +306,7 @@ RULES: tuple[Measure, ...] = (
     user_text_unanswered,
     turn_not_ended,
     answer_not_requested,
+    words_never_came,
     always_interrupted,
     turns_without_audio,
     answered_in_text,

@@ -96,9 +96,17 @@ def invalid_json(facts: SessionFacts) -> list[Evidence]:
 def unknown_kind(facts: SessionFacts) -> list[Evidence]:
     """The app sent a message of a kind that the API does not have."""
     kinds = facts.vocabulary.client
-    if not kinds or not facts.vocabulary.kind:
+    if not kinds:
         return []
-    odd = [message for message in _before_end(facts) if message.kind and message.kind not in kinds]
+    # Without a field for the kind, one of the message's names has to be known.
+    is_named = bool(facts.vocabulary.kind)
+    odd = [
+        message
+        for message in _before_end(facts)
+        if message.kind
+        and message.kind not in kinds
+        and (is_named or not any(name in kinds for name in message.content))
+    ]
     if not odd:
         return []
     first = odd[0]
