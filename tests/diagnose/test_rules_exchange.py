@@ -12,7 +12,7 @@ from audio_samples import mulaw
 from speech_sessions import CATALOG, GEMINI_AUDIO, SpeechSession, cartesia_chunk, spoken
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.outcome import outcome
-from wsproxy.diagnose.rules import exchange, telephone
+from wsproxy.diagnose.rules import exchange, messages, telephone
 from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session import Session
 
@@ -154,6 +154,19 @@ def own_activity(*app: Json) -> Session:
     for message in app:
         session.app(message)
     return session.wait(8).close()
+
+
+def answered_turns(*server: Json, setup: Json | None = None, turns: int = 2) -> Session:
+    """The agent answers each turn of the user; the app asked for the words of the user."""
+    asked = {"inputAudioTranscription": {}} if setup is None else setup
+    session = SpeechSession("gemini", "live").app({"setup": {"model": "m", **asked}})
+    session.server({"setupComplete": {}})
+    part = {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": "AAAA" * 4000}}
+    for _ in range(turns):
+        session.speak(2, template=GEMINI_AUDIO).server(*server)
+        session.server({"serverContent": {"modelTurn": {"parts": [part]}}})
+        session.server({"serverContent": {"turnComplete": True}})
+    return session.wait(1).close()
 
 
 def silent_turns(*, silent: int, call: bool = False) -> Session:
@@ -306,6 +319,16 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         ],
     ),
     (
+        exchange.words_never_came,
+        answered_turns,
+        "setup.inputAudioTranscription={} (frame 1): no words of the user came",
+        [
+            lambda: answered_turns({"serverContent": {"inputTranscription": {"text": "Yes."}}}),
+            lambda: answered_turns(setup={}),
+            lambda: answered_turns(turns=1),
+        ],
+    ),
+    (
         exchange.always_interrupted,
         lambda: turns(4, 1),
         "4 of 5 turns",
@@ -417,3 +440,13 @@ def test_cartesia_context_that_continues_is_neither_flushed_nor_ended() -> None:
     session = SpeechSession("cartesia", "tts").app(request).server(cartesia_chunk()).wait(4)
     [evidence] = exchange.text_not_flushed(SessionFacts(session.close(), CATALOG))
     assert tuple(evidence.frames) == (1,)
+
+
+def test_unknown_kind_without_a_field_for_it_is_a_message_without_any_known_name() -> None:
+    def sent(message: Json) -> list[str]:
+        session = SpeechSession("gemini", "live").app(message).wait(9).close()
+        return [each.text for each in messages.unknown_kind(SessionFacts(session, CATALOG))]
+
+    assert "the API has no message session_resume" in sent({"session_resume": {"handle": "h"}})[0]
+    assert sent({"setup": {"model": "m"}}) == []
+    assert sent({"other": 1, "realtimeInput": {}}) == []
