@@ -13,6 +13,7 @@ from wsproxy.audio.encodings import PCM16, SAMPLE_KINDS
 from wsproxy.audio.sniff import TEXT_KINDS, sniff
 from wsproxy.catalog.success import MessagePattern
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
+from wsproxy.diagnose.measurements import audio_and_wall_seconds
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.request_query import query_pairs
 from wsproxy.session.size_histogram import Place
@@ -52,20 +53,29 @@ def arrives_at_lower_rate(facts: SessionFacts) -> list[Evidence]:
     A file that is sent slowly looks the same, so this is a cause of a failure only. Where the
     pitch of the voice shows more, `wrong_rate` reports it.
     """
-    declared, estimate, first = facts.client_format, facts.signal.rate_estimate, facts.audio.first
+    declared, estimate, first = _declared_rate(facts), facts.signal.rate_estimate, facts.audio.first
     if companded := _arrives_as_companded(facts):
         return companded
-    if declared is None or estimate is None or first is None or not estimate.rate:
+    if not declared or estimate is None or first is None or not estimate.rate:
         return []
     is_firm = abs(estimate.arrival_rate / estimate.rate - 1) <= _FIRM
-    if not is_firm or estimate.rate >= declared.rate or facts.measured(wrong_rate):
+    if not is_firm or estimate.rate >= declared or facts.measured(wrong_rate):
         return []
     text = (
         f"{estimate.arrival_rate:.0f} samples arrive in a second, as from a live source at "
-        f"{estimate.rate} Hz; declared: {declared.rate} Hz. A file that is sent at "
-        f"{estimate.arrival_rate / declared.rate:.2f} times real time looks the same"
+        f"{estimate.rate} Hz; declared: {declared} Hz. A file that is sent at "
+        f"{estimate.arrival_rate / declared:.2f} times real time looks the same"
     )
     return [Evidence(text, (first.frame,), first.t_ns, float(estimate.rate), "Hz")]
+
+
+def _declared_rate(facts: SessionFacts) -> int:
+    """The rate of the app's samples by the declared format, or else by their WAV header; or 0."""
+    if facts.client_format is not None:
+        return facts.client_format.rate
+    if not facts.audio.from_client or facts.signal.container != "WAV":
+        return 0
+    return next((d.format.rate for d in reversed(facts.timeline.declarations)), 0)
 
 
 def _arrives_as_companded(facts: SessionFacts) -> list[Evidence]:
@@ -85,9 +95,12 @@ def _arrives_as_companded(facts: SessionFacts) -> list[Evidence]:
         start, before = Place(declared[-1].frame, begun_ns), audio.cursor.size_at(begun_ns)
     if audio.messages - (audio.cursor.count_at(begun_ns) if before else 0) < _MIN_TELEPHONE:
         return []
+    size: float = audio.size - before - audio.last_size
     wall = seconds(audio.last.t_ns - start.t_ns)
-    wall -= 0.0 if before else seconds(audio.longest_gap.length_ns)
-    pace = (audio.size - before - audio.last_size) / wall if wall > 1.0 else 0.0
+    if not before:
+        length, wall = audio_and_wall_seconds(facts, form, without_pauses=True)
+        size = length * form.bytes_per_second
+    pace = size / wall if wall > 1.0 else 0.0
     if abs(pace / _TELEPHONE - 1) > _FIRM or facts.measured(other_samples):
         return []
     text = (
