@@ -22,7 +22,6 @@ annotation      what a recorder writes of them at the end of a trace
 session_groups  findings that only several sessions show together
 """
 
-from .annotation import annotate
 from .evidence import Evidence
 from .finding import Finding
 from .findings import diagnose
@@ -38,7 +37,6 @@ __all__ = [
     "Finding",
     "Measure",
     "SessionFacts",
-    "annotate",
     "diagnose",
     "summary",
 ]

@@ -30,7 +30,7 @@ from .headline import (
     with_sentence,
 )
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
-from .outcome import OBJECT_FAILED, is_consequence, rank
+from .outcome import ABSENCES, OBJECT_FAILED, is_consequence, rank
 from .request_cause import with_request
 from .rule_advice import with_advice_of_rules
 from .rules import RULES
@@ -64,13 +64,19 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     findings += _wrong_accept_key(session)
     findings += _protocol_violations(session)
     found = _rule_findings(facts, findings, hits) if measured else []
-    findings += [*_survived_error(facts, hits, [*findings, *found], said), *found]
+    survived = _survived_error(facts, hits, [*findings, *found], said)
+    findings += [*survived, *_without_consequences(found, survived)]
+    findings = _sorted(findings)
     if measured:
         findings = with_carrier(findings, hits[0].condition if hits else None)
         findings = with_credentials(findings, session)
         findings = with_request(findings, facts)
-    findings += _trace_losses(session)
-    return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
+    return _sorted([*findings, *_trace_losses(session)])
+
+
+def _sorted(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings, the most severe first."""
+    return sorted(findings, key=lambda finding: _SEVERITIES.index(finding.severity))
 
 
 def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Finding:
@@ -149,7 +155,8 @@ def _survived_error(
     if said is None or said.sentence.where != "message" or facts.session.failed:
         return []
     known = {fact.frame for hit in hits for fact in hit.facts}
-    problems = (finding for finding in findings if finding.severity != "info")
+    # What is missing may be a consequence of the error: its evidence names the last message.
+    problems = (f for f in findings if f.severity != "info" and f.id not in ABSENCES)
     known.update(frame for problem in problems for e in problem.evidence for frame in e.frames)
     if said.sentence.frame in known:
         return []
@@ -157,6 +164,10 @@ def _survived_error(
     condition = new_condition(facts, said, severity, "server.error", partial(_shown, facts))
     evidence = [*said.evidence, *who_ended(facts)]
     return [_with_said(_finding(facts, condition, evidence), said)]
+
+
+def _without_consequences(found: Sequence[Finding], errors: Sequence[Finding]) -> list[Finding]:
+    return [each for each in found if not is_consequence(each.id, each.evidence, errors)]
 
 
 def _rule_findings(

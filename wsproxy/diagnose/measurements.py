@@ -97,12 +97,21 @@ def audio_pace(facts: SessionFacts) -> list[Evidence]:
     return out
 
 
-def audio_and_wall_seconds(facts: SessionFacts, declared: AudioFormat) -> tuple[float, float]:
-    """Seconds of audio, and seconds from its first chunk to the end of playing its last one."""
+def audio_and_wall_seconds(
+    facts: SessionFacts, declared: AudioFormat, *, without_pauses: bool = False
+) -> tuple[float, float]:
+    """Seconds of audio, and seconds from its first chunk to the end of playing its last one.
+
+    Args:
+        without_pauses: leave out times without audio that may be meant: those in which the app
+            sent a keepalive, and the longest of the others.
+    """
     audio = facts.audio
     wall = max(seconds(audio.span_ns), 0.001) + declared.duration(audio.last_size)
     changed = len({d.format for d in facts.timeline.declarations}) > 1
     length = facts.timeline.seconds(audio) if changed else declared.duration(audio.size)
+    if without_pauses:
+        wall -= seconds(audio.meant_pauses_ns + audio.longest_other_ns)
     return length, wall
 
 

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 
 from wsproxy.session import Session
+from wsproxy.statistics import median
 from wsproxy.wording import plural
 
 from .evidence import Evidence, quoted, seconds
