@@ -98,6 +98,7 @@ WHAT: list[tuple[Measure, Callable[[Samples], bytes], str, str]] = [
     (silent_part, lambda x: bytes(2 * len(x)), r"3\.\d s of digital silence", "s"),
     (clipped_part, lambda x: encoded(limited(x * 20.0), "linear16"), r"\d % of the samples", "%"),
     (dc_offset, lambda x: encoded(limited(x + 3500.0), "linear16"), r"\+10\.\d % of full", "%"),
+    (dc_offset, lambda x: encoded(limited(x - 3500.0), "linear16"), r"-10\.\d % of full", "%"),
     (other_samples, lambda x: encoded(x, "pcm_s16be"), "16-bit PCM, big-endian", "s"),
     (stereo_as_mono, lambda x: stereo_of(x, x), "two channels alternate", "channels"),
     (second_header, lambda x: wav(encoded(x, "linear16")), "another WAV header", "s"),
@@ -105,7 +106,7 @@ WHAT: list[tuple[Measure, Callable[[Samples], bytes], str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("rule", "convert", "says", "unit"), WHAT, ids=[w[0].__name__ for w in WHAT]
+    ("rule", "convert", "says", "unit"), WHAT, ids=[f"{w[0].__name__} {w[2]}" for w in WHAT]
 )
 def test_signal_rule_finds_its_fault_and_no_other_rule_does(
     rule: Measure, convert: Callable[[Samples], bytes], says: str, unit: str

@@ -53,7 +53,6 @@ def test_markdown_has_the_content_of_the_screen(make: Make) -> None:
     assert headings == [
         "error: No audio reached Deepgram in time (`deepgram.listen.NET-0001`)",
         "Last frames",
-        "Also found",
         "For support",
         "Versions",
     ]

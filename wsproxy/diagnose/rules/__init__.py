@@ -16,6 +16,7 @@ exchange     texts to speak, function calls, turns: messages that belong togethe
 telephone    the media streams of telephone services
 outcome      what came of the session, against what proves success
 likely_causes  likely causes of failures, which are not wrong by themselves
+endings      what an ending itself shows of its cause
 request      parameters of the request
 credentials  where a key was sent and what it looks like, without showing it
 """
@@ -26,6 +27,7 @@ from . import (
     audio,
     carriers,
     credentials,
+    endings,
     exchange,
     likely_causes,
     messages,
@@ -52,6 +54,7 @@ RULES: dict[str, Measure] = {
         request,
         outcome,
         likely_causes,
+        endings,
     )
     for rule in module.RULES
 }
