@@ -26,7 +26,7 @@ from textwrap import fill
 
 import wsproxy.replayer.server_session
 from wsproxy.catalog import load as load_catalog
-from wsproxy.diagnose import annotate
+from wsproxy.diagnose.annotation import annotate
 from wsproxy.load import Histogram, LoadPlan
 from wsproxy.load import run as run_load
 from wsproxy.recorder import Clock, SessionWriter, new_start

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wsproxy.catalog import load
-from wsproxy.diagnose import annotate
+from wsproxy.diagnose.annotation import annotate
 from wsproxy.session import Session
 from wsproxy.trace import Eof, FrameRecord, Record, Request, Response, Start, TraceWriter
 

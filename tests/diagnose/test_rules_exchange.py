@@ -226,6 +226,12 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         ],
     ),
     (
+        exchange.result_not_requested,
+        openai_result,
+        "no response.create was sent after it",
+        [lambda: gemini(gemini_result(), wait=20.0)],
+    ),
+    (
         exchange.call_unnamed,
         lambda: gemini(gemini_result(name="")),
         "1 answer without the name",

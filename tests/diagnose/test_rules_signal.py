@@ -40,6 +40,7 @@ from wsproxy.diagnose.session_facts import Measure
 from wsproxy.diagnose.wav_header import wav_header_fields
 
 
+@pytest.mark.one_python
 def test_wrong_rate_explains_the_pace() -> None:
     facts = live(48_000)
     found = wrong_rate(facts)
@@ -69,6 +70,7 @@ def test_lower_rate_of_arrival_is_a_possible_cause() -> None:
     assert (found.frames, found.value, found.unit) == ((1,), 8000.0, "Hz")
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("rate", [16_000, 48_000])
 def test_lower_rate_of_arrival_is_not_that_of_another_rate(rate: int) -> None:
     assert arrives_at_lower_rate(live(rate)) == []
@@ -107,6 +109,7 @@ WHAT: list[tuple[Measure, Callable[[Samples], bytes], str, str]] = [
     (silent_part, lambda x: bytes(2 * len(x)), r"3\.\d s of digital silence", "s"),
     (clipped_part, lambda x: encoded(limited(x * 20.0), "linear16"), r"\d % of the samples", "%"),
     (dc_offset, lambda x: encoded(limited(x + 3500.0), "linear16"), r"\+10\.\d % of full", "%"),
+    (dc_offset, lambda x: encoded(limited(x - 3500.0), "linear16"), r"-10\.\d % of full", "%"),
     (other_samples, lambda x: encoded(x, "pcm_s16be"), "16-bit PCM, big-endian", "s"),
     (stereo_as_mono, lambda x: stereo_of(x, x), "two channels alternate", "channels"),
     (second_header, lambda x: wav(encoded(x, "linear16")), "another WAV header", "s"),
@@ -114,7 +117,7 @@ WHAT: list[tuple[Measure, Callable[[Samples], bytes], str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("rule", "convert", "says", "unit"), WHAT, ids=[w[0].__name__ for w in WHAT]
+    ("rule", "convert", "says", "unit"), WHAT, ids=[f"{w[0].__name__} {w[2]}" for w in WHAT]
 )
 def test_signal_rule_finds_its_fault_and_no_other_rule_does(
     rule: Measure, convert: Callable[[Samples], bytes], says: str, unit: str
@@ -156,6 +159,7 @@ def test_constant_that_is_not_zero_is_neither_clipped_nor_an_offset() -> None:
     assert [rule.__name__ for rule in RULES if rule(facts)] == ["silent_part"]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize(
     ("convert", "rule"),
     [

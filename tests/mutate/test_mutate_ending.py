@@ -26,7 +26,7 @@ from mutations import (
     head,
 )
 from traces import make_trace
-from wsproxy.diagnose import annotate
+from wsproxy.diagnose.annotation import annotate
 from wsproxy.mutate import (
     Change,
     Chunk,

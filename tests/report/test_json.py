@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from commands import wsproxy as run
 from wsproxy.catalog import load
 from wsproxy.cli.main import cli
-from wsproxy.diagnose import annotate
+from wsproxy.diagnose.annotation import annotate
 from wsproxy.errors import UsageError
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.trace import Eof, Failure, Gap, Request, Response

@@ -1,14 +1,15 @@
-"""Percentiles by nearest rank."""
+"""Percentiles by nearest rank, and medians."""
 
 from __future__ import annotations
 
+import statistics
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsproxy.statistics import nearest_rank, percentile
+from wsproxy.statistics import median, nearest_rank, percentile
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,13 @@ def test_nearest_rank_of_fraction_is_smallest_sufficient_rank(count: int, thousa
     wanted = Fraction(thousandths, 1000)
     assert Fraction(rank, count) >= wanted
     assert rank == 1 or Fraction(rank - 1, count) < wanted
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_median_is_that_of_the_standard_library(values: list[float]) -> None:
+    assert median(values) == statistics.median(values)
+
+
+def test_median_without_values_raises() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        median([])

@@ -76,7 +76,8 @@ class AudioAnalyzer:
             before = ends[start - 1] if start else 0
             full = bisect_left(ends, before + _BLOCK_BYTES - self._waiting.size, start)
             end = min(full + 1, start + _BLOCK_CHUNKS - len(self._waiting), len(data))
-            self._waiting.extend(data[start:end], frames[start:end], times[start:end])
+            size = ends[end - 1] - before
+            self._waiting.extend(data[start:end], frames[start:end], times[start:end], size)
             self._analyze_full()
             start = end
 

@@ -8,11 +8,14 @@ simple multiples, the size of chunks or the pitch of the voice has to agree.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from wsproxy.statistics import median
 
 from .regions import Locator
 from .report import WRONG_RATE, AudioFault, RateEstimate
@@ -179,7 +182,7 @@ class ArrivalRate:
         if best is None or best.buckets < _MIN_BUCKETS or not self._intervals:
             return None
         size = self._sizes.most_common(1)[0][0]
-        interval = float(np.median(self._intervals))
+        interval = median(self._intervals)
         return RateEstimate(best.rate, round(best.arrival_rate, 0), size, round(interval, 1))
 
     def faults(self) -> list[AudioFault]:
@@ -242,5 +245,6 @@ class ArrivalRate:
 
 def _standard(rate: float, tolerance: float) -> int:
     """The standard rate near this one, 0 if there is none."""
-    best = min(_RATES, key=lambda standard: abs(standard - rate))
+    at = bisect_left(_RATES, rate)
+    best = min(_RATES[max(0, at - 1) : at + 1], key=lambda standard: abs(standard - rate))
     return best if abs(best - rate) <= tolerance * best else 0

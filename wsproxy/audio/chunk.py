@@ -42,12 +42,14 @@ class ChunkBlock:
         self.times.append(t_ns)
         self.size += len(data)
 
-    def extend(self, data: Sequence[bytes], frames: Sequence[int], times: Sequence[int]) -> None:
-        """Add chunks."""
+    def extend(
+        self, data: Sequence[bytes], frames: Sequence[int], times: Sequence[int], size: int
+    ) -> None:
+        """Add chunks, which have `size` bytes together."""
         self.data += data
         self.frames += frames
         self.times += times
-        self.size += sum(map(len, data))
+        self.size += size
 
     @property
     def first(self) -> AudioChunk:

@@ -48,8 +48,8 @@ class ContainerSegment:
     def feed(self, chunks: ChunkBlock) -> None:
         """Analyze chunks."""
         for chunk in chunks:
-            begun = self.position_s
-            self._tools.locate([begun], [chunk.frame], [chunk.t_ns])
+            frame, t_ns = np.array([chunk.frame]), np.array([chunk.t_ns])
+            self._tools.locate(np.array([self.position_s]), frame, t_ns)
             for item in self._decoder.feed(chunk.data):
                 self._take(item, chunk)
         self._measure()

@@ -93,7 +93,7 @@ def alternates(windows: Windows) -> NDArray[np.bool_]:
     Then the two samples of a pair are nearer to each other than to those of the next pair, while
     in audio of one channel there is no such difference.
     """
-    steps = np.abs(np.diff(windows[:, : windows.shape[1] // 2 * 2 - 1], axis=1))
+    steps = np.diff(windows[:, : windows.shape[1] // 2 * 2 - 1], axis=1)
     even, odd = steps[:, 0::2], steps[:, 1::2]
     out = np.zeros(len(windows), np.bool_)
     even_square, odd_square = row_products(even, even), row_products(odd, odd)
@@ -103,7 +103,8 @@ def alternates(windows: Windows) -> NDArray[np.bool_]:
         (odd, even, odd_square < _MAX_WITHIN * even_square),
     ):
         rows = np.flatnonzero(alike)  # nearly always none
-        out[rows] |= (within[rows] < between[rows]).mean(axis=1) > _MIN_NEARER
+        nearer = np.abs(within[rows]) < np.abs(between[rows])
+        out[rows] |= nearer.mean(axis=1) > _MIN_NEARER
     return out
 
 

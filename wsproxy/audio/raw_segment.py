@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +23,8 @@ _STEPS = 10  # of a window in which the format is examined: 0.25 s
 _MAX_ODD = 200
 _RI, _IF = (int.from_bytes(pair, "little") for pair in (b"RI", b"IF"))
 _MAGIC_STARTS = (b"\x1aE\xdf\xa3", b"OggS\0\x02", b"fLaC", b"#!AMR")
+_BEGINS_MAGIC = np.zeros(256, np.bool_)  # of each byte, whether one of them begins with it
+_BEGINS_MAGIC[[magic[0] for magic in _MAGIC_STARTS]] = True
 
 
 class RawSegment:
@@ -80,15 +80,16 @@ class RawSegment:
     def feed(self, chunks: ChunkBlock) -> None:
         """Analyze chunks."""
         data = b"".join((self._held, *chunks.data))
-        if self._skip or _may_have_header(data, chunks.data):
+        sizes = _sizes(chunks)
+        if self._skip or _may_have_header(data, sizes):
             chunks = self._without_headers(chunks)
-            data = b"".join((self._held, *chunks.data))
-        sizes = np.fromiter(map(len, chunks.data), np.int64, len(chunks))
+            data, sizes = b"".join((self._held, *chunks.data)), _sizes(chunks)
         seconds = sizes / (self._frame_bytes * self.rate)
         ends = self._position(self._arrived) + np.cumsum(seconds)
         starts = ends - seconds
-        self._tools.locate(starts.tolist(), chunks.frames, chunks.times)
-        self._tools.arrival.feed(np.array(chunks.times, np.int64), starts, seconds, self.rate)
+        times = np.array(chunks.times, np.int64)
+        self._tools.locate(starts, np.array(chunks.frames, np.int64), times)
+        self._tools.arrival.feed(times, starts, seconds, self.rate)
         self._note_odd(sizes, ends)
         self._arrived += int(sizes.sum())
         whole = len(data) // self._window_bytes
@@ -155,9 +156,20 @@ class RawSegment:
         self._tools.notes.header_fault(SECOND_HEADER, where, container=name)
 
 
-def _may_have_header(joined: bytes, chunks: Sequence[bytes]) -> bool:
-    """Whether a header of a container may be in chunks, which are joined behind earlier bytes."""
-    if any(map(bytes.startswith, chunks, repeat(_MAGIC_STARTS))):
+def _sizes(chunks: ChunkBlock) -> NDArray[np.int64]:
+    """Bytes of each chunk."""
+    return np.fromiter(map(len, chunks.data), np.int64, len(chunks))
+
+
+def _may_have_header(joined: bytes, sizes: NDArray[np.int64]) -> bool:
+    """Whether a header of a container may be in chunks, which are joined behind earlier bytes.
+
+    Args:
+        sizes: bytes of each chunk; none is empty.
+    """
+    starts = len(joined) - np.cumsum(sizes[::-1])[::-1]
+    of_magic = _BEGINS_MAGIC[np.frombuffer(joined, np.uint8)[starts]]
+    if any(joined.startswith(_MAGIC_STARTS, at) for at in starts[of_magic].tolist()):
         return True
     # Pairs of bytes, the first or the second of which is one of "RIFF": six times as fast as
     # looking for all four.

@@ -40,11 +40,13 @@ class Locator:
         self._times = array("q")
         self._first = 0  # index of the first that counts: not each `extend` moves the others
 
-    def extend(self, starts: list[float], frames: list[int], times: list[int]) -> None:
+    def extend(
+        self, starts: NDArray[np.float64], frames: NDArray[np.int64], times: NDArray[np.int64]
+    ) -> None:
         """Add chunks: the position in seconds, the frame number and the time of each."""
-        self._starts.extend(starts)
-        self._frames.extend(frames)
-        self._times.extend(times)
+        self._starts.frombytes(starts.tobytes())
+        self._frames.frombytes(frames.tobytes())
+        self._times.frombytes(times.tobytes())
         surplus = self._first = max(0, len(self._starts) - _MAX_MARKS)
         if surplus > _MAX_SURPLUS:
             del self._starts[:surplus], self._frames[:surplus], self._times[:surplus]
@@ -75,12 +77,18 @@ class Stretch:
     Attributes:
         where: its bounds.
         held: seconds in which the condition holds; the rest are bridged gaps.
-        weight: the sum of the weights.
+        weights: the sum of each kind of weight.
     """
 
     where: Region
     held: float
-    weight: float
+    weights: list[float]
+
+    def grow(self, later: Stretch) -> None:
+        """Add a later one that is a part of the same region."""
+        self.where = self.where.until(later.where)
+        self.held += later.held
+        self.weights = [a + b for a, b in zip(self.weights, later.weights, strict=True)]
 
 
 class RegionCollector:
@@ -89,13 +97,11 @@ class RegionCollector:
     Args:
         min_s: shorter regions do not count.
         bridge_s: gaps up to this long are part of a region.
-        min_weight: regions with a smaller mean weight a second do not count.
     """
 
-    def __init__(self, min_s: float, bridge_s: float, min_weight: float = 0.0) -> None:
+    def __init__(self, min_s: float, bridge_s: float) -> None:
         self._min_s = min_s
         self._bridge_s = bridge_s
-        self._min_weight = min_weight
         self._open: Stretch | None = None
         self._count = 0
         self._seconds = 0.0
@@ -108,7 +114,7 @@ class RegionCollector:
         start_s: float,
         step_s: float,
         locator: Locator,
-        weights: NDArray[np.float64] | None = None,
+        *weights: NDArray[np.float64],
     ) -> None:
         """Add consecutive steps of the stream.
 
@@ -117,7 +123,7 @@ class RegionCollector:
             start_s: position of the first step.
             step_s: duration of a step.
             locator: finds their frames.
-            weights: a number for each step.
+            weights: of each kind, a number for each step.
         """
         begins, ends = stretches_of(holds)
         if len(begins) and not self._bridge_s:
@@ -130,19 +136,15 @@ class RegionCollector:
         firsts = np.concatenate(([0], firsts + 1))
         lasts = np.append(firsts[1:], len(begins)) - 1
         held = np.add.reduceat(ends - begins, firsts) * step_s
-        weight = np.zeros(len(firsts))
-        if weights is not None:
-            sums = np.concatenate(([0.0], np.cumsum(weights)))
-            weight = np.add.reduceat(sums[ends] - sums[begins], firsts)
-        for begin, end, seconds, weighed in zip(
-            begins[firsts].tolist(),
-            ends[lasts].tolist(),
-            held.tolist(),
-            weight.tolist(),
-            strict=True,
+        weighed = []
+        for weight in weights:
+            sums = np.concatenate(([0.0], np.cumsum(weight)))
+            weighed.append(np.add.reduceat(sums[ends] - sums[begins], firsts).tolist())
+        for begin, end, seconds, *sums_of_each in zip(
+            begins[firsts].tolist(), ends[lasts].tolist(), held.tolist(), *weighed, strict=True
         ):
             where = locator.region(start_s + begin * step_s, start_s + end * step_s)
-            self._add(Stretch(where, seconds, weighed))
+            self._add(Stretch(where, seconds, sums_of_each))
 
     def _may_count(
         self, begins: NDArray[np.intp], ends: NDArray[np.intp], steps: int, step_s: float
@@ -159,16 +161,13 @@ class RegionCollector:
             grown is not None
             and new.where.start_s - grown.where.end_s <= self._bridge_s + _ROUNDING_S
         ):
-            grown.where = grown.where.until(new.where)
-            grown.held += new.held
-            grown.weight += new.weight
+            grown.grow(new)
             return
         self._close()
         self._open = new
 
     def _counts(self, stretch: Stretch) -> bool:
-        seconds = stretch.where.seconds
-        return seconds >= self._min_s - _ROUNDING_S and stretch.weight >= self._min_weight * seconds
+        return stretch.where.seconds >= self._min_s - _ROUNDING_S
 
     def _close(self) -> None:
         stretch, self._open = self._open, None

@@ -71,11 +71,13 @@ class SegmentTools:
         self.arrival = ArrivalRate(self.locator, self.pitch)
         self.notes = Notes()
 
-    def locate(self, starts_s: list[float], frames: list[int], times: list[int]) -> None:
+    def locate(
+        self, starts_s: NDArray[np.float64], frames: NDArray[np.int64], times: NDArray[np.int64]
+    ) -> None:
         """Add chunks; arguments as for `Locator.extend`."""
         self.locator.extend(starts_s, frames, times)
         if self._listener is not None:
-            self._listener.add_chunks(starts_s, frames, times)
+            self._listener.add_chunks(starts_s.tolist(), frames.tolist(), times.tolist())
 
     def measure(
         self, samples: Samples, channels: int, rate: int, start_s: float, scale: Scale

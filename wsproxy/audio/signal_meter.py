@@ -134,8 +134,6 @@ class SignalMeter:
         self._recent_means = np.empty(0, np.float32)
         self._silence = RegionCollector(_SILENT_REGION_S, 0.0)
         self._quiet = RegionCollector(_QUIET_REGION_S, 0.0)
-        self._quiet_squares = RegionCollector(_QUIET_REGION_S, 0.0)
-        self._quiet_sounds = RegionCollector(_QUIET_REGION_S, 0.0)
         self._clipping = RegionCollector(0.1, _CLIP_GAP_S)
         self._offset = RegionCollector(_OFFSET_REGION_S, 0.3)
         self._speech = RegionCollector(_MIN_SPEECH_S, _SPEECH_GAP_S)
@@ -209,11 +207,8 @@ class SignalMeter:
         quiet = rms < _QUIET_RMS
         if not quiet.any():
             return
-        self._quiet.feed(quiet, start_s, step_s, self._locator, rms * step_s)
-        self._quiet_squares.feed(quiet, start_s, step_s, self._locator, rms**2 * step_s)
-        self._quiet_sounds.feed(
-            quiet, start_s, step_s, self._locator, (~silent).astype(np.float64) * step_s
-        )
+        levels, sounds = (rms * step_s, rms**2 * step_s), (~silent).astype(np.float64) * step_s
+        self._quiet.feed(quiet, start_s, step_s, self._locator, *levels, sounds)
 
     def _find_offset(self, means: NDArray[np.float32], start_s: float, step_s: float) -> None:
         joined = np.concatenate((self._recent_means, means))
@@ -280,7 +275,7 @@ class SignalMeter:
         clipping = [
             s.where
             for s in self._clipping.stretches()
-            if _is_clipped(s.weight, s.where, self._clip_share)
+            if _is_clipped(s.weights[0], s.where, self._clip_share)
         ]
         return Levels(
             rms_dbfs=dbfs(math.sqrt(self._energy / count)),
@@ -310,26 +305,25 @@ class SignalMeter:
         ]
         out += self._quiet_faults()
         for stretch in self._clipping.stretches():
-            if _is_clipped(stretch.weight, stretch.where, self._clip_share):
-                percent = 100 * stretch.weight / stretch.where.seconds
+            if _is_clipped(stretch.weights[0], stretch.where, self._clip_share):
+                percent = 100 * stretch.weights[0] / stretch.where.seconds
                 out.append(
                     AudioFault(CLIPPING, stretch.where, {"clipped_percent": round(percent, 2)})
                 )
         for stretch in self._offset.stretches():
             steps = max(1, round(stretch.held / STEP_S))
-            percent = 100 * stretch.weight / steps / FULL_SCALE
+            percent = 100 * stretch.weights[0] / steps / FULL_SCALE
             out.append(AudioFault(DC_OFFSET, stretch.where, {"offset_percent": round(percent, 1)}))
         return out
 
     def _quiet_regions(self) -> list[tuple[Region, float, float]]:
         """Stretches of near-silence, with the mean of their levels and its modulation."""
         out = []
-        collectors = (self._quiet, self._quiet_squares, self._quiet_sounds)
-        for levels, squares, sounds in zip(*(c.stretches() for c in collectors), strict=True):
-            seconds = levels.where.seconds
-            mean = levels.weight / seconds
-            if mean >= _MIN_QUIET_RMS and sounds.weight >= _MIN_QUIET_SOUNDS * seconds:
-                out.append((levels.where, mean, squares.weight / seconds / mean**2))
+        for stretch in self._quiet.stretches():
+            seconds, (levels, squares, sounds) = stretch.where.seconds, stretch.weights
+            mean = levels / seconds
+            if mean >= _MIN_QUIET_RMS and sounds >= _MIN_QUIET_SOUNDS * seconds:
+                out.append((stretch.where, mean, squares / seconds / mean**2))
         return out
 
     def _quiet_faults(self) -> list[AudioFault]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wsproxy.statistics import median
+
 from .rows import row_products
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ class VoicePitch:
     def median(self, start_s: float, end_s: float) -> float | None:
         """The median pitch in a stretch, Hz; None where there is too little voice."""
         inside = [pitch for at, pitch in self._pitches if start_s <= at < end_s]
-        return float(np.median(inside)) if len(inside) >= _MIN_PITCHES else None
+        return median(inside) if len(inside) >= _MIN_PITCHES else None
 
     @property
     def bandwidth_hz(self) -> float | None:

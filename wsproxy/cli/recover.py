@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from wsproxy.catalog import Catalog, load
-from wsproxy.diagnose import annotate
+from wsproxy.diagnose.annotation import annotate
 from wsproxy.errors import InvalidValue, UsageError, WsproxyError
 from wsproxy.recorder import OfflineTraceWriter
 from wsproxy.report.json_output import dumps

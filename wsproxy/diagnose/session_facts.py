@@ -103,6 +103,12 @@ class SessionFacts:
     def opened_ns(self) -> int:
         return self.session.opened_ns or 0
 
+    @property
+    def close_code(self) -> int | None:
+        """The code of the first Close frame; None where it has none, or there is none."""
+        close = self.session.close
+        return close.code if close is not None else None
+
     # -- frames
 
     @cached_property

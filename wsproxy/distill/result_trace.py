@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from wsproxy.catalog import Catalog
-from wsproxy.diagnose import annotate
+from wsproxy.diagnose.annotation import annotate
 from wsproxy.errors import UsageError
 from wsproxy.recorder import OfflineTraceWriter
 from wsproxy.redact import hide_bytes

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import median
 
 from wsproxy.errors import UsageError
 from wsproxy.session.declared_audio import declared_format
+from wsproxy.statistics import median
 from wsproxy.wire import Opcode
 
 from .change import Change, Value, format_seconds, parse_number, parse_time

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from wsproxy import __version__
 from wsproxy.catalog import Api, Catalog
-from wsproxy.diagnose import annotate
+from wsproxy.diagnose.annotation import annotate
 from wsproxy.errors import LimitExceeded, TraceError, UsageError
 from wsproxy.recorder import OfflineTraceWriter
 from wsproxy.session import Session

@@ -26,7 +26,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.version import VERSION as MITMPROXY_VERSION
 
 from wsproxy import catalog
-from wsproxy.diagnose import annotate
+from wsproxy.diagnose.annotation import annotate
 from wsproxy.errors import CatalogError
 from wsproxy.recorder import Clock, SessionWriter, file_descriptors, new_start
 from wsproxy.recorder.live_session import LiveSession

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from wsproxy.catalog import Catalog, load
-from wsproxy.diagnose import annotate
+from wsproxy.diagnose.annotation import annotate
 from wsproxy.errors import UsageError
 from wsproxy.recorder import Annotate, Clock, SessionWriter, new_start, trace_path
 from wsproxy.redact import HeadRedactor, SessionRedactor, fingerprint_key

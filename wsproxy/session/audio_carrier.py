@@ -140,7 +140,9 @@ class AudioCarrierReader:
         if len(data) > _LONG and data.count(b'"') > _MAX_QUOTES:
             return _printed(data)  # many values: no string with audio is among so many
         if not (self._kinds or self.fields) and len(data) < _MIN_BASE64:
-            return self._short(data, ())  # nearly always, where all audio is binary
+            if data[:1] == b"{":
+                return None  # nearly always, where all audio is binary
+            return self._short(data, ())
         parts = data.split(b'"')
         if max(map(len, parts)) < _MIN_BASE64:
             return self._declared(data, parts) or self._short(data, parts)
@@ -223,7 +225,9 @@ def _base64(  # one call for each carrier
 ) -> CarriedAudio:
     """Audio in base64, in one or more strings."""
     contents = [_unescaped(c) if b"\\" in c else c for c in contents]
-    size = sum((len(c) - c[-2:].count(b"=")) * 3 // 4 for c in contents) + missing * 3 // 4
+    size = sum((len(c) - c[-2:].count(b"=")) * 3 // 4 for c in contents)
+    if missing:  # estimated: a number of complete samples, as no rule may say that it is not
+        size = (size + missing * 3 // 4) // 4 * 4
     return CarriedAudio(
         carrier,
         name.decode("utf-8", "replace")[:60],

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from operator import sub
-from statistics import median
 from typing import Protocol
 
 from wsproxy.audio.analyzer import AudioAnalyzer
@@ -19,6 +18,7 @@ from wsproxy.audio.containers import ContainerHeader, read_header
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.report import AudioReport, SpeechSoFar
 from wsproxy.audio.sniff import sniff
+from wsproxy.statistics import median
 
 from .message_block import MessageBlock
 from .size_histogram import KEPT_PLACES, Place, SizeHistogram
@@ -256,6 +256,8 @@ class AudioTrack:
         first_content: the first message that is not empty, None if there is none.
         last_size: bytes of audio in the last message.
         longest_gap: the longest time between two messages.
+        meant_pauses_ns: all times between two messages in which `keep_open` was called.
+        longest_other_ns: the longest of the other times between two messages.
         sizes: bytes of audio in each message.
         fastest: the 5 seconds with the most audio.
         cursor: bytes of audio over time.
@@ -272,6 +274,8 @@ class AudioTrack:
     size: int = 0
     last_size: int = 0
     longest_gap: AudioGap = AudioGap()
+    meant_pauses_ns: int = 0
+    longest_other_ns: int = 0
     sizes: SizeHistogram = field(default_factory=SizeHistogram)
     fastest: FastestWindow = field(default_factory=FastestWindow)
     cursor: AudioCursor = field(default_factory=AudioCursor)
@@ -280,6 +284,7 @@ class AudioTrack:
     fragmented: int = 0
     media: list[tuple[Place, str]] = field(default_factory=list)
     analyzer: Analyzer | None = None
+    _is_kept_open: bool = False
     _head_is_full: bool = False
     _last_frame: int = 0
     _last_ns: int = 0
@@ -298,6 +303,11 @@ class AudioTrack:
             gap = t_ns - self._last_ns
             if gap > self.longest_gap.length_ns:
                 self.longest_gap = AudioGap(gap, self._last_ns, self._last_frame)
+            if self._is_kept_open:
+                self.meant_pauses_ns += gap
+            elif gap > self.longest_other_ns:
+                self.longest_other_ns = gap
+        self._is_kept_open = False
         self._last_frame = frame
         self._last_ns = t_ns
         self.last_size = size
@@ -322,6 +332,7 @@ class AudioTrack:
         gap, at = block.longest_gap
         if gap > self.longest_gap.length_ns:
             self.longest_gap = AudioGap(gap, times[at], numbers[at])
+        self.longest_other_ns = max(self.longest_other_ns, gap)
         for number, t_ns in zip(numbers[1:KEPT_PLACES], times[1:], strict=False):
             if len(self.first_places) < KEPT_PLACES:
                 self.first_places.append(Place(number, t_ns))
@@ -336,6 +347,13 @@ class AudioTrack:
             self._add_head(b"".join(block.payloads))
         if self.analyzer is not None:
             self.analyzer.add_all(block.payloads, numbers, times)
+
+    def keep_open(self) -> None:
+        """The sender says that it is there: the time until its next message is a pause by intent.
+
+        All messages before that have to be added.
+        """
+        self._is_kept_open = True
 
     @property
     def wants_data(self) -> bool:

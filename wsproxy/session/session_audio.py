@@ -92,6 +92,12 @@ class SessionAudio:
             self.in_blocks[from_client] = True
         return found
 
+    def keep_open(self, *, from_client: bool) -> None:
+        """A side has sent a keepalive: see `AudioTrack.keep_open`."""
+        for track in self._tracks.values():
+            if track.from_client is from_client:
+                track.keep_open()
+
     def _track(self, found: CarriedAudio, *, from_client: bool) -> AudioTrack | None:
         """The track of this carrier; None if there are too many."""
         key = (from_client, found.carrier, found.json_field)

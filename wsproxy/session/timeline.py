@@ -187,6 +187,8 @@ class Timeline:
             self.characters += text
             self.first_text_frame = self.first_text_frame or message.frame
             self.latency.add_text(message.t_ns)
+        if self.api is not None and message.kind in self.api.vocabulary.keepalive:
+            self._session.audio.keep_open(from_client=True)
         self.events.add(message)
 
     def _text_to_speak(self, message: SessionMessage) -> int:

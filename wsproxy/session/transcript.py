@@ -262,4 +262,9 @@ def _seconds(value: object, unit: float) -> float | None:
     """A time in a message; None where it is none."""
     if type(value) is not float and type(value) is not int:  # JSON has no other numbers
         return None
-    return round(value * unit, 6) if abs(value) < _MAX_SECONDS / unit else None
+    if abs(value) >= _MAX_SECONDS / unit:
+        return None
+    seconds = value * unit
+    # Nearly always a whole number of microseconds: the same as `round`, in a fraction of its time.
+    micros = seconds * 1e6
+    return micros / 1e6 if micros.is_integer() else round(seconds, 6)

@@ -57,22 +57,26 @@ class Compressor:
         self._level = level
 
     def compress(self, data: bytes | bytearray) -> bytes:
-        zstd = _contexts.by_level.get(self._level)
+        zstd = _contexts.compressors.get(self._level)
         if zstd is None:
             zstd = zstandard.ZstdCompressor(level=self._level, write_checksum=True)
-            _contexts.by_level[self._level] = zstd
+            _contexts.compressors[self._level] = zstd
         return zstd.compress(data)
 
 
 class _Contexts(threading.local):
-    """zstd's contexts of a thread, by level.
+    """zstd's contexts of a thread.
 
     One for all sessions: its tables stay in the processor's caches. With a context for each
-    session they would have to be fetched for every block.
+    session they would have to be fetched for every block. A new one is filled with zeros as well.
+
+    Attributes:
+        compressors: by level.
     """
 
     def __init__(self) -> None:
-        self.by_level: dict[int, zstandard.ZstdCompressor] = {}
+        self.compressors: dict[int, zstandard.ZstdCompressor] = {}
+        self.decompressor = zstandard.ZstdDecompressor()
 
 
 _contexts = _Contexts()
@@ -151,7 +155,7 @@ def read_block(file: BinaryIO, offset: int) -> tuple[bytes, int]:
         raise BadBlock("it is damaged: it is not as empty as it says")
     try:
         # The checksum is known to be right before a byte is used.
-        return zstandard.ZstdDecompressor().decompress(data), end
+        return _contexts.decompressor.decompress(data), end
     except (zstandard.ZstdError, MemoryError) as error:
         raise BadBlock("it is damaged: its checksum does not match", cost=content_size) from error
 

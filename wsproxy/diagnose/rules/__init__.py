@@ -17,6 +17,7 @@ telephone    the media streams of telephone services
 transcription  what a service needs before it transcribes
 outcome      what came of the session, against what proves success
 likely_causes  likely causes of failures, which are not wrong by themselves
+endings      what an ending itself shows of its cause
 request      parameters of the request
 credentials  where a key was sent and what it looks like, without showing it
 """
@@ -27,6 +28,7 @@ from . import (
     audio,
     carriers,
     credentials,
+    endings,
     exchange,
     likely_causes,
     messages,
@@ -55,6 +57,7 @@ RULES: dict[str, Measure] = {
         transcription,
         outcome,
         likely_causes,
+        endings,
     )
     for rule in module.RULES
 }

@@ -142,9 +142,18 @@ def result_unanswered(facts: SessionFacts) -> list[Evidence]:
     if silent < NO_REPLY:
         return []
     text = f"no audio came in {silent:.1f} s after the result of a function (frame {last.frame})"
-    if not found.is_requested and facts.api is not None:
-        text += f"; no {facts.api.exchange.function.request[0]} was sent after it"
+    asked = facts.measured(result_not_requested)
+    text += f"; {asked[0].text}" if asked else ""
     return [_evidence(text, last, round(silent, 1), "s")]
+
+
+def result_not_requested(facts: SessionFacts) -> list[Evidence]:
+    """After its last answer to a function call, the app did not request the agent's answer."""
+    found = _exchange(facts)
+    if found is None or found.last_answer is None or found.is_requested or facts.api is None:
+        return []
+    text = f"no {facts.api.exchange.function.request[0]} was sent after it"
+    return [_evidence(text, found.last_answer, 0.0, "messages")]
 
 
 def call_unnamed(facts: SessionFacts) -> list[Evidence]:
@@ -214,6 +223,7 @@ RULES: tuple[Measure, ...] = (
     call_pending,
     call_unanswered,
     result_unanswered,
+    result_not_requested,
     call_unnamed,
     user_text_unanswered,
     always_interrupted,

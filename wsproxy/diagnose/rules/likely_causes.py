@@ -52,20 +52,29 @@ def arrives_at_lower_rate(facts: SessionFacts) -> list[Evidence]:
     A file that is sent slowly looks the same, so this is a cause of a failure only. Where the
     pitch of the voice shows more, `wrong_rate` reports it.
     """
-    declared, estimate, first = facts.client_format, facts.signal.rate_estimate, facts.audio.first
+    declared, estimate, first = _declared_rate(facts), facts.signal.rate_estimate, facts.audio.first
     if companded := _arrives_as_companded(facts):
         return companded
-    if declared is None or estimate is None or first is None or not estimate.rate:
+    if not declared or estimate is None or first is None or not estimate.rate:
         return []
     is_firm = abs(estimate.arrival_rate / estimate.rate - 1) <= _FIRM
-    if not is_firm or estimate.rate >= declared.rate or facts.measured(wrong_rate):
+    if not is_firm or estimate.rate >= declared or facts.measured(wrong_rate):
         return []
     text = (
         f"{estimate.arrival_rate:.0f} samples arrive in a second, as from a live source at "
-        f"{estimate.rate} Hz; declared: {declared.rate} Hz. A file that is sent at "
-        f"{estimate.arrival_rate / declared.rate:.2f} times real time looks the same"
+        f"{estimate.rate} Hz; declared: {declared} Hz. A file that is sent at "
+        f"{estimate.arrival_rate / declared:.2f} times real time looks the same"
     )
     return [Evidence(text, (first.frame,), first.t_ns, float(estimate.rate), "Hz")]
+
+
+def _declared_rate(facts: SessionFacts) -> int:
+    """The rate of the app's samples by the declared format, or else by their WAV header; or 0."""
+    if facts.client_format is not None:
+        return facts.client_format.rate
+    if not facts.audio.from_client or facts.signal.container != "WAV":
+        return 0
+    return next((d.format.rate for d in reversed(facts.timeline.declarations)), 0)
 
 
 def _arrives_as_companded(facts: SessionFacts) -> list[Evidence]:
@@ -76,8 +85,7 @@ def _arrives_as_companded(facts: SessionFacts) -> list[Evidence]:
     samples = declared.samples
     if samples is None or samples.law is not None or not declared.from_client:
         return []
-    length, wall = audio_and_wall_seconds(facts, declared)
-    wall -= seconds(facts.audio.longest_gap.length_ns)
+    length, wall = audio_and_wall_seconds(facts, declared, without_pauses=True)
     pace = length * declared.bytes_per_second / wall if wall > 1.0 else 0.0
     if abs(pace / _TELEPHONE - 1) > _FIRM or facts.measured(other_samples):
         return []

@@ -81,6 +81,7 @@ def invalid_json(facts: SessionFacts) -> list[Evidence]:
         message
         for message in facts.session.messages(from_client=True)
         if message.t_ns <= facts.ended_ns
+        and message.complete  # what follows may complete the JSON
         and message.text.strip() not in kinds
         and not is_json(message.text)
         and not _BASE64.fullmatch(message.text.strip())  # `text_as_audio` reports it

@@ -179,7 +179,7 @@ def no_results(facts: SessionFacts) -> list[Evidence]:
         return []
     speech_ns = timeline.sent.speech_ns or 0
     left_at_once = waited(facts.session, timeline, speech_ns) < PATIENCE
-    if left_at_once and (timeline.sent.speech or 0) < STOPPED and _closed_by_client(facts):
+    if left_at_once and (timeline.sent.speech or 0) < STOPPED and not _closed_by_server(facts):
         return []
     text = f"{figures_text(timeline)}: the server sent no result"
     return [
@@ -226,6 +226,11 @@ def _closed_by_client(facts: SessionFacts) -> bool:
     return facts.session.closed_by == "client"
 
 
+def _closed_by_server(facts: SessionFacts) -> bool:
+    """Whether nothing more would have come; it may have, where the app or the recording ended."""
+    return facts.session.closed_by == "server"
+
+
 def _proof(timeline: Timeline) -> Sequence[str]:
     return timeline.api.success.proof if timeline.api else ()
 
@@ -238,7 +243,7 @@ def no_final(facts: SessionFacts) -> list[Evidence]:
     if _lacks_setting(facts):
         return []
     last = next((each for each in reversed(list(timeline.transcript)) if each.text), None)
-    if last is None or last.final or facts.session.closed_by == "server":
+    if last is None or last.final or _closed_by_server(facts):
         return []
     since = waited(facts.session, timeline, last.t_ns)
     text = f"the last words are an interim result (frame {last.frame}); "
@@ -302,6 +307,8 @@ def agent_silent(facts: SessionFacts) -> list[Evidence]:
     ignored = speech - timeline.speech_at_server
     if proof_of(timeline) is not None and silent < UNANSWERED and ignored < STOPPED:
         return []
+    if silent < PATIENCE and ignored < STOPPED and facts.session.closed_by is None:
+        return []  # the answer may have come after the recording
     if (timeline.received.last_ns or 0) > speech_ns and ignored < STOPPED:
         return []  # the user's last words were answered; then nobody spoke
     if facts.measured(empty_results) or facts.measured(results_stopped):
@@ -366,6 +373,8 @@ def nothing_sent(facts: SessionFacts) -> list[Evidence]:
     if timeline is None or timeline.api is None or not timeline.api.audio.origin:
         return []
     sent = facts.session.traffic.data[True]
+    if facts.session.ending in ("unfinished", "stopped"):
+        return []  # what the app may have sent later is not in the trace
     if timeline.sent.messages or timeline.texts or sent.count > _SETUP:
         return []
     if timeline.exchange.user_texts.count:
@@ -410,7 +419,7 @@ def no_audio_for_text(facts: SessionFacts) -> list[Evidence]:
         return []
     at_ns = facts.opened_ns
     left_at_once = waited(facts.session, timeline, at_ns) < PATIENCE
-    if _closed_by_client(facts) and left_at_once and not timeline.success.answers:
+    if left_at_once and not _closed_by_server(facts) and not timeline.success.answers:
         return []
     frame = timeline.first_text_frame or 0
     text = f"{figures_text(timeline)} (first text: frame {frame})"

@@ -42,7 +42,7 @@ def received_other_samples(facts: SessionFacts) -> list[Evidence]:
         and track.last_media in _WAV_NAMES
         and _asked_for_wav(facts)
     ):
-        return [_evidence(track, "raw: it has no header of a WAV file", track.last_media, 0)]
+        return [_evidence(track, " raw: it has no header of a WAV file", track.last_media, 0)]
     agreed = _agreed(facts, track)
     if agreed is None or agreed.source == DEFAULT:
         return []
@@ -54,7 +54,7 @@ def received_other_samples(facts: SessionFacts) -> list[Evidence]:
     containers = (_MP3, _WAV) if facts.api is None and is_law else (_MP3,)
     if track.kind not in (*containers, *((PCM16,) if is_law else _LAWS)):
         return []
-    by = "" if track.kind in containers else "by its statistics, "
+    by = " " if track.kind in containers else ", by its statistics, "
     return [_evidence(track, f"{by}{track.kind}", declared.encoding, declared.rate)]
 
 
@@ -113,7 +113,7 @@ def _texts(content: Json) -> Iterator[str]:
 def _evidence(track: AudioTrack, what: str, agreed: str, rate: int) -> Evidence:
     first = track.first_places[0]
     at = f" at {rate} Hz" if rate else ""
-    text = f"the server's audio is {what}; agreed: {quoted(agreed)}{at} "
+    text = f"the server's audio is{what}; agreed: {quoted(agreed)}{at} "
     text += f"({plural(track.messages, 'message')}, from frame {first.frame} on)"
     return Evidence(text, (first.frame,), first.t_ns, float(track.messages), "messages")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TypeGuard
 
 from wsproxy.audio.encodings import ALAW, COMPANDED, MULAW, AudioFormat
@@ -15,6 +14,7 @@ from wsproxy.diagnose.measurements import (
     outside_limits,
 )
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.statistics import median
 from wsproxy.wording import plural
 
 from .likely_causes import arrives_at_lower_rate
@@ -136,18 +136,14 @@ def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     declared = facts.timed_format or _telephone_format(facts)
     if declared is None or not facts.audio.from_client or facts.audio.messages < 20:
         return []
-    if any(message.kind in facts.vocabulary.keepalive for message in facts.client_json):
-        return []  # the app pauses by intent, and the pauses are not audio
-    length, wall = audio_and_wall_seconds(facts, declared)
-    # The longest silence may be a deliberate pause: it does not count.
-    wall -= seconds(facts.audio.longest_gap.length_ns)
+    length, wall = audio_and_wall_seconds(facts, declared, without_pauses=True)
     lower = facts.measured(arrives_at_lower_rate)
     if wall < (_MIN_FIRM_WALL if lower else _MIN_WALL) or length / wall >= BEHIND:
         return []
     if pace_is_explained(facts):
         return []
     text = (
-        f"{length:.1f} s of audio in {wall:.1f} s without the longest silence: "
+        f"{length:.1f} s of audio in {wall:.1f} s without {_pauses(facts)}: "
         f"{length / wall:.2f} times real time; the source is too slow, or the declared rate "
         "is too high"
     )
@@ -156,6 +152,12 @@ def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     places = [place for place in (facts.audio.first, facts.audio.last) if place is not None]
     frames = tuple(place.frame for place in places)
     return [Evidence(text, frames, places[0].t_ns, round(length / wall, 2), "x")]
+
+
+def _pauses(facts: SessionFacts) -> str:
+    """The times that do not count, see `audio_and_wall_seconds`."""
+    kept_open = " and the pauses with keepalives" if facts.audio.meant_pauses_ns else ""
+    return f"the longest silence{kept_open}"
 
 
 def _telephone_format(facts: SessionFacts) -> AudioFormat | None:
