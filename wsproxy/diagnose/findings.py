@@ -222,8 +222,6 @@ def _finding(facts: SessionFacts, condition: Condition, evidence: list[Evidence]
     source = condition.source
     seen, others = _split_by_evidence(facts, condition.causes)
     fitting, remedies = _split_by_evidence(facts, condition.remedies)
-    is_generic = condition.id.startswith(GENERIC)  # what ends a session may be seen on both sides
-    is_fixable = bool(seen) and condition.retry == "maybe" and not is_generic
     found = Finding(
         condition.id,
         condition.severity,
@@ -233,7 +231,7 @@ def _finding(facts: SessionFacts, condition: Condition, evidence: list[Evidence]
         [*seen, *others],
         [*fitting, *remedies],
         list(seen),
-        "fix-first" if is_fixable else condition.retry,
+        condition.retry,
         condition.retry_note,
         {"document": source.document, "section": source.section, "url": source.url},
         condition.confidence,
