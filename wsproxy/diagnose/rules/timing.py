@@ -27,6 +27,9 @@ LATE_SPEECH = 3.0  # seconds from a text to its first audio above which it is la
 _MIN_RESULTS = 5  # for a median
 _NEARLY = 0.9  # of the audio, which the last result reaches
 _MIN_WALL = 5.0  # seconds of session for a meaningful pace
+# Of audio, of which the pace is measured. The error of few goes the other way: the time before the
+# first one is not counted, nor is the longest silence.
+_MIN_MESSAGES = 8
 
 
 def chunk_duration(facts: SessionFacts) -> list[Evidence]:
@@ -133,7 +136,7 @@ def _kept_pace(facts: SessionFacts, length: float, limit: float) -> bool:
 def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     """A live source sends less than a second of audio in a second."""
     declared = facts.timed_format or _telephone_format(facts)
-    if declared is None or not facts.audio.from_client or facts.audio.messages < 20:
+    if declared is None or not facts.audio.from_client or facts.audio.messages < _MIN_MESSAGES:
         return []
     if any(message.kind in facts.vocabulary.keepalive for message in facts.client_json):
         return []  # the app pauses by intent, and the pauses are not audio
