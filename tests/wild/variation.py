@@ -147,7 +147,7 @@ def fragmented(session: WireSession) -> WireSession | None:
         data, half = event.what.payload, len(event.what.payload) // 2
         begin = replace(event.what, payload=data[:half], fin=False)
         rest = replace(event.what, opcode=Opcode.CONTINUATION, payload=data[half:])
-        out += [replace(event, what=begin), Event(event.at + 1e-6, rest)]
+        out += [replace(event, what=begin), Event(event.at, rest)]
     return changed(session, out)
 
 
