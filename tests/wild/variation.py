@@ -19,7 +19,7 @@ from typing import Any
 from traces import make_trace, read_trace
 from wire_session import MASK, Event, WireSession
 from wsproxy.trace import End, Eof, Failure, Response
-from wsproxy.wire import Frame, Opcode
+from wsproxy.wire import Close, Frame, Opcode
 
 Variation = Callable[[WireSession], WireSession | None]
 Json = Any
@@ -110,12 +110,12 @@ def reversed_keys(session: WireSession) -> WireSession | None:
 
 
 def further_fields(session: WireSession) -> WireSession | None:
-    """The server's messages have fields that nobody knows, the first and the last ones."""
+    """The server's messages have fields that say nothing, the first and the last ones."""
     out = []
     for event in events_of(session):
         content = _json_of(payload_of(event)) if is_message(event) else None
         if content is not None and len(content) > 1 and not is_of_client(event):
-            more = {"debug": None, **content, "hop": {"region": "eu-1", "n": 3}}
+            more = {"debug": None, "warnings": [], **content, "hop": {"region": "eu-1", "n": 3}}
             event = with_payload(event, json.dumps(more).encode())
         out.append(event)
     return changed(session, out)
@@ -350,6 +350,21 @@ def no_close(session: WireSession) -> WireSession | None:
     return other.drop(by_client=False) if other is not None else None
 
 
+def other_close_code(session: WireSession) -> WireSession | None:
+    """The server closes with a code of its own, for the same reason."""
+    out, code = [], 0
+    for event in events_of(session):
+        what = event.what
+        if isinstance(what, Frame) and what.opcode == Opcode.CLOSE:
+            close = Close.parse(what.payload)
+            if not code and (is_of_client(event) or close.code in (None, 1000) or not close.reason):
+                return None
+            code = 4000
+            event = with_payload(event, Close(code, close.reason).serialize())
+        out.append(event)
+    return changed(session, out)
+
+
 class StoppedSession(WireSession):
     """A session of which the recorder did not see the end, because it was killed."""
 
@@ -407,6 +422,7 @@ VARIATIONS: tuple[Variation, ...] = (
     server_closes_normally,
     app_closes,
     no_close,
+    other_close_code,
     reversed_query,
     lower_case_headers,
 )
