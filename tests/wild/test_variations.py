@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import earlier_reports
 import variation
-from bug_report import Judgement, explanation, false_of_near_miss, headline, judge
+from bug_report import Judgement, Report, explanation, false_of_near_miss, headline, judge
 from provider_sessions import answered, append, chunks, pcm, realtime, response_done
 from reports import REPORTS
 from variation import Variation
+from wire_session import WireSession
 
 pytestmark = pytest.mark.one_python
 
-BY_NAME = {report.name: report for report in [*earlier_reports.REPORTS, *REPORTS]}
+ALL = [*earlier_reports.REPORTS, *REPORTS]
+BY_NAME = {report.name: report for report in ALL}
 
 ONCE_WRONG = [
     # An error message before an ordinary Close was buried under what was missing.
@@ -110,3 +113,56 @@ def test_explain_of_long_messages_of_audio_finds_no_problem(tmp_path: Path) -> N
     explained = explanation(session.write(tmp_path / "session.wstrace"))
 
     assert [f["title"] for f in explained["findings"] if f["severity"] != "info"] == []
+
+
+# -- all reports, each with some of the variations
+
+_EACH = 2  # variations of a report
+_STEP = 5  # no divisor of their number, so that each variation meets reports of all kinds
+VARIATIONS = variation.VARIATIONS
+VARIED = [
+    (report, VARIATIONS[(number * _EACH + nth) * _STEP % len(VARIATIONS)])
+    for number, report in enumerate(ALL)
+    for nth in range(_EACH)
+]
+EXEMPT: dict[Variation, tuple[str, ...]] = {}
+"""Reports whose cause a variation changes, or hides."""
+
+BY_PAIR = pytest.mark.parametrize(
+    ("report", "vary"), VARIED, ids=lambda value: getattr(value, "name", None)
+)
+
+
+def applied(
+    report: Report, vary: Variation, make: Callable[[], WireSession]
+) -> tuple[str, WireSession]:
+    """The session with the first variation that applies, from the given one on; and its name."""
+    at = VARIATIONS.index(vary)
+    for other in (*VARIATIONS[at:], *VARIATIONS[:at]):
+        if report.name not in EXEMPT.get(other, ()) and (session := other(make())) is not None:
+            return other.__name__, session
+    raise AssertionError("no variation applies")
+
+
+@pytest.mark.sweep(kind=lambda vary: vary.__name__, keep=2)
+@BY_PAIR
+def test_explain_of_a_report_with_other_details_names_its_cause(
+    report: Report, vary: Variation, tmp_path: Path
+) -> None:
+    name, session = applied(report, vary, report.session)
+
+    explained = explanation(session.write(tmp_path / "session.wstrace"))
+
+    assert judge(report, explained) == Judgement((), (), ()), (name, headline(explained))
+
+
+@pytest.mark.sweep(kind=lambda vary: vary.__name__)
+@BY_PAIR
+def test_explain_of_a_near_miss_with_other_details_does_not_name_that_cause(
+    report: Report, vary: Variation, tmp_path: Path
+) -> None:
+    name, session = applied(report, vary, report.near)
+
+    explained = explanation(session.write(tmp_path / "session.wstrace"))
+
+    assert false_of_near_miss(report, explained) == [], (name, headline(explained))

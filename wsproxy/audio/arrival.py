@@ -9,7 +9,7 @@ simple multiples, the size of chunks or the pitch of the voice has to agree.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
