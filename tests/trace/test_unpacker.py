@@ -85,6 +85,7 @@ FRAMES = [
 ]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("frame", FRAMES)
 def test_unpacker_frame_with_changed_byte_equals_msgpack(
     frame: FrameRecord, by_msgpack: Reading
