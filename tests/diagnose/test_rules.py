@@ -511,6 +511,7 @@ ODD = st.builds(
 )
 
 
+@pytest.mark.one_python
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.sampled_from(APIS),

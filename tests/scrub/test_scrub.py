@@ -404,6 +404,7 @@ def test_container_noise_damaged_stream_is_filled(name: str, other: bytes, cut: 
     assert len(replace_audio(name, damaged, random.Random(1).randbytes).data) == len(damaged)
 
 
+@pytest.mark.one_python
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RECORD_KINDS["start"], st.lists(RECORDS, max_size=10))
 def test_scrub_any_trace_is_written_or_raises_wsproxy_error(

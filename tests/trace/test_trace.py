@@ -166,6 +166,7 @@ def test_reader_file_cut_anywhere_has_prefix_and_loss(path: Path) -> None:
             assert source.last() is None
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("flip", [0x01, 0x04, 0x80, 0xFF])
 def test_reader_flipped_byte_loses_one_block_only(path: Path, flip: int) -> None:
     data = pack_trace(SMALL)
