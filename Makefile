@@ -5,8 +5,9 @@ PYTHON ?= python3
 VENV ?= .venv
 NEWER_VENV ?= .venv-newer
 EXTRAS ?= test,docs
-# Tests wait most of the time: more workers than processors.
-WORKERS ?= 5
+# Tests wait most of the time: more workers than processors. `make test` runs both Pythons at once.
+WORKERS ?= 4
+NEWER_WORKERS ?= 3
 FUZZ_MINUTES ?= 30
 # Percent of lines and branches.
 FLOOR := 95
@@ -21,17 +22,26 @@ MAKE_HERE := $(MAKE) --no-print-directory
 # The tests start hundreds of processes; without bytecode each compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check docs generated environments lint tests fast-tests tests-newer legs clients coverage contract bench soak fuzz clean
+.PHONY: demo test sweep check docs generated environments lint tests fast-tests tests-newer legs clients coverage contract bench soak fuzz clean
 
 demo: $(INSTALLED)  ## record a failing session against the simulated API, explain it, replay it
 	@$(BIN)/python tools/demo.py
 
-# The environments are made side by side. Lint and the documentation run beside the first tests, the
-# legs beside the second.
+# The environments are made side by side; then both Pythons test, and the others one after another.
 test:  ## lint, types, documentation and the test suite, on a newer Python as well if there is one
 	@$(MAKE_HERE) -j 2 environments
-	@$(MAKE_HERE) -j 3 tests lint docs
-	@$(MAKE_HERE) -j 2 tests-newer legs
+	@$(MAKE_HERE) -j 3 tests tests-newer lint docs legs
+
+# The rule: a test of many cases that differ in the data, not in the code that they reach, is a sweep
+# (`@pytest.mark.sweep`, tests/support/sweeps.py). `make test` runs some cases of each kind: of each
+# provider, API, rule, mode, fault, carrier or container, spread evenly and the same in each run, so
+# that what breaks a kind is noticed there. What breaks one case, such as the text of one condition,
+# is noticed here. No test is only here, and where each case is a kind of its own (faults of the wire
+# in each pair of schemes, regular expressions, most hostile traces) all of them are in both.
+sweep:  ## the sweeps with all of their cases, of which `make test` runs a sample
+	@$(MAKE_HERE) -j 2 environments
+	@$(MAKE_HERE) -j 2 tests tests-newer CASES= MARKED="sweep and not soak" \
+	  NEWER_MARKED="sweep and not soak and not cost and not one_python"
 
 check:  ## lint, types and the main tests that need no process and no connection: within a minute
 	@$(MAKE_HERE) $(READY)
@@ -70,18 +80,22 @@ lint: $(READY)
 # traces, the replayer's client and server, the Python API and the commands.
 # Run once more, and listed: a program of an SDK that hangs (tests/simulate/test_sdks.py), and a
 # recorder that was killed on a busy machine (tests/recorder/test_kill.py). Others are not.
+# CASES: of sweeps, a sample; empty: all.
 MARKED ?= not soak
+NEWER_MARKED ?= not soak and not cost and not one_python
+CASES ?= --sample
 tests: $(COLLECTED)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -r R -m "$(MARKED)"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -r R -m "$(MARKED)" $(CASES)
 
 fast-tests: $(READY)
-	$(BIN)/python -m pytest -n 2 -m "fast and not soak and not cost and not one_python"
+	$(BIN)/python -m pytest -n 2 -m "fast and not soak and not cost and not one_python" $(CASES)
 
 # Python 3.12 and later get mitmproxy 12, 3.11 gets mitmproxy 11: both are tested.
 tests-newer: $(READY)
 	@newer=$$($(PYTHON) .ci/newer_python.py); \
 	if [ -z "$$newer" ]; then echo "no Python newer than $(PYTHON) found: tested on that one only"; \
-	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test MARKED="not soak and not cost and not one_python"; fi
+	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test \
+	  WORKERS=$(NEWER_WORKERS) MARKED="$(NEWER_MARKED)"; fi
 
 # What macOS and Windows lack, and mitmproxy, are hidden from the tests that this concerns.
 legs: $(READY)
@@ -93,10 +107,10 @@ legs: $(READY)
 clients: $(READY)
 	$(BIN)/python -m pytest -r s -m clients tests/clients
 
-# The complete suite on one Python, with the processes that it starts: measuring doubles the
-# processor time, so it is not part of `make test`. The parts that read what strangers send have a
-# floor of their own. Only the floors decide: `make test` decides about the tests, which wait for
-# conditions that take longer here.
+# The complete suite on one Python, sweeps with all of their cases, with the processes that it
+# starts: measuring doubles the processor time, so it is not part of `make test`. The parts that read
+# what strangers send have a floor of their own. Only the floors decide: `make test` and `make sweep`
+# decide about the tests, which wait for conditions that take longer here.
 coverage: $(READY)  ## branch coverage of the complete suite; an error below the floors
 	$(BIN)/coverage erase
 	-$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak and not cost" --cov --cov-report=

@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("ci", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
 
+pytest_plugins = ["sweeps"]
+
 # First: a catalog of one's own must not change what the tests see.
 import own_settings  # noqa: E402, F401, I001
 import forked_commands  # noqa: E402
@@ -60,9 +62,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out modules of which no test would remain: to import them takes each worker seconds."""
     expression = config.option.markexpr
-    if collection_path.suffix != ".py" or " or " in expression or "(" in expression:
+    if not collection_path.match("test_*.py") or " or " in expression or "(" in expression:
         return None
     text = collection_path.read_text("utf-8")
+    if expression.startswith("sweep") and "pytest.mark.sweep" not in text:
+        return True
     for mark in re.findall(r"\bnot (\w+)", expression):
         if re.search(rf"^pytestmark = (\[[^]]*)?pytest\.mark\.{mark}\b", text, re.MULTILINE):
             return True

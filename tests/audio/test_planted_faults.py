@@ -77,11 +77,13 @@ FORMAT = [
 ]
 
 
+@pytest.mark.sweep(kind=lambda kind: kind, keep=3)
 @pytest.mark.parametrize(("encoding", "rate", "kind", "seed"), SIGNAL)
 def test_analyzer_signal_fault_is_located(encoding: str, rate: int, kind: str, seed: int) -> None:
     raw_signal_fault(encoding, rate, kind, seed).check()
 
 
+@pytest.mark.sweep(kind=lambda kind, encoding, real: (kind, encoding, real))
 @pytest.mark.parametrize(("kind", "encoding", "rate", "convert", "real", "seed"), FORMAT)
 def test_analyzer_other_format_is_located(
     kind: str, encoding: str, rate: int, convert: Convert, real: str, seed: int
@@ -90,6 +92,7 @@ def test_analyzer_other_format_is_located(
     assert found.faults[0].figures["found"] == real
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("seed", range(4))
 def test_analyzer_lost_byte_is_located(seed: int) -> None:
     misaligned(16_000, seed).check()
@@ -103,12 +106,14 @@ CHANNELS = {
 }
 
 
+@pytest.mark.sweep(kind=lambda channels: channels)
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("channels", CHANNELS)
 def test_analyzer_stereo_as_mono_is_located(channels: str, seed: int) -> None:
     raw_format_fault(report.STEREO_AS_MONO, "linear16", 16_000, CHANNELS[channels], seed).check()
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_analyzer_two_speakers_on_the_telephone_are_located(seed: int) -> None:
     other = base_speech(8000)[::-1]
@@ -126,6 +131,7 @@ def test_analyzer_hiss_of_a_line_is_not_two_channels() -> None:
     assert _analyzed("linear16", 8000, limited(np.fft.irfft(spectrum))).faults == ()
 
 
+@pytest.mark.sweep(kind=lambda complete: complete, keep=3)
 @pytest.mark.parametrize(
     ("declared", "real", "chunk"),
     [
@@ -189,6 +195,7 @@ def test_analyzer_wrong_wav_header_is_found(offset: int, value: int) -> None:
 # -- faults of the signal in containers
 
 
+@pytest.mark.sweep(keep=3)
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_analyzer_signal_faults_in_container_are_located(container: str) -> None:
     samples = base_speech(16_000)
@@ -214,6 +221,7 @@ def test_analyzer_signal_faults_in_container_are_located(container: str) -> None
 # -- the same without a fault
 
 
+@pytest.mark.sweep(keep=3)
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_analyzer_speech_in_container_has_no_fault(container: str) -> None:
     found = contained_stream("", contained(base_speech(16_000), container)).analyzed()
@@ -226,6 +234,7 @@ def test_analyzer_speech_in_container_has_no_fault(container: str) -> None:
     assert found.speech.seconds == pytest.approx(plain.speech.seconds, rel=0.03)
 
 
+@pytest.mark.sweep(kind=lambda encoding: encoding)
 @pytest.mark.parametrize(
     ("encoding", "rate"),
     [

@@ -41,6 +41,8 @@ CASES = [
 ]
 
 
+# Each carrier with one group of faults, each group in some carriers.
+@pytest.mark.sweep(kind=lambda name: name)
 @pytest.mark.parametrize(
     ("name", "carrier", "group", "kinds"),
     CASES,
@@ -52,12 +54,14 @@ def test_explain_finds_faults_in_samples_at_their_places(
     SampleSession(carrier, len(name) + len(group), kinds).planted.check(tmp_path)
 
 
+@pytest.mark.sweep(keep=4)
 @pytest.mark.parametrize("name", [*SAMPLES, *COMPANDED])
 def test_explain_finds_no_fault_in_the_same_samples(name: str, tmp_path: Path) -> None:
     carrier = (SAMPLES | COMPANDED)[name]
     assert SampleSession(carrier, 1, ()).planted.findings(tmp_path) == []
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_explain_finds_faults_in_containers_at_their_places(container: str, tmp_path: Path) -> None:
     samples, plants = base_speech(16_000).copy(), []
@@ -100,6 +104,7 @@ def test_explain_finds_wrong_fields_of_wav_header(offset: int, value: int, tmp_p
     container_session(bytes(data), [plant], 30).check(tmp_path)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_explain_finds_no_fault_in_the_same_containers(container: str, tmp_path: Path) -> None:
     session = container_session(contained(base_speech(16_000), container), ())

@@ -262,7 +262,9 @@ HOSTILE: dict[str, bytes] = {
 }
 
 
+# Each message with some APIs, each API with some messages.
 @pytest.mark.one_python
+@pytest.mark.sweep(kind=lambda name: name, keep=2)
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize(
     "api",

@@ -111,8 +111,13 @@ def test_headline_truncated_reason_is_replaced_by_the_complete_message() -> None
     [
         (1007, "API key expired", "credentials"),
         (1007, "This operation requires operation=transcribe in the query string", "parameter"),
-        (1008, "invalid_request", "parameter"),
+        (1008, "invalid_request", "request"),
         (1011, "The server is being deployed", "server-fault"),
+        (1008, "media_chunks is deprecated. Use audio, video, or text instead.", "retired"),
+        (1008, "The Realtime Beta API is no longer supported", "retired"),
+        (1008, "The model nova-1 is no longer supported", "model"),
+        (1011, "No STT client found for model: inworld/stt-v1", "model"),
+        (1008, "The message did not match any of the formats we expect", "format"),
         (1008, "配额已用尽", "quota"),
         (1008, "Clé d'API expirée", "credentials"),
         (1011, "Die Sitzung wurde wegen Inaktivität beendet", "timeout"),
@@ -211,6 +216,28 @@ def test_headline_sentence_without_known_words_is_shown_as_it_is() -> None:
     assert finding.retry == "fix-first"
 
 
+@pytest.mark.parametrize(
+    "reason, name",
+    [
+        ("Could not parse word boost parameter", "parameter"),
+        ("Could not parse the audio", "format"),
+        ("Unexpected encoding of the audio", "format"),
+    ],
+)
+def test_headline_form_of_a_parameter_is_no_format_of_the_audio(reason: str, name: str) -> None:
+    assert first_of_close(UNKNOWN, 4104, reason).error_class == name
+
+
+def test_headline_number_of_an_error_is_called_a_code() -> None:
+    finding = first_of_close(UNKNOWN, 1011, "", {"error": {"code": 8, "message": "Limit reached"}})
+    assert "; code 8 (frame 1)" in finding.evidence[0].text
+
+
+def test_headline_footnote_does_not_deny_the_reason_that_there_is() -> None:
+    finding = first_of_close(UNKNOWN, 1008, "invalid_request")
+    assert not any("without a reason" in evidence.text for evidence in finding.evidence)
+
+
 # -- sessions that end well after an error
 
 
@@ -235,13 +262,14 @@ def test_headline_error_that_the_session_survived_is_a_warning() -> None:
     assert (finding.id, finding.severity) == ("server.parameter", "warning")
 
 
-def test_headline_harmless_error_of_the_catalog_is_reported_once() -> None:
+def test_headline_harmless_error_of_the_catalog_is_reported_once_as_a_warning() -> None:
     error = {"type": "invalid_request_error", "code": "response_cancel_not_active",
              "message": "Cancellation failed: no active response found"}  # fmt: skip
     findings = diagnose(
         closed_session(REALTIME, 1000, "", [{"type": "error", "error": error}]), CATALOG
     )
-    assert [f.id for f in findings if f.severity != "info"] == []
+    found = [(f.id, f.severity) for f in findings if f.severity != "info"]
+    assert found == [("openai.realtime.response_cancel_not_active", "warning")]
 
 
 # -- one error, one finding
@@ -400,3 +428,10 @@ def test_classify_hostile_sentence_costs_no_more_than_the_square_of_its_length(w
 
     # The square would be four times as much, the third power eight times.
     assert cost(2000) < 7 * cost(1000) + 0.01
+
+
+def test_headline_request_is_evidence_of_no_frame() -> None:
+    place = ("gemini", "live", "/ws/x.v1alpha.BidiGenerateContent?access_token=REDACTED")
+    finding = first_of_close(place, 1008, "Method doesn't allow unregistered callers")
+    [request] = [e for e in finding.evidence if e.text.startswith("request: ")]
+    assert (request.frames, "frame" in request.text) == ((), False)

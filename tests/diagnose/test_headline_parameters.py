@@ -90,3 +90,13 @@ def test_headline_transcription_model_in_the_url_is_named() -> None:
     )
     assert finding.id == "openai.realtime.transcription-model-in-url"
     assert "model=gpt-4o-mini-transcribe" in finding.title
+
+
+@pytest.mark.parametrize("model, named", [("gpt-realtime", False), ("gpt-4o-transcribe", True)])
+def test_headline_model_of_the_url_is_named_only_if_it_is_the_one_at_fault(
+    model: str, named: bool
+) -> None:
+    place = ("openai", "realtime", f"/v1/realtime?model={model}")
+    body = {"error": {"message": "The model `gpt-4o-transcribe` does not exist."}}
+    finding = first_of_refusal(place, 404, body)
+    assert (f"model={model}" in finding.title) is named

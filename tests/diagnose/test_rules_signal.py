@@ -13,6 +13,7 @@ from audio_samples import PCM, facts_of, stereo, wav
 from live_source import live
 from planted_audio import Samples, base_speech, encoded, limited
 from planted_audio import stereo as stereo_of
+from wsproxy.audio.synthetic_speech import speech
 from wsproxy.diagnose.rules.audio import (
     all_zero_audio,
     clipping,
@@ -30,6 +31,7 @@ from wsproxy.diagnose.rules.signal import (
     pace_is_explained,
     second_header,
     silent_part,
+    silent_to_end,
     stereo_as_mono,
     too_quiet,
     wrong_rate,
@@ -39,6 +41,7 @@ from wsproxy.diagnose.session_facts import Measure
 from wsproxy.diagnose.wav_header import wav_header_fields
 
 
+@pytest.mark.one_python
 def test_wrong_rate_explains_the_pace() -> None:
     facts = live(48_000)
     found = wrong_rate(facts)
@@ -68,6 +71,7 @@ def test_lower_rate_of_arrival_is_a_possible_cause() -> None:
     assert (found.frames, found.value, found.unit) == ((1,), 8000.0, "Hz")
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("rate", [16_000, 48_000])
 def test_lower_rate_of_arrival_is_not_that_of_another_rate(rate: int) -> None:
     assert arrives_at_lower_rate(live(rate)) == []
@@ -77,6 +81,16 @@ def test_stereo_as_mono_is_found() -> None:
     found = stereo_as_mono(facts_of(LISTEN, cut(stereo(PCM, PCM))))
     assert found[0].text.startswith("the samples of two channels alternate; declared: 1 channel")
     assert stereo_as_mono(facts_of(LISTEN, cut(PCM))) == []
+
+
+def test_stereo_of_a_sound_card_names_its_rate() -> None:
+    """44.1 kHz is no multiple of a rate that a program would send a file at."""
+    samples = speech(6.0, 44_100)
+    live_pace = [stereo(piece, piece) for piece in cut(samples, 8820)]
+    found = stereo_as_mono(facts_of(LISTEN, live_pace))
+    assert "by their pace they are at 44100 Hz; declared: 16000 Hz" in found[0].text
+    other = [stereo(piece, piece) for piece in cut(PCM * 3, 3200)]
+    assert "by their pace" not in stereo_as_mono(facts_of(LISTEN, other))[0].text
 
 
 @pytest.mark.parametrize(("offset", "name"), [(32, "BlockAlign is 4"), (28, "ByteRate is ")])
@@ -123,6 +137,15 @@ def test_signal_rule_finds_its_fault_and_no_other_rule_does(
     assert evidence.frames[0] == pytest.approx(21, abs=5)
 
 
+def test_silent_to_end_is_found_after_audible_audio_only() -> None:
+    zeros = bytes(2 * 25 * SECOND)
+    [evidence] = silent_to_end(facts_of(LISTEN, cut(PCM + zeros)))
+    assert re.match(r"2\d\.\d s of digital silence, at", evidence.text)
+    assert silent_to_end(facts_of(LISTEN, cut(PCM + zeros + PCM))) == []
+    assert silent_to_end(facts_of(LISTEN, cut(PCM + zeros[: 2 * 10 * SECOND]))) == []
+    assert silent_to_end(facts_of(LISTEN, cut(zeros))) == []
+
+
 def test_too_quiet_is_found() -> None:
     quiet = encoded(limited(base_speech(SECOND)[: 20 * SECOND] / 1500.0), "linear16")
     [evidence] = too_quiet(facts_of(LISTEN, cut(quiet)))
@@ -146,6 +169,7 @@ def test_constant_that_is_not_zero_is_neither_clipped_nor_an_offset() -> None:
     assert [rule.__name__ for rule in RULES if rule(facts)] == ["silent_part"]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize(
     ("convert", "rule"),
     [

@@ -202,4 +202,4 @@ def test_bundle_command_writes_the_file(trace: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(command, [str(trace), "--out", str(out)], catch_exceptions=False)
     assert done.exit_code == 0
     assert done.stdout.splitlines()[0] == f"packed {out}"
-    assert "1011 NET-0001" in done.stdout
+    assert "1011 “NET-0001" in done.stdout

@@ -80,6 +80,7 @@ ASKED_FOR = {
 SIMULATED = [c for c in CATALOG.conditions if c.simulated and c.id not in ASKED_FOR]
 
 
+@pytest.mark.sweep(kind=lambda condition: condition.provider, keep=4)
 @pytest.mark.parametrize("condition", SIMULATED, ids=lambda c: c.id)
 def test_condition_good_session_fails_with_it(condition: Known, tmp_path: Path) -> None:
     path = good_session(condition, tmp_path)

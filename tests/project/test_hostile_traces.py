@@ -14,6 +14,7 @@ import pytest
 import hostile_traces
 from command_costs import Cost, measure
 from fuzz.judge import run
+from sweeps import values_that_run
 from wsproxy.audio.noise import NoiseSource
 from wsproxy.session import Session
 from wsproxy.session.head_tail_buffer import KEPT_MESSAGES, KEPT_SIZE, KEPT_TEXT
@@ -41,7 +42,15 @@ ALL = (
     "replay client T --to ws://127.0.0.1:9 --no-record", "distill T --to ws://127.0.0.1:9 --out O",
     "load T --to ws://127.0.0.1:9 --sessions 1 --no-record",
 )  # fmt: skip
-GROUPS = 2  # of traces: what a process imports costs more than most commands
+# Over 0.4 s to explain; a part of them, and all others, in `make test`.
+SLOW = {
+    *("messages_of_thousands_of_values", "ninety_thousand_texts_of_words", "millions_of_frames"),
+    *("millions_of_frames_of_the_slow_kind", "a_last_block_of_millions_of_records"),
+    *("texts_of_a_megabyte_of_lists", "messages_of_nested_objects", "messages_of_wide_characters"),
+    *("an_hour_of_silence_of_both_sides", "a_hundred_thousand_container_headers"),
+    *("millions_of_fragments", "messages_of_words_of_errors", "a_hundred_thousand_closes"),
+    *("thousands_of_texts_of_words", "base64_in_texts", "a_refusal_with_a_body_of_lists"),
+}
 
 
 @pytest.fixture
@@ -75,13 +84,27 @@ def check(cost: Cost) -> None:
         assert "error: " in cost.err
 
 
+@pytest.fixture(scope="module")
+def explained(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Cost]:
+    """What it costs to explain the traces that run; a program imports everything once for them."""
+    folder = tmp_path_factory.mktemp("hostile")
+    names = values_that_run(request, "name")
+    made = [each for name in names for each in commands(folder, name, QUICK)]
+    return dict(zip(names, measure(made), strict=True))
+
+
 @pytest.mark.cost
+@pytest.mark.xdist_group("hostile_traces")
+@pytest.mark.timeout(1800)  # of the first, for all
+@pytest.mark.sweep(kind=lambda name: "slow" if name in SLOW else name, keep=4)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-@pytest.mark.parametrize("group", range(GROUPS))
-def test_hostile_trace_is_read_in_bounded_time_and_memory(tmp_path: Path, group: int) -> None:
-    names = list(hostile_traces.MAKERS)[group::GROUPS]
-    for cost in measure([each for name in names for each in commands(tmp_path, name, QUICK)]):
-        check(cost)
+@pytest.mark.parametrize("name", hostile_traces.MAKERS)
+def test_hostile_trace_is_read_in_bounded_time_and_memory(
+    name: str, explained: dict[str, Cost]
+) -> None:
+    check(explained[name])
 
 
 @pytest.mark.soak

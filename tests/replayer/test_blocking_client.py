@@ -27,7 +27,8 @@ from replay_sessions import (
     refused,
     upgrade,
 )
-from test_both_ends import TRACES, carried, records, side_by_side
+from sample_traces import TRACES
+from test_both_ends import carried, records, side_by_side
 from tls_certificates import Certificate
 from trace_builder import TraceBuilder, audio, close
 from wsproxy.errors import ConnectFailed

@@ -17,6 +17,8 @@ from typing import TypeVar
 
 import pytest
 
+from sample_traces import TRACES, kind
+from sweeps import values_that_run
 from wsproxy.catalog import load
 from wsproxy.compare import Tolerances, compare
 from wsproxy.proxy.embedding import ProxySettings, background
@@ -27,10 +29,12 @@ from wsproxy.session import Session
 from wsproxy.trace import Bytes, Eof, FrameRecord, TraceReader
 from wsproxy.wire import Opcode, is_upgrade
 
-pytestmark = [pytest.mark.one_python, pytest.mark.xdist_group("both_ends")]
+pytestmark = [
+    pytest.mark.one_python,
+    pytest.mark.xdist_group("both_ends"),
+    pytest.mark.sweep(kind=kind),
+]
 
-SAMPLES = Path(__file__).parents[2] / "recordings" / "samples"
-TRACES = {str(path.relative_to(SAMPLES)): path for path in sorted(SAMPLES.rglob("*.wstrace"))}
 AT_ONCE = 16
 T = TypeVar("T")
 
@@ -97,7 +101,11 @@ async def both_ends(name: str, proxy: str, folder: Path) -> tuple[Verdict, Verdi
 
 
 @pytest.fixture(scope="module")
-def replayed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Replayed]:
+def replayed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Replayed]:
+    """The samples that tests ask for."""
+    names: list[str] = values_that_run(request, "name")
     folder = tmp_path_factory.mktemp("both-ends")
     script = Path(__file__).parents[1] / "support" / "redirect_to_localhost.py"
     settings = ProxySettings(
@@ -110,14 +118,14 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Replayed]:
         proxy = f"http://127.0.0.1:{running.address[1]}"
 
         async def all_of_them() -> list[tuple[Verdict, Verdict]]:
-            return await side_by_side([partial(both_ends, name, proxy, folder) for name in TRACES])
+            return await side_by_side([partial(both_ends, name, proxy, folder) for name in names])
 
-        verdicts = dict(zip(TRACES, asyncio.run(all_of_them()), strict=True))
+        verdicts = dict(zip(names, asyncio.run(all_of_them()), strict=True))
     through = {
         Session.read(path).request_header("X-Sample") or "": path
         for path in (folder / "proxy").glob("*.wstrace")
     }
-    return {name: Replayed(*verdicts[name], through[name]) for name in TRACES}
+    return {name: Replayed(*verdicts[name], through[name]) for name in names}
 
 
 @pytest.mark.parametrize("name", TRACES)

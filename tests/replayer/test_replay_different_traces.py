@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from test_both_ends import TRACES, records, side_by_side
+from sample_traces import TRACES, kind
+from sweeps import values_that_run
+from test_both_ends import records, side_by_side
 from wsproxy.catalog import candidates, load
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.session import Session
@@ -65,7 +67,9 @@ BEHAVING = [
 
 
 @pytest.fixture(scope="module")
-def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Verdict]:
+def verdicts(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, str], Verdict]:
     out = records(tmp_path_factory.mktemp("unlike"))
 
     async def one(name: str, other: str, timeout: float = 1) -> Verdict:
@@ -75,7 +79,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
             return await replay_client(TRACES[name], client, out)
 
     async def all_of_them() -> dict[tuple[str, str], Verdict]:
-        pairs = UNLIKE + BEHAVING
+        pairs: list[tuple[str, str]] = values_that_run(request, "pair")
         found = await side_by_side([partial(one, *pair) for pair in pairs])
         verdicts = dict(zip(pairs, found, strict=True))
         for pair, verdict in verdicts.items():
@@ -91,11 +95,13 @@ def values(verdict: Verdict) -> dict[str, tuple[object, object]]:
     return {each.field: (each.recorded, each.replayed) for each in verdict.differences}
 
 
-@pytest.mark.parametrize(("name", "other"), UNLIKE)
+@pytest.mark.sweep(kind=lambda pair: kind(pair[0]), keep=2)
+@pytest.mark.parametrize("pair", UNLIKE, ids="-".join)
 def test_replay_against_other_condition_is_different(
-    name: str, other: str, verdicts: dict[tuple[str, str], Verdict]
+    pair: tuple[str, str], verdicts: dict[tuple[str, str], Verdict]
 ) -> None:
-    verdict = verdicts[name, other]
+    name, other = pair
+    verdict = verdicts[pair]
     report = json.dumps(verdict.as_json(), indent=1)
     assert verdict.verdict in ("different", "not-reproduced"), report
     found = values(verdict)
@@ -108,11 +114,13 @@ def test_replay_against_other_condition_is_different(
         assert found["close_code"][0] == was.close.code, report
 
 
-@pytest.mark.parametrize(("name", "other"), BEHAVING)
+@pytest.mark.sweep(kind=lambda pair: kind(pair[0]), keep=2)
+@pytest.mark.parametrize("pair", BEHAVING, ids="-".join)
 def test_replay_against_good_session_is_not_reproduced(
-    name: str, other: str, verdicts: dict[tuple[str, str], Verdict]
+    pair: tuple[str, str], verdicts: dict[tuple[str, str], Verdict]
 ) -> None:
-    verdict = verdicts[name, other]
+    name, _ = pair
+    verdict = verdicts[pair]
     report = json.dumps(verdict.as_json(), indent=1)
     assert verdict.verdict in ("different", "not-reproduced"), report
     assert values(verdict)["condition"][0] == condition_of(name), report

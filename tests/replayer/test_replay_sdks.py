@@ -139,6 +139,8 @@ def same_failure(trace: Path, replayed: Path) -> bool:
     return first == second
 
 
+# Each client with one of the failures.
+@pytest.mark.sweep(kind=lambda client: str(client))
 @pytest.mark.parametrize("client", EACH)
 def test_sdk_against_replay_server_gets_recorded_failure(
     client: Client, failed: Failed, run: Run, confdir: Path, tmp_path: Path

@@ -53,7 +53,6 @@ def test_markdown_has_the_content_of_the_screen(make: Make) -> None:
     assert headings == [
         "error: No audio reached Deepgram in time (`deepgram.listen.NET-0001`)",
         "Last frames",
-        "Also found",
         "For support",
         "Versions",
     ]
@@ -176,6 +175,8 @@ def raw(shown: str) -> set[str]:
     return {c for c in shown if c != "\n" and unicodedata.category(c) in bad}
 
 
+# Of each place, the one or the other.
+@pytest.mark.sweep(kind=lambda place: place.name)
 @pytest.mark.parametrize("content", [HOSTILE, LONG], ids=["short", "long"])
 @pytest.mark.parametrize("place", PLACES, ids=lambda p: p.name)
 def test_screen_hostile_trace_has_no_control_characters(
@@ -208,6 +209,8 @@ def test_screen_brackets_are_shown_verbatim(make: Make) -> None:
         assert ("[bold]x[/] [/] :bomb:" in shown) is (command != "list")
 
 
+# Of each place, the one or the other.
+@pytest.mark.sweep(kind=lambda place: place.name)
 @pytest.mark.parametrize("content", [HOSTILE, LONG], ids=["short", "long"])
 @pytest.mark.parametrize("place", PLACES, ids=lambda p: p.name)
 def test_markdown_hostile_trace_has_no_markup(make: Make, place: Hostile, content: str) -> None:

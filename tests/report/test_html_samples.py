@@ -16,26 +16,23 @@ from html_page import (
     page_of,
 )
 from reports import REPORTS
+from sample_traces import TRACES, kind
 from sessions import APP, SERVER, audio, closed, write
 from wsproxy.trace import FrameRecord, Record
 from wsproxy.wire import Opcode
 
 pytestmark = pytest.mark.one_python
 
-SAMPLES = Path(__file__).parents[2] / "recordings" / "samples"
-FOLDERS = sorted(path.name for path in SAMPLES.iterdir() if path.is_dir())
+
+@pytest.mark.sweep(kind=kind)
+@pytest.mark.parametrize("name", TRACES)
+def test_page_of_a_sample_shows_what_explain_and_show_say(name: str) -> None:
+    page = page_of(TRACES[name], max_audio=0)
+    assert_shows_what_commands_say(page, TRACES[name])
+    assert page.unclosed == []
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_pages_of_samples_show_what_explain_and_show_say(folder: str) -> None:
-    traces = sorted((SAMPLES / folder).glob("*.wstrace"))
-    assert traces
-    for trace in traces:
-        page = page_of(trace, max_audio=0)
-        assert_shows_what_commands_say(page, trace)
-        assert page.unclosed == []
-
-
+@pytest.mark.sweep(kind=lambda report: report.kind)
 @pytest.mark.parametrize(
     "report", [*earlier_reports.REPORTS, *REPORTS], ids=lambda report: report.name
 )

@@ -9,20 +9,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from sample_traces import TRACES, kind
 from scrub_sessions import unpacked
+from sweeps import values_that_run
 from traces import read_trace
 from wsproxy.catalog import load
 from wsproxy.cli.scrub import command
 from wsproxy.diagnose import diagnose
-from wsproxy.scrub import prove, scrub
+from wsproxy.scrub import Proof, Scrubbed, prove, scrub
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, Eof, Failure, FrameRecord, Record
 
-SAMPLES = Path(__file__).parents[2] / "recordings" / "samples"
-TRACES = {str(path.relative_to(SAMPLES)): path for path in sorted(SAMPLES.rglob("*.wstrace"))}
 OF_APIS = [name for name in TRACES if not name.startswith("wire/")]
-# Several samples per test: the set-up is done once per process.
-BATCHES = [list(TRACES)[number::12] for number in range(12)]
 CATALOG = load()
 UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SYNTHETIC = b"00000000-0000-4000-8000-000000000000"  # in the path of a sample, as no project's id
@@ -62,31 +60,42 @@ def left_of(trace: Path, public: Path) -> list[object]:
     return [each for each in found if each != SYNTHETIC]
 
 
-@pytest.mark.one_python
-@pytest.mark.parametrize(
-    "names",
-    [
-        pytest.param(names, id=str(number), marks=[pytest.mark.one_python] * (number > 0))
-        for number, names in enumerate(BATCHES)
-    ],
-)
-def test_scrub_sample_is_accepted_and_its_failure_survives(
-    names: list[str], tmp_path: Path
-) -> None:
-    public = {
-        name: scrub(TRACES[name], tmp_path / f"{number}.wstrace", catalog=CATALOG)
-        for number, name in enumerate(names)
+@pytest.fixture(scope="module")
+def scrubbed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Scrubbed]:
+    """The samples that tests ask for."""
+    folder = tmp_path_factory.mktemp("scrubbed")
+    return {
+        name: scrub(TRACES[name], folder / TRACES[name].name, catalog=CATALOG)
+        for name in values_that_run(request, "name")
     }
-    for name, made in public.items():
-        trace = TRACES[name]
-        assert findings(made.path) == findings(trace), name
-        assert (made.finding_before, made.notes) == (made.finding_after, ()), name
-        assert shapes(made.path) == shapes(trace), f"{name}: times, sizes and frames stay"
-        assert left_of(trace, made.path) == [], name
-    of_apis = [name for name in names if name in OF_APIS]
-    traces = [(public[name].path, public[name].finding_before) for name in of_apis]
-    for name, proof in zip(of_apis, prove(traces, timeout=30, catalog=CATALOG), strict=True):
-        shown = json.dumps({name: proof.as_json()}, indent=1)
+
+
+@pytest.fixture(scope="module")
+def proofs(scrubbed: dict[str, Scrubbed]) -> dict[str, Proof]:
+    """Those of APIs, replayed together."""
+    of_apis = [name for name in scrubbed if name in OF_APIS]
+    traces = [(scrubbed[name].path, scrubbed[name].finding_before) for name in of_apis]
+    return dict(zip(of_apis, prove(traces, timeout=30, catalog=CATALOG), strict=True))
+
+
+# In one worker: the samples are scrubbed and replayed together.
+@pytest.mark.one_python
+@pytest.mark.xdist_group("scrubbed")
+@pytest.mark.timeout(1200)  # of the first, for all
+@pytest.mark.sweep(kind=kind)
+@pytest.mark.parametrize("name", TRACES)
+def test_scrub_sample_is_accepted_and_its_failure_survives(
+    name: str, scrubbed: dict[str, Scrubbed], proofs: dict[str, Proof]
+) -> None:
+    trace, made = TRACES[name], scrubbed[name]
+    assert findings(made.path) == findings(trace)
+    assert (made.finding_before, made.notes) == (made.finding_after, ())
+    assert shapes(made.path) == shapes(trace), "times, sizes and frames stay"
+    assert left_of(trace, made.path) == []
+    if proof := proofs.get(name):
+        shown = json.dumps(proof.as_json(), indent=1)
         assert proof.survived, shown
         assert (proof.as_client, proof.as_server) == ("reproduced", "reproduced"), shown
         assert proof.simulated == ("reproduced" if is_simulated(proof.finding_after) else ""), shown

@@ -19,6 +19,7 @@ from typing import TypeVar
 import pytest
 
 from conditions import LIMITS, Behaviour, Home, audio, good, home, is_plain, talk
+from sweeps import values_that_run
 from wsproxy.catalog import TRAFFIC, Condition, load
 from wsproxy.diagnose import Finding, diagnose
 from wsproxy.proxy.embedding import ProxySettings, background
@@ -177,6 +178,13 @@ CASES = [Case(c, False) for c in COMMANDED] + [
 REPLAYED = [case for case in CASES if case.is_replayed]
 
 
+def kind(case: Case) -> tuple[str, str, bool]:
+    """Whose condition, how it shows, and who brings it about."""
+    script = case.condition.simulate
+    shown = [name for name in ("refuse", "close", "end", "message") if getattr(script, name, None)]
+    return case.condition.provider, "".join(shown[:1]), case.by_rule
+
+
 async def side_by_side(work: Iterable[Callable[[], Coroutine[object, object, T]]]) -> list[T]:
     """Run all of it, AT_ONCE at a time."""
     room = asyncio.Semaphore(AT_ONCE)
@@ -195,21 +203,24 @@ def settings_to_localhost(folder: Path) -> ProxySettings:
 
 
 @pytest.fixture(scope="module")
-def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, Path]:
+def traces(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[Case, Path]:
     """A recording of each case."""
     folder = tmp_path_factory.mktemp("conditions")
+    wanted = values_that_run(request, "case")
 
     async def record_one(case: Case, proxy: str) -> None:
         async with case.api as api:
             await case.talk(api.url, proxy)
 
     async def record_all(proxy: str) -> None:
-        await side_by_side([partial(record_one, case, proxy) for case in CASES])
+        await side_by_side([partial(record_one, case, proxy) for case in wanted])
 
     with background(settings_to_localhost(folder)) as running:
         assert running.address is not None
         asyncio.run(record_all(f"http://127.0.0.1:{running.address[1]}"))
-    cases = {str(case): case for case in CASES}
+    cases = {str(case): case for case in wanted}
     recorded = sorted(folder.glob("*.wstrace"))
     return {cases[Session.read(path).request_header("X-Case") or ""]: path for path in recorded}
 
@@ -230,7 +241,9 @@ class Replays:
 
 @pytest.fixture(scope="module")
 def replays(
-    traces: dict[Case, Path], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    traces: dict[Case, Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[Case, Replays]:
     """Each recording replayed from both sides, and against an API that behaves."""
     records = ReplayRecording(
@@ -265,7 +278,7 @@ def replays(
                 return result
         return await all_of(case)
 
-    cases = [case for case in REPLAYED if case in traces]
+    cases = [case for case in values_that_run(request, "case") if case in traces]
     results = asyncio.run(side_by_side([partial(all_of, case) for case in cases]))
     return {
         # What is a matter of time may be missed on a busy machine: some times more, by itself.
@@ -283,6 +296,7 @@ def explained(path: Path) -> list[Finding]:
     return diagnose(Session.read(path), CATALOG)
 
 
+@pytest.mark.sweep(kind=kind, keep=2)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_condition_explained_is_first_finding_with_figure(
     case: Case, traces: dict[Case, Path]
@@ -292,6 +306,7 @@ def test_condition_explained_is_first_finding_with_figure(
     assert any(evidence.value is not None for evidence in findings[0].evidence)
 
 
+@pytest.mark.sweep(kind=kind, keep=2)
 @pytest.mark.parametrize("case", REPLAYED, ids=str)
 def test_condition_replayed_from_both_sides_is_reproduced(
     case: Case, replays: dict[Case, Replays]
@@ -303,6 +318,7 @@ def test_condition_replayed_from_both_sides_is_reproduced(
         assert verdict.trace.exists()
 
 
+@pytest.mark.sweep(kind=kind, keep=2)
 @pytest.mark.parametrize("case", [c for c in CASES if c.has_a_good_api], ids=str)
 def test_condition_replayed_against_good_api_is_not_reproduced(
     case: Case, replays: dict[Case, Replays]
@@ -325,9 +341,10 @@ def test_conditions_all_have_a_case() -> None:
     assert {c.provider for c in left_out} == {"rfc6455", TRAFFIC}
 
 
-def test_replay_client_not_reproduced_exits_1(traces: dict[Case, Path], tmp_path: Path) -> None:
-    case = next(c for c in CASES if c.condition.id == "deepgram.speak.NET-0000")
-
+@pytest.mark.parametrize("case", [c for c in CASES if str(c) == "deepgram.speak.NET-0000"], ids=str)
+def test_replay_client_not_reproduced_exits_1(
+    case: Case, traces: dict[Case, Path], tmp_path: Path
+) -> None:
     async def against_good() -> subprocess.CompletedProcess[str]:
         async with Simulator() as api:
             command = [sys.executable, "-m", "wsproxy", "replay", "client", str(traces[case])]

@@ -146,6 +146,7 @@ def texts(seen: Seen) -> str:
 
 
 @pytest.mark.one_python
+@pytest.mark.sweep(kind=lambda client: client.api)
 @pytest.mark.parametrize("client", EACH)
 def test_sdk_good_session_has_no_error(client: Client, serve: Serve, run: Run) -> None:
     with serve(client) as served:
@@ -170,6 +171,7 @@ def test_sdk_good_session_has_no_error(client: Client, serve: Serve, run: Run) -
 
 
 @pytest.mark.one_python
+@pytest.mark.sweep(kind=lambda client: client.api)
 @pytest.mark.parametrize("client", EACH)
 def test_sdk_refused_upgrade_is_reported(client: Client, serve: Serve, run: Run) -> None:
     # Codes are where each SDK puts them; the status is in the text at least.
@@ -184,6 +186,7 @@ def test_sdk_refused_upgrade_is_reported(client: Client, serve: Serve, run: Run)
 
 
 @pytest.mark.one_python
+@pytest.mark.sweep(kind=lambda client: client.api)
 @pytest.mark.parametrize("client", EACH)
 def test_sdk_reset_is_reported_as_1006(client: Client, serve: Serve, run: Run) -> None:
     with serve(client, "rfc6455.end.server-reset") as served:
@@ -282,6 +285,7 @@ def check_stalled(client: Client, seen: Seen, session: Session) -> None:
     assert reason in first.condition.id
 
 
+@pytest.mark.sweep(kind=lambda client: client.api, keep=2)
 @pytest.mark.parametrize("client", EACH)
 def test_sdk_through_proxy_is_recorded(client: Client, serve: Serve, record: Record) -> None:
     with serve(client, tls=True) as served:
@@ -289,6 +293,7 @@ def test_sdk_through_proxy_is_recorded(client: Client, serve: Serve, record: Rec
         check_good(client, seen, session, served)
 
 
+@pytest.mark.sweep(kind=lambda client: client.kind)
 @pytest.mark.parametrize("client", EACH)
 def test_sdk_stall_through_proxy_is_recorded(
     client: Client, serve: Serve, record_here: RecordHere

@@ -56,14 +56,15 @@ class Cost:
     err: str
 
 
-def measure(commands: Sequence[Sequence[str]], *, cpu: int = 60) -> list[Cost]:
+def measure(commands: Sequence[Sequence[str]], *, cpu: int = 60, memory: int = 0) -> list[Cost]:
     """Run commands, one after another.
 
     Args:
         cpu: seconds after which one is killed.
+        memory: bytes of address space that each may have, with all modules; 0: unlimited.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "command_costs", str(cpu)],
+        [sys.executable, "-m", "command_costs", str(cpu), str(memory)],
         input=json.dumps([list(map(str, command)) for command in commands]),
         capture_output=True,
         text=True,
@@ -73,11 +74,11 @@ def measure(commands: Sequence[Sequence[str]], *, cpu: int = 60) -> list[Cost]:
     return [Cost(tuple(each.pop("command")), **each) for each in json.loads(done.stdout)]
 
 
-def _measured(command: list[str], cpu: int) -> dict[str, object]:
+def _measured(command: list[str], cpu: int, memory: int) -> dict[str, object]:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         child = os.fork()
         if not child:
-            _run(command, out.fileno(), err.fileno(), cpu)
+            _run(command, out.fileno(), err.fileno(), cpu, memory)
         _, status, used = os.wait4(child, 0)
         texts = []
         for file in (out, err):
@@ -94,10 +95,12 @@ def _measured(command: list[str], cpu: int) -> dict[str, object]:
     }
 
 
-def _run(command: list[str], out: int, err: int, cpu: int) -> None:
+def _run(command: list[str], out: int, err: int, cpu: int, memory: int) -> None:
     os.dup2(out, 1)
     os.dup2(err, 2)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
+    if memory:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     sys.argv = ["wsproxy", *command]
     status = 1
     try:
@@ -122,7 +125,8 @@ def _main() -> None:
     for name in _MODULES[1:]:
         importlib.import_module(f"wsproxy.cli.{name}")
     commands = json.load(sys.stdin)
-    json.dump([_measured(command, int(sys.argv[1])) for command in commands], sys.stdout)
+    cpu, memory = map(int, sys.argv[1:])
+    json.dump([_measured(command, cpu, memory) for command in commands], sys.stdout)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,11 @@ class Client:
     def node(self) -> bool:
         return self.program.endswith(".cjs")
 
+    @property
+    def kind(self) -> str:
+        """How its SDK runs: on threads, on asyncio or in Node."""
+        return "node" if self.node else self.mode
+
 
 # What a client program prints: what it saw.
 Seen: TypeAlias = dict[str, Any]

@@ -440,8 +440,10 @@ def test_view_command_that_nobody_waits_for_is_ended(
     path = write(tmp_path / "a.wstrace", records())
     begun, ended = tmp_path / "begun", tmp_path / "ended"
     script = tmp_path / "command"
-    wait = "while :; do sleep 0.05; done"
-    script.write_text(f"#!/bin/sh\ntrap 'touch {ended}; exit 1' TERM\ntouch {begun}\n{wait}\n")
+    # More than fits in between: what is read of it has begun for the server too.
+    prints, wait = "head -c 300000 /dev/zero", "while :; do sleep 0.05; done"
+    trap = f"trap 'touch {ended}; exit 1' TERM"
+    script.write_text(f"#!/bin/sh\n{trap}\n{prints}\ntouch {begun}\n{wait}\n")
     script.chmod(0o755)
     with view_server(tmp_path) as url:
         with updates(url) as answer:

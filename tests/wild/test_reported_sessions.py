@@ -16,6 +16,8 @@ EARLIER = earlier_reports.REPORTS
 BY_NAME = pytest.mark.parametrize("report", [*EARLIER, *REPORTS], ids=lambda report: report.name)
 
 
+# test_wild_document.py judges all of them as well.
+@pytest.mark.sweep(kind=lambda report: report.kind)
 @BY_NAME
 def test_explain_of_a_reported_session_names_its_cause_first(
     report: Report, tmp_path: Path
@@ -25,6 +27,7 @@ def test_explain_of_a_reported_session_names_its_cause_first(
     assert judge(report, explained) == Judgement((), (), ()), headline(explained)
 
 
+@pytest.mark.sweep(kind=lambda report: report.kind, keep=2)
 @BY_NAME
 def test_explain_of_a_near_miss_does_not_name_that_cause(report: Report, tmp_path: Path) -> None:
     explained = explanation(report.near().write(tmp_path / "session.wstrace"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,10 +15,12 @@ from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.redact import HeadRedactor, SessionRedactor
 from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import Close, Frame, Opcode, accept_key
+from wsproxy.wire.parser import MAX_PAYLOAD
 
 Message = bytes | str | Mapping[str, Any]
 Headers = Mapping[str, str]
-Step = Callable[[SessionWriter, int], None]
+Happening = Frame | Response | Failure | Eof
+"""What happens in a session. A frame with a mask is the client's; times are those of the event."""
 
 PYTHON = "Python/3.11 websockets/15.0.1"
 NODE = "node"
@@ -26,8 +29,16 @@ STARTED_NS = 1_790_000_000_000_000_000
 DATE = "Mon, 21 Sep 2026 14:13:20 GMT"
 
 _NONCE = "dGhlIHNhbXBsZSBub25jZQ=="
-_MASK = b"\x37\xfa\x21\x3d"
+MASK = b"\x37\xfa\x21\x3d"
 _LATENCY = 0.002  # seconds between two things that follow each other at once
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happens, and when: seconds since the request."""
+
+    at: float
+    what: Happening
 
 
 class WireSession:
@@ -41,14 +52,17 @@ class WireSession:
         agent: its User-Agent.
 
     Attributes:
+        events: what happened so far.
+        max_payload: bytes of a frame that are recorded.
         now: seconds since the request; the next message comes after it.
     """
 
     def __init__(self, url: str, headers: Headers | None = None, *, agent: str = PYTHON) -> None:
-        self._url = urlsplit(url)
-        self._headers = dict(headers or {})
-        self._agent = agent
-        self._steps: list[tuple[float, Step]] = []
+        self.url = url
+        self.headers = dict(headers or {})
+        self.agent = agent
+        self.events: list[Event] = []
+        self.max_payload = MAX_PAYLOAD
         self.now = 0.0
 
     # -- the opening handshake
@@ -83,9 +97,7 @@ class WireSession:
         self, where: str, message: str, *, from_client: bool = False, after: float = 0.05
     ) -> WireSession:
         """There is no answer: see `trace.Failure`."""
-        return self._step(
-            lambda trace, t_ns: trace.add(Failure(t_ns, where, from_client, message)), after
-        )
+        return self._add(Failure(0, where, from_client, message), after)
 
     # -- messages
 
@@ -160,14 +172,15 @@ class WireSession:
 
     def drop(self, *, by_client: bool, how: str = "eof", after: float = _LATENCY) -> WireSession:
         """A peer's connection ends without a Close."""
-        return self._step(lambda trace, t_ns: trace.eof(Eof(t_ns, by_client, how)), after)
+        return self._add(Eof(0, by_client, how), after)
 
     # -- writing
 
     def write(self, path: Path) -> Path:
         """Write the trace."""
         catalog = load()
-        provider, api = catalog.recognize(self._url.netloc, self._url.path)
+        url = urlsplit(self.url)
+        provider, api = catalog.recognize(url.netloc, url.path)
         head = HeadRedactor(catalog.credentials, b"reported-session", catalog.key_shapes)
         start = new_start(
             Clock(STARTED_NS, 0),
@@ -177,23 +190,24 @@ class WireSession:
             attempt=1,
             mitmproxy="11.0.2",
         )
-        trace = SessionWriter(path, start, redactor=SessionRedactor(head))
+        redactor = SessionRedactor(head)
+        trace = SessionWriter(path, start, redactor=redactor, max_payload=self.max_payload)
         trace.add(self._request())
-        for at, step in sorted(self._steps, key=lambda item: item[0]):
-            step(trace, round(at * 1e9))
+        for event in sorted(self.events, key=lambda event: event.at):
+            _write(trace, event.what, round(event.at * 1e9))
         trace.end(round((self.now + _LATENCY) * 1e9))
         return path
 
     def _request(self) -> Request:
-        url = self._url
+        url = urlsplit(self.url)
         fields = {
             "Host": url.netloc,
             "Upgrade": "websocket",
             "Connection": "Upgrade",
             "Sec-WebSocket-Key": _NONCE,
             "Sec-WebSocket-Version": "13",
-            **self._headers,
-            "User-Agent": self._agent,
+            **self.headers,
+            "User-Agent": self.agent,
         }
         port = url.port or (443 if url.scheme == "wss" else 80)
         path = url.path + (f"?{url.query}" if url.query else "")
@@ -203,18 +217,15 @@ class WireSession:
     def _answer(
         self, status: int, reason: str, fields: Headers, body: bytes | None, after: float
     ) -> WireSession:
-        def step(trace: SessionWriter, t_ns: int) -> None:
-            headers = [[name, value] for name, value in fields.items()]
-            answer = Response(t_ns, status, reason, headers=headers, body=body)
-            trace.response(answer if body is None else _with_body(answer, body))
-
-        return self._step(step, after)
+        headers = [[name, value] for name, value in fields.items()]
+        length = len(body or b"")
+        answer = Response(0, status, reason, headers=headers, body=body, body_length=length)
+        return self._add(answer, after)
 
     def _send(
         self, from_client: bool, opcode: Opcode, payload: bytes, after: float, *, rsv: int = 0
     ) -> None:
-        frame = Frame(opcode, payload, rsv=rsv, mask=_MASK if from_client else None).serialize()
-        self._step(lambda trace, t_ns: trace.data(t_ns, from_client, frame), after)
+        self._add(Frame(opcode, payload, rsv=rsv, mask=MASK if from_client else None), after)
 
     def _closing(
         self, from_client: bool, code: int | None, reason: str, after: float
@@ -225,21 +236,22 @@ class WireSession:
         self._send(not from_client, Opcode.CLOSE, echo, 0.02)
         return self.drop(by_client=False).drop(by_client=True)
 
-    def _step(self, step: Callable[[SessionWriter, int], object], after: float) -> WireSession:
+    def _add(self, what: Happening, after: float) -> WireSession:
         self.now += after
-        self._steps.append((self.now, lambda trace, t_ns: (step(trace, t_ns), None)[1]))
+        self.events.append(Event(self.now, what))
         return self
 
 
-def _with_body(answer: Response, body: bytes) -> Response:
-    return Response(
-        answer.t_ns,
-        answer.status,
-        answer.reason,
-        headers=answer.headers,
-        body=body,
-        body_length=len(body),
-    )
+def _write(trace: SessionWriter, what: Happening, t_ns: int) -> None:
+    match what:
+        case Frame():
+            trace.data(t_ns, what.mask is not None, what.serialize())
+        case Response():
+            trace.response(replace(what, t_ns=t_ns))
+        case Failure():
+            trace.add(replace(what, t_ns=t_ns))
+        case Eof():
+            trace.eof(replace(what, t_ns=t_ns))
 
 
 def _payload(message: Message) -> tuple[Opcode, bytes]:

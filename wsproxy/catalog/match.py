@@ -250,13 +250,17 @@ class _EndingFacts:
     def _requested(self, match: Match, found: _MatchResult) -> bool:
         """Whether the request is the one that a match names, if it names one."""
         request, host = self.session.request, self.session.recorded_host
+        named = _MatchResult()  # outside of frames
         if match.request is not None and (
-            request is None or not found.search("request", match.request, request.path)
+            request is None or not named.search("request", match.request, request.path)
         ):
             return False
-        return match.host is None or (
-            host is not None and found.search("host", match.host, host.lower())
-        )
+        if match.host is not None and (
+            host is None or not named.search("host", match.host, host.lower())
+        ):
+            return False
+        found.merge(named)
+        return True
 
     # -- in-band messages
 

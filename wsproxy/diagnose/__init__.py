@@ -14,6 +14,7 @@ outcome         the outcome of a session with its findings
 finding         a condition or a fault with its evidence
 carrier_cause   a failure because of the form in which audio was sent
 credential_cause  a refusal because of where a credential was sent, or of its form
+rule_advice     what to do about a cause that a rule shows
 request_cause   a rejected request, with what of it the API does not take
 findings        the findings of one session
 summary         how a session ended, in one sentence

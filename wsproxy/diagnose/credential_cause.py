@@ -26,12 +26,26 @@ def with_credentials(findings: Sequence[Finding], session: Session) -> list[Find
     if response.status not in _STATUS and first.error_class != _CLASS:
         return list(findings)
     shown = [each for each in findings[1:] if each.id.startswith(_RULES) and each.evidence]
-    causes = [f"{each.title}: {each.evidence[0].text}" for each in shown]
-    seen = [cause for cause in causes if cause not in first.seen]
-    named = replace(
+    for each in shown:
+        first = _with_cause(first, each)
+    return [first, *findings[1:]]
+
+
+def _with_cause(first: Finding, shown: Finding) -> Finding:
+    """The finding with what a rule sees of the credential as a cause, in place of a general one."""
+    rules = {name: first.rules.get(name, "") for name in shown.rules}
+    general = next(filter(None, rules.values()), "")
+    what = shown.evidence[0].text
+    cause = f"{general or shown.title}: {what}" if what not in general else general
+    seen = [cause, *(each for each in first.seen if each not in (general, cause))]
+    others = [each for each in first.causes if each not in first.seen]
+    fitting = [*shown.remedies, *(each for each in first.fitting if each not in shown.remedies)]
+    return replace(
         first,
-        seen=[*first.seen, *seen],
-        causes=[*first.seen, *seen, *(each for each in first.causes if each not in first.seen)],
-        quoting=[*first.quoting, *seen],
+        seen=seen,
+        causes=[*seen, *others],
+        quoting=[*first.quoting, cause],
+        rules={**first.rules, **dict.fromkeys(rules, cause)},
+        fitting=fitting,
+        remedies=[*fitting, *(each for each in first.remedies if each not in fitting)],
     )
-    return [named, *findings[1:]]

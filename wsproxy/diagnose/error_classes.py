@@ -20,6 +20,8 @@ from wsproxy.catalog.server_sentence import ServerSentence
 from wsproxy.catalog.toml_table import read_toml
 
 MAX_WORDS = 2000  # characters that are searched
+# Names that say whose fault an error is, and nothing of its kind.
+_BLAME = re.compile(r"(?i)(?:bad|invalid)[ _]?request(?:[ _]?(?:error|exception))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,22 @@ def classify(sentence: ServerSentence) -> ErrorClass | None:
     text = sentence.text[:MAX_WORDS]
     if " " not in text:  # a name such as "invalid_request"
         text = text.replace("_", " ")
-    own = next((c for c in error_classes() if c.words.search(text)), None)
+    named = [name for name in sentence.names if not _BLAME.fullmatch(name)]
+    blames = len(named) < len(sentence.names) or _BLAME.fullmatch(text) is not None
+    own = _first_class(text) if not _BLAME.fullmatch(text) else None
     if own is not None:
         return own
-    names = " ".join(name.replace("_", " ") for name in sentence.names)
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", names)
-    return next((c for c in error_classes() if c.words.search(spaced)), None)
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", " ".join(named).replace("_", " "))
+    return _first_class(spaced) or (class_of("request") if blames else None)
+
+
+def _first_class(text: str) -> ErrorClass | None:
+    return next((c for c in error_classes() if c.words.search(text)), None)
+
+
+def class_of(name: str) -> ErrorClass:
+    """The class with an id."""
+    return next(each for each in error_classes() if each.id == name)
 
 
 def _error_class(table: Mapping[str, Any]) -> ErrorClass:

@@ -15,6 +15,8 @@ class Evidence:
         frames: numbers of the frames that show it.
         t_ns: ns since the start of the session.
         value: the figure, in units of `unit`.
+        detail: whether it is only worth reading where all is shown: it says what the end of the
+            session, the last frames or other evidence say already, or that all is as usual.
     """
 
     text: str
@@ -22,6 +24,7 @@ class Evidence:
     t_ns: int | None = None
     value: float | None = None
     unit: str | None = None
+    detail: bool = False
 
 
 def seconds(ns: float) -> float:

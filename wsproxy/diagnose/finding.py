@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .evidence import Evidence
@@ -24,6 +24,9 @@ class Finding:
         error_class: the class of that sentence by its words, such as "quota"; "" for none.
         quotes_traffic: whether the title has text of the session, which may be any text.
         quoting: the causes that have text of the session.
+        rules: the names of the rules that it rests on, and the cause that each of them shows; ""
+            for the rule of the finding itself.
+        fitting: the remedies for the causes that are seen; `remedies` starts with them.
     """
 
     id: str
@@ -44,3 +47,5 @@ class Finding:
     error_class: str = ""
     quotes_traffic: bool = False
     quoting: Sequence[str] = ()
+    rules: Mapping[str, str] = field(default_factory=dict)
+    fitting: Sequence[str] = ()

@@ -9,7 +9,7 @@ from functools import partial
 
 from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
 from wsproxy.catalog.envelope import json_object
-from wsproxy.catalog.server_sentence import MAX_SENTENCE
+from wsproxy.catalog.server_sentence import MAX_SENTENCE, contains
 from wsproxy.session import Session
 from wsproxy.wire import accept_key
 from wsproxy.wording import plural
@@ -30,15 +30,19 @@ from .headline import (
     with_sentence,
 )
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
-from .outcome import OBJECT_FAILED, is_consequence, rank
+from .outcome import ABSENCES, OBJECT_FAILED, is_consequence, rank
 from .request_cause import with_request
+from .rule_advice import with_advice_of_rules
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
 _SEVERITIES = ("error", "warning", "info")
 _REASON = "close reason"
+# Facts that the sentence about the end of the session has.
+_IN_FIRST_LINE = ("close code", "status", "ending", "failed at", "failure")
 _MESSAGE = 400  # characters of a message of the server in the evidence
 _MAX_FRAMES = 20  # frame numbers in a finding
+_QUOTED = 60  # characters of a sentence by which it is recognized
 _MAX_RELATED = 8  # related conditions in a finding
 _MAX_NAME = 60  # characters of the name of an error
 _MAX_NAMES = 40  # words that are compared with the names of conditions
@@ -61,13 +65,19 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     findings += _wrong_accept_key(session)
     findings += _protocol_violations(session)
     found = _rule_findings(facts, findings, hits) if measured else []
-    findings += [*_survived_error(facts, hits, [*findings, *found], said), *found]
+    survived = _survived_error(facts, hits, [*findings, *found], said)
+    findings += [*survived, *_without_consequences(found, survived)]
+    findings = _sorted(findings)
     if measured:
         findings = with_carrier(findings, hits[0].condition if hits else None)
         findings = with_credentials(findings, session)
         findings = with_request(findings, facts)
-    findings += _trace_losses(session)
-    return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
+    return _sorted([*findings, *_trace_losses(session)])
+
+
+def _sorted(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings, the most severe first."""
+    return sorted(findings, key=lambda finding: _SEVERITIES.index(finding.severity))
 
 
 def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Finding:
@@ -133,7 +143,7 @@ def _is_about(hit: Hit, said: Said) -> bool:
 def _footnotes(facts: SessionFacts, hit: Hit) -> list[Evidence]:
     close, response = facts.session.close, facts.session.response
     code = close.code if close is not None else response.status if response is not None else None
-    return [footnote(hit.condition, code)] if hit.condition.provider == GENERIC else []
+    return footnote(hit.condition, code) if hit.condition.provider == GENERIC else []
 
 
 def _survived_error(
@@ -146,14 +156,26 @@ def _survived_error(
     if said is None or said.sentence.where != "message" or facts.session.failed:
         return []
     known = {fact.frame for hit in hits for fact in hit.facts}
-    problems = (finding for finding in findings if finding.severity != "info")
-    known.update(frame for problem in problems for e in problem.evidence for frame in e.frames)
+    # What is missing may be a consequence of the error: its evidence names the last message. So may
+    # other evidence of a problem, after the first.
+    problems = [f.evidence for f in findings if f.severity != "info" and f.id not in ABSENCES]
+    shown = [e for evidence in problems for e in evidence if e is evidence[0] or _tells(e, said)]
+    known.update(frame for evidence in shown for frame in evidence.frames)
     if said.sentence.frame in known:
         return []
     severity = "error" if said.sentence.ends else "warning"
     condition = new_condition(facts, said, severity, "server.error", partial(_shown, facts))
     evidence = [*said.evidence, *who_ended(facts)]
     return [_with_said(_finding(facts, condition, evidence), said)]
+
+
+def _tells(evidence: Evidence, said: Said) -> bool:
+    """Whether a piece of evidence contains the server's sentence."""
+    return contains(evidence.text, said.sentence.text[:_QUOTED])
+
+
+def _without_consequences(found: Sequence[Finding], errors: Sequence[Finding]) -> list[Finding]:
+    return [each for each in found if not is_consequence(each.id, each.evidence, errors)]
 
 
 def _rule_findings(
@@ -174,7 +196,9 @@ def _rule_findings(
             evidence = _measured(facts, RULES, match.rule)
             if evidence and not is_consequence(condition.id, evidence, findings):
                 order = match.rule not in likely, rank(condition.id)
-                found.append((order, _rule_finding(facts, condition, evidence)))
+                shown = _rule_finding(facts, condition, evidence)
+                shown = replace(shown, rules={match.rule: "", **shown.rules})
+                found.append((order, shown))
     return [finding for _, finding in sorted(found, key=lambda pair: pair[0])]
 
 
@@ -205,34 +229,37 @@ def _advised(facts: SessionFacts, findings: Sequence[Finding]) -> set[str]:
 def _finding(facts: SessionFacts, condition: Condition, evidence: list[Evidence]) -> Finding:
     source = condition.source
     seen, others = _split_by_evidence(facts, condition.causes)
-    remedies = [text for part in _split_by_evidence(facts, condition.remedies) for text in part]
-    return Finding(
+    fitting, remedies = _split_by_evidence(facts, condition.remedies)
+    found = Finding(
         condition.id,
         condition.severity,
         condition.title,
         condition.meaning,
         evidence,
         [*seen, *others],
-        remedies,
-        seen,
+        [*fitting, *remedies],
+        list(seen),
         condition.retry,
         condition.retry_note,
         {"document": source.document, "section": source.section, "url": source.url},
         condition.confidence,
         condition.disagreement,
         quoting=[text for text in seen if text not in {advice.text for advice in condition.causes}],
+        rules={name: text for text, name in seen.items()},
+        fitting=list(fitting),
     )
+    return with_advice_of_rules(found, facts)
 
 
 def _split_by_evidence(
     facts: SessionFacts, advice: Sequence[Advice]
-) -> tuple[list[str], list[str]]:
-    """The advice for which there is evidence, and the rest, each in the catalog's order."""
-    seen: list[str] = []
+) -> tuple[dict[str, str], list[str]]:
+    """The advice for which a rule finds evidence, with its name, and the rest."""
+    seen: dict[str, str] = {}
     others: list[str] = []
     for item in advice:
         if found := _measured(facts, RULES, item.when):
-            seen.append(item.with_evidence(found[0].text))
+            seen[item.with_evidence(found[0].text)] = item.when
         elif not item.only_if_seen:
             others.append(str(item))
     return seen, others
@@ -257,7 +284,8 @@ def _matched_evidence(facts: SessionFacts, hit: Hit) -> list[Evidence]:
         where = f" (frame {fact.frame})" if frames else ""
         number = float(fact.value) if fact.value.isdecimal() and len(fact.value) < 10 else None
         text = f"{fact.name}: {quoted(fact.value, 200)}{where}"
-        out.append(Evidence(text, frames, t_ns, number, "code" if number is not None else None))
+        unit = "code" if number is not None else None
+        out.append(Evidence(text, frames, t_ns, number, unit, detail=fact.name in _IN_FIRST_LINE))
     return [*out, *_close_reason(facts, hit)]
 
 

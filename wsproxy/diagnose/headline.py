@@ -15,7 +15,7 @@ from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Condition, Hit, Source
 from wsproxy.catalog.server_sentence import ServerSentence, contains, server_sentences
 from wsproxy.session.outcome import failed_objects
 
-from .error_classes import ErrorClass, classify
+from .error_classes import ErrorClass, class_of, classify
 from .evidence import Evidence, quoted
 from .gateways import gateway_name
 from .parameters import Parameter, named_parameters
@@ -27,13 +27,13 @@ _TITLE = 220  # characters of a sentence in a title
 _BODY = ("response body: ", "body: ")
 _PRIVATE = 3000  # close codes from here on have the meaning that the provider gives them
 _OF_PARAMETERS = ("parameter", "model")  # classes of sentences that name parameters by plain words
+_ABOUT_PARAMETER = re.compile(r"(?i)\bparameters?\b|\bquery\b")
+_OF_AUDIO = re.compile(r"(?i)encod|codec|format|rate|channel|container|mime|content|bit")
 _LOOK_UP = (
     Advice("Search the provider's documents and issue tracker for this sentence"),
     Advice("Send the trace and the request id to the provider's support"),
 )
-_UNCLASSIFIED = (
-    "The catalog has no condition for this sentence, so it is shown as the server sent it."
-)
+_UNCLASSIFIED = "wsproxy does not know this error. The sentence is the server's own."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Said:
         place = {"message": "the server sent", "body": "response body",
                  "page": "page in the response"}.get(sentence.where, sentence.where)  # fmt: skip
         where = f" (frame {sentence.frame})" if sentence.frame is not None else ""
-        names = [name for name in sentence.names if not contains(sentence.text, name)]
+        names = [_readable(n) for n in sentence.names if not contains(sentence.text, n)]
         more = f"; {', '.join(names[:_NAMES])}" if names else ""
         frames = (sentence.frame,) if sentence.frame is not None else ()
         of_url = "".join(f"; {p.evidence.text}" for p in self.parameters if p.frame is None)
@@ -72,6 +72,11 @@ class Said:
             Evidence(text, frames, sentence.t_ns),
             *(p.evidence for p in self.parameters if p.frame is not None),
         ]
+
+
+def _readable(name: str) -> str:
+    """The name of an error; a number alone says nothing."""
+    return f"code {name}" if name.isdecimal() else name
 
 
 def server_said(facts: SessionFacts) -> Said | None:
@@ -105,7 +110,18 @@ def said_of_object(facts: SessionFacts) -> Said | None:
 
 def _said(facts: SessionFacts, sentence: ServerSentence, kind: ErrorClass | None) -> Said:
     plain = kind is not None and kind.id in _OF_PARAMETERS
-    return Said(sentence, kind, named_parameters(facts, sentence, plain=plain))
+    parameters = named_parameters(facts, sentence, plain=plain)
+    if kind is not None and kind.id == "format" and _is_of_parameter(sentence, parameters):
+        kind = class_of("parameter")
+    return Said(sentence, kind, parameters)
+
+
+def _is_of_parameter(sentence: ServerSentence, parameters: Sequence[Parameter]) -> bool:
+    """Whether a sentence about a format is about the form of a parameter of the URL."""
+    of_url = [p.name for p in parameters if p.frame is None and p.named]
+    if any(map(_OF_AUDIO.search, of_url)):
+        return False
+    return bool(of_url) or _ABOUT_PARAMETER.search(sentence.text) is not None
 
 
 def of_page(facts: SessionFacts) -> ErrorClass | None:
@@ -228,10 +244,12 @@ def _title(facts: SessionFacts, said: Said) -> str:
     return f"{who}: {quoted(said.sentence.text, _TITLE)}{of_request}"
 
 
-def footnote(condition: Condition, code: int | None) -> Evidence:
-    """What RFC 6455 or HTTP says of the code alone."""
+def footnote(condition: Condition, code: int | None) -> list[Evidence]:
+    """What RFC 6455 or HTTP says of the code alone; nothing where that is only its number."""
     title = condition.title.replace(f" ({code})", "")
-    return Evidence(f"the general meaning of {code}: {title}", (), None, None)
+    if str(code) in title:
+        return []
+    return [Evidence(f"the general meaning of {code}: {title}", detail=True)]
 
 
 def arranged(evidence: Sequence[Evidence], said: Said | None) -> list[Evidence]:
@@ -254,7 +272,8 @@ def arranged(evidence: Sequence[Evidence], said: Said | None) -> list[Evidence]:
     statuses = {e.text.split()[1] for e in head if e.text.startswith("HTTP ")}
     head = [e for e in head if e.text.removeprefix("status: ") not in statuses]
     # The complete message or body, if it says more than what is shown of it already.
-    return [*first, *head, *(e for e in tail if not e.text.startswith(_BODY))]
+    complete = (replace(e, detail=True) for e in tail if not e.text.startswith(_BODY))
+    return [*first, *head, *complete]
 
 
 def _includes(text: str, sentence: str) -> bool:

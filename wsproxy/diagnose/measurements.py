@@ -24,7 +24,11 @@ from .session_facts import Measure, SessionFacts
 from .wav_header import wav_header_fields
 
 WINDOW = 5.0  # seconds of the window in which the fastest pace is measured
+_SHORT = 1.0  # seconds of silence that are nothing unusual
+_LIVE = (0.9, 1.1)  # times real time of a live source
 RATED = 10.0  # seconds of session from which on a rate of characters is meaningful
+_TOO_BIG = 1009
+_OF_CREDENTIALS = (101, 401, 403)  # statuses after which a credential may be at fault
 
 
 def silence_before_close(facts: SessionFacts) -> list[Evidence]:
@@ -45,7 +49,7 @@ def _silence(what: str, last: Place | None, opened_ns: int, end: int) -> Evidenc
         return Evidence(text, (), end, value, "s")
     value = seconds(end - last.t_ns)
     text = f"the app's last {what} was {value:.1f} s before the end (frame {last.frame})"
-    return Evidence(text, (last.frame,), last.t_ns, value, "s")
+    return Evidence(text, (last.frame,), last.t_ns, value, "s", detail=value < _SHORT)
 
 
 def _longest_silence(facts: SessionFacts) -> list[Evidence]:
@@ -54,7 +58,8 @@ def _longest_silence(facts: SessionFacts) -> list[Evidence]:
     gap, at, before = facts.sent.longest_gap(facts.opened_ns, facts.ended_ns)
     after = f"after frame {before}" if before else "after the upgrade"
     text = f"the app's longest silence was {seconds(gap):.1f} s, {after}"
-    return [Evidence(text, (before,) if before else (), at, seconds(gap), "s")]
+    frames, is_short = (before,) if before else (), seconds(gap) < _SHORT
+    return [Evidence(text, frames, at, seconds(gap), "s", detail=is_short)]
 
 
 def first_audio_delay(facts: SessionFacts) -> list[Evidence]:
@@ -64,7 +69,7 @@ def first_audio_delay(facts: SessionFacts) -> list[Evidence]:
         return []
     value = seconds(first.t_ns - facts.opened_ns)
     text = f"the first audio came {value:.2f} s after the upgrade (frame {first.frame})"
-    return [Evidence(text, (first.frame,), first.t_ns, value, "s")]
+    return [Evidence(text, (first.frame,), first.t_ns, value, "s", detail=value < _SHORT)]
 
 
 def audio_pace(facts: SessionFacts) -> list[Evidence]:
@@ -80,7 +85,8 @@ def audio_pace(facts: SessionFacts) -> list[Evidence]:
     pace = length / wall
     text = f"{length:.1f} s of audio in {wall:.1f} s: {pace:.1f} times real time"
     frames = (first.frame, last.frame)
-    out = [Evidence(text, frames, first.t_ns, round(pace, 2), "x")]
+    is_live = _LIVE[0] <= pace <= _LIVE[1]
+    out = [Evidence(text, frames, first.t_ns, round(pace, 2), "x", detail=is_live)]
     worst, start = fastest_window(audio, declared)
     if worst:
         text = (
@@ -136,9 +142,9 @@ def chunk_durations(facts: SessionFacts) -> list[Evidence]:
         return []
     sizes = (audio.sizes.shortest, audio.sizes.longest, audio.sizes.median)
     shortest, longest, middle = (1000 * declared.duration(size) for size in sizes)
-    text = (
-        f"audio messages last {shortest:.0f} to {longest:.0f} ms, p50 {middle:.0f} ms ({declared})"
-    )
+    spread = f"{shortest:.0f} to {longest:.0f} ms, p50 {middle:.0f} ms"
+    last = spread if round(shortest) != round(longest) else f"{middle:.0f} ms each"
+    text = f"audio messages last {last} ({declared})"
     out = [Evidence(text, (), audio.first.t_ns, round(middle, 1), "ms")]
     odd = outside_limits(facts, declared)
     if odd:
@@ -167,9 +173,10 @@ def audio_decodable(facts: SessionFacts) -> list[Evidence]:
     if declared is None:
         return []
     head = facts.audio.head if facts.audio.from_client is declared.from_client else b""
+    if not head:
+        return []
     kind = sniff(head)
-    start = quoted(head[:24].decode("latin-1"), 40)
-    text = f"the first bytes sent as audio are {kind} ({start!r}); declared: {declared}"
+    text = f"the first bytes sent as audio are {kind} ({head[:8].hex(' ')}); declared: {declared}"
     frames = tuple(place.frame for place in facts.audio.first_places[:1])
     return [Evidence(text, frames, None, float(len(head)), "bytes examined")]
 
@@ -201,7 +208,8 @@ def last_client_message(facts: SessionFacts) -> list[Evidence]:
     )
     ago = seconds(facts.ended_ns - last.t_ns)
     text = f"the app's last text, {ago:.2f} s before the end, is {what}: {quoted(last.text)}"
-    return [Evidence(text, (last.frame,), last.t_ns, ago, "s")]
+    is_valid = what != "not valid JSON"
+    return [Evidence(text, (last.frame,), last.t_ns, ago, "s", detail=is_valid)]
 
 
 def is_json(text: str) -> bool:
@@ -221,9 +229,8 @@ def handshake(facts: SessionFacts) -> list[Evidence]:
     if response is not None:
         wait = response.t_ns - (request.t_ns if request else 0)
         text = f"HTTP {response.status} {quoted(response.reason)} after {wait / 1e6:.0f} ms"
-        out.append(
-            Evidence(text.rstrip(), (), response.t_ns, float(response.status), "HTTP status")
-        )
+        status, unit = float(response.status), "HTTP status"
+        out.append(Evidence(text.rstrip(), (), response.t_ns, status, unit, detail=True))
         if not session.accepted and response.body:
             body = quoted(response.body.decode("utf-8", "replace"), 160)
             size = float(max(response.body_length, len(response.body)))
@@ -252,10 +259,11 @@ def _credential(session: Session) -> Evidence:
     places = [f"{r.get('where')} {r.get('name')}" for r in request.redacted]
     if not places:
         return Evidence("the request carried no credential", (), request.t_ns)
+    status = session.response.status if session.response is not None else 0
     lengths = [r.get("length") for r in request.redacted if type(r.get("length")) is int]
     sizes = f", {', '.join(map(str, lengths))} characters" if lengths else ""
     text = f"the request's credential was in: {quoted(', '.join(places), 120)}{sizes}"
-    return Evidence(text, (), request.t_ns)
+    return Evidence(text, (), request.t_ns, detail=status not in _OF_CREDENTIALS)
 
 
 def session_duration(facts: SessionFacts) -> list[Evidence]:
@@ -264,7 +272,7 @@ def session_duration(facts: SessionFacts) -> list[Evidence]:
         return []
     value = seconds(facts.ended_ns - facts.opened_ns)
     text = f"the session ended {value:.1f} s after the upgrade"
-    return [Evidence(text, (), facts.ended_ns, value, "s")]
+    return [Evidence(text, (), facts.ended_ns, value, "s", detail=True)]
 
 
 def text_sent(facts: SessionFacts) -> list[Evidence]:
@@ -285,12 +293,14 @@ def text_sent(facts: SessionFacts) -> list[Evidence]:
 
 
 def message_sizes(facts: SessionFacts) -> list[Evidence]:
-    """The largest frame that the app sent."""
-    frame = facts.sent.largest
+    """The largest frame of the app; of the server, where the app did not accept its size."""
+    by_server = facts.session.closed_by == "client" and facts.close_code == _TOO_BIG
+    frame = facts.session.traffic.data[not by_server].largest
     if frame is None:
         return []
     what = f"{frame.opcode}, frame {frame.number}"
-    text = f"the app's largest frame has {frame.length} bytes ({what})"
+    side = "server" if by_server else "app"
+    text = f"the {side}'s largest frame has {frame.length} bytes ({what})"
     return [Evidence(text, (frame.number,), frame.t_ns, float(frame.length), "bytes")]
 
 
@@ -325,7 +335,7 @@ def results_received(facts: SessionFacts) -> list[Evidence]:
         f"{seconds(first_ns - facts.opened_ns):.2f} s after the upgrade, the last "
         f"{seconds(facts.ended_ns - last_ns):.1f} s before the end"
     )
-    return [Evidence(text, (first, last), last_ns, float(count), "messages")]
+    return [Evidence(text, (first, last), last_ns, float(count), "messages", detail=True)]
 
 
 def ping_pong(facts: SessionFacts) -> list[Evidence]:
@@ -339,10 +349,16 @@ def ping_pong(facts: SessionFacts) -> list[Evidence]:
         pongs = traffic.totals(Opcode.PONG, from_client=not from_client)
         missing = max(0, pings.count - pongs.count)
         side = "app" if from_client else "server"
-        text = f"the {side} sent {plural(pings.count, 'ping')}, {missing} of them unanswered"
+        text = f"the {side} sent {plural(pings.count, 'ping')}; {_unanswered(pings.count, missing)}"
         frames = tuple(sorted(pings.last_frames))
         out.append(Evidence(text, frames, pings.last_ns, float(missing), "pings"))
     return out
+
+
+def _unanswered(pings: int, missing: int) -> str:
+    if not missing:
+        return "all were answered" if pings > 1 else "it was answered"
+    return f"{missing} had no pong" if pings > missing else "no pong came"
 
 
 def who_ended(facts: SessionFacts) -> list[Evidence]:
@@ -352,7 +368,8 @@ def who_ended(facts: SessionFacts) -> list[Evidence]:
         return []
     side = "app" if session.closed_by == "client" else "server"
     at = seconds(end - facts.opened_ns)
-    out = [Evidence(f"the {side} ended the session {at:.2f} s after the upgrade", (), end, at, "s")]
+    text = f"the {side} ended the session {at:.2f} s after the upgrade"
+    out = [Evidence(text, (), end, at, "s", detail=True)]
     frame = session.before_close
     if session.close is None and session.frame_count:
         frame = session.frame(session.frame_count)
@@ -361,7 +378,8 @@ def who_ended(facts: SessionFacts) -> list[Evidence]:
         ago = seconds(end - frame.t_ns)
         what = f"{frame.opcode} from the {who}, {frame.length} bytes"
         text = f"the last frame before that: {what}, {ago:.2f} s earlier"
-        out.append(Evidence(text, (frame.number,), frame.t_ns, ago, "s"))
+        is_soon = ago < _SHORT
+        out.append(Evidence(text, (frame.number,), frame.t_ns, ago, "s", detail=is_soon))
     return out
 
 

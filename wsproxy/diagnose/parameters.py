@@ -128,6 +128,7 @@ def _of_url(facts: SessionFacts, sentence: ServerSentence, *, plain: bool) -> It
         is_word = (plain and len(name) > 2) or _is_telling(name)
         by_name = by_name or (is_word and _occurs(name.lower(), words))
         by_name = by_name or (plain and _is_meant(name.lower(), words))
+        by_name = by_name and not _has_another_value(name.lower(), value.lower(), words)
         by_value = _is_telling(value) and _occurs(value.lower(), words)
         by_name = by_name or _is_quoted(name, words)
         if by_name or by_value or _is_quoted(value, words):
@@ -164,6 +165,14 @@ def _is_meant(name: str, text: str) -> bool:
 
 def _is_quoted(word: str, text: str) -> bool:
     return any(f"{mark}{word.lower()}{mark}" in text for mark in "'\"`")
+
+
+def _has_another_value(name: str, value: str, text: str) -> bool:
+    """Whether a text has a name with a value in quotation marks that is not the one sent."""
+    stated = re.findall(
+        rf"(?<![\w-]){re.escape(name)}[ =:]{{1,3}}['\"`]([^'\"`]{{1,80}})['\"`]", text
+    )
+    return bool(stated) and value not in stated
 
 
 def _occurs(word: str, text: str) -> bool:

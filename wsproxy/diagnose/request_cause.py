@@ -14,14 +14,22 @@ from dataclasses import replace
 from .evidence import Evidence, quoted
 from .finding import Finding
 from .parameters import printed_values, url_parameters
-from .rules.request import empty_parameter, parameter_value, undocumented_name
+from .rules.request import (
+    empty_parameter,
+    parameter_apart,
+    parameter_value,
+    rate_below_model,
+    undocumented_name,
+)
 from .session_facts import SessionFacts
 
 _STATUSES = (400, 404, 405, 422, 500)
 """Those of a request that is invalid; many servers of one's own fail with 500 then."""
 _OTHER_CAUSES = (401, 402, 403, 407, 408, 409, 426, 429)  # statuses with a meaning of their own
-_CLASSES = ("parameter", "model", "state", "format")
-_RULES = (parameter_value, empty_parameter, undocumented_name)
+_CLASSES = ("parameter", "model", "state", "format", "request")
+_VALUES = (parameter_value, parameter_apart, rate_below_model, empty_parameter)
+_RULES = (*_VALUES, undocumented_name)
+_CORRECT = "Correct the setting that is seen to be wrong, or leave it out"
 _LISTED = 12  # parameters of the URL
 _WIDTH = 240  # characters of them
 
@@ -38,8 +46,12 @@ def _with_causes(findings: Sequence[Finding], facts: SessionFacts) -> list[Findi
         return list(findings)
     causes = [each.text for rule in _RULES for each in facts.measured(rule)]
     seen = [cause for cause in causes if cause not in first.seen]
+    fitting = [*first.fitting, *([_CORRECT] if causes else [])]
     named = replace(
         first,
+        fitting=fitting,
+        remedies=[*fitting, *(each for each in first.remedies if each not in fitting)],
+        rules={**first.rules, **{r.__name__: "" for r in _RULES if facts.measured(r)}},
         evidence=_with_parameters(first, facts),
         seen=[*first.seen, *seen],
         causes=[*first.seen, *seen, *(each for each in first.causes if each not in first.seen)],
@@ -68,7 +80,7 @@ def _with_parameters(first: Finding, facts: SessionFacts) -> list[Evidence]:
         return list(first.evidence)
     text = f"{line.text}; the server says no more. The URL has: "
     text += quoted(", ".join(listed), _WIDTH)
-    return [replace(line, text=text), *first.evidence[1:]]
+    return [replace(line, text=text, detail=False), *first.evidence[1:]]
 
 
 def _with_printed_values(findings: Sequence[Finding], facts: SessionFacts) -> list[Finding]:

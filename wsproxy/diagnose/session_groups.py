@@ -93,9 +93,9 @@ def _storms(spans: Iterable[SessionSpan]) -> list[Finding]:
         Finding(
             "traffic.sessions.reconnect-storm",
             "warning",
-            "The app reconnects repeatedly without a pause",
-            "Each attempt followed right after a failure. Services count attempts, and refuse "
-            "clients that make too many.",
+            "The app reconnects again and again, each time soon after a failure",
+            f"Each attempt followed within {_MAX_PAUSE_NS // 10**9} s of a failure. Services count "
+            "attempts, and refuse clients that make too many.",
             [_storm_evidence(endpoint, row) for endpoint, row in storms],
             ["The app retries without backoff", "It retries an error that a retry cannot fix"],
             [

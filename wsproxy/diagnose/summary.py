@@ -9,25 +9,27 @@ from .evidence import quoted, seconds
 from .session_facts import SessionFacts
 
 _REASON = 125  # characters of a close reason: all of it
+_MEASURED = 95_000_000  # ns from which on a time is given in seconds
 
 
-def summary(session: Session, catalog: Catalog) -> str:
-    """How the session ended, in one sentence."""
+def summary(session: Session, catalog: Catalog, *, with_reason: bool = True) -> str:
+    """How the session ended, in one sentence.
+
+    Args:
+        with_reason: whether the reason of a Close frame is in it.
+    """
     facts = SessionFacts(session, catalog)
     host = quoted(session.request.host) if session.request else "the server"
     server = facts.server_name
     who = {"client": "The app", "server": server}.get(session.closed_by or "", "Nobody")
     opened = session.opened_ns
-    after = f" {seconds(facts.ended_ns - (opened or 0)):.1f} s after the upgrade" if opened else ""
+    after = f" {_lasting(facts.ended_ns - opened)} after the upgrade" if opened else ""
     match session.ending:
         case "close" if session.close is not None:
             code = session.close.code
-            how = (
-                "without a code"
-                if code is None
-                else f"with {code} {quoted(session.close.reason, _REASON)}"
-            )
-            return f"{who} closed the session{after} {how.rstrip(' .')}{_dropped(session)}."
+            reason = _reason(session.close.reason) if with_reason else ""
+            how = "without a code" if code is None else f"with {code} {reason}".rstrip(" .")
+            return f"{who} closed the session{after} {how}{_dropped(session)}."
         case "refused" | "http" if session.response is not None:
             what = "the upgrade" if session.ending == "refused" else "the request"
             name = intermediary(session, catalog)
@@ -48,6 +50,16 @@ def summary(session: Session, catalog: Catalog) -> str:
                 "The trace ends while the session is open: "
                 "the recorder is still running, or was killed."
             )
+
+
+def _reason(reason: str) -> str:
+    """A close reason; a sentence is in quotation marks, so that its end is seen."""
+    shown = quoted(reason, _REASON).rstrip(" .")
+    return f"“{shown}”" if " " in shown else shown
+
+
+def _lasting(ns: int) -> str:
+    return f"{seconds(ns):.1f} s" if ns >= _MEASURED else f"{ns / 1e6:.0f} ms"
 
 
 def intermediary(session: Session, catalog: Catalog) -> str:

@@ -24,7 +24,7 @@ _TIMEOUT = 10.0  # seconds
 _SHADOWED = frozenset(sys.stdlib_module_names) | {"brotli", "certifi", "websockets"}
 _REQUIRE = re.compile(r"-(?:-require|-import|r)(?:=(.*))?")
 _REASON = re.compile(r"\b\w{1,60}Error: |not allowed|Unrecognized")
-_PYTHON_FLAGS = re.compile(r"-[a-zA-Z]*[IE][a-zA-Z]*")
+_PYTHON_FLAGS = re.compile(r"-[a-zA-DF-HJ-Z]*[IE][a-zA-Z]*")
 
 
 def check(setup: Setup) -> Iterator[CheckResult]:

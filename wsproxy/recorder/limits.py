@@ -11,7 +11,7 @@ from .fsync import Policy
 
 MIN_SIZE = 1 << 20  # bytes; a part has to hold a few blocks
 
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)(b?)\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*+([0-9]++(?:\.[0-9]+)?)\s*+([kmgt]?)(i?)(b?)\s*+", re.IGNORECASE)
 _UNITS = ("", "k", "m", "g", "t")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from wsproxy import __version__
 from wsproxy.catalog import Catalog
+from wsproxy.catalog.server_sentence import contains
 from wsproxy.diagnose import Finding, SessionFacts, summary
 from wsproxy.diagnose.outcome import outcome
 from wsproxy.diagnose.summary import intermediary
@@ -24,6 +25,7 @@ from wsproxy.system.address import authority
 from wsproxy.wire import Opcode
 from wsproxy.wording import plural
 
+from .other_findings import other_findings
 from .request_ids import request_ids
 from .safe_text import safe, short
 from .text import api, compact, lasting, made_from, size, when
@@ -35,7 +37,7 @@ _EVIDENCE = 800  # characters of a line of evidence, which has the server's own 
 _PROSE = 2000  # characters of a text of the catalog
 
 RETRY = {
-    "yes": "Retrying works.",
+    "yes": "A new session usually works.",
     "wait": "Wait, then retry.",
     "fix-first": "Retrying fails until the cause is fixed.",
     "maybe": "Retrying may work.",
@@ -84,7 +86,7 @@ class Explanation:
         versions: of the programs, (name, version).
         made_from: the session it was derived from, and how; empty for a recording.
         reason: of the outcome, with figures; empty if it is unknown.
-        has_messages: whether the trace has messages, with audio or text.
+        content: what of the session's content the trace has, such as "audio and text".
     """
 
     path: str
@@ -101,7 +103,7 @@ class Explanation:
     versions: Sequence[tuple[str, str]]
     made_from: str = ""
     reason: str = ""
-    has_messages: bool = True
+    content: str = ""
 
     @property
     def main(self) -> Finding | None:
@@ -116,24 +118,29 @@ class Explanation:
         """What happened and whether it is a failure, in one sentence."""
         if self.state == "failed":
             return self.summary
-        count = sum(finding.severity == "warning" for finding in self.findings)
+        shown = [*([self.main] if self.main is not None else []), *self.further]
+        count = sum(finding.severity == "warning" for finding in shown)
         warnings = plural(count, "warning") if count else ""
         if self.state == "open":
             return f"{self.summary} {warnings or 'No problems'} so far."
         if self.state == "unproven":
+            is_title = self.main is not None and self.reason == self.main.title
+            reason = f" ({self.reason})" if self.reason and not is_title else ""
             more = f", {warnings}" if warnings else ""
-            reason = f": {self.reason}" if self.reason else ""
-            return f"{self.summary.removesuffix('.')}; success is unproven{more}{reason}."
+            return f"{self.summary.removesuffix('.')}; success is unproven{reason}{more}."
         end = f"no failure, {warnings}" if warnings else "no problems found"
         return f"{self.summary.removesuffix('.')}; {end}."
 
     @property
+    def others(self) -> Sequence[Finding]:
+        """The findings beside the first one."""
+        return self.findings[self.main is not None :]
+
+    @property
     def further(self) -> Sequence[Finding]:
-        """The other findings, without those that only confirm that all is well."""
-        others = self.findings[self.main is not None :]
-        if self.state == "failed":
-            return others
-        return [f for f in others if f.severity != "info" or f.id.startswith("trace.")]
+        """The other findings that say something else than the first one."""
+        reason = self.reason if self.state == "unproven" else ""
+        return other_findings(self.findings, self.main, reason)
 
 
 def explain(
@@ -149,7 +156,7 @@ def explain(
     return Explanation(
         safe(str(path)),
         state(session, findings),
-        short(summary(session, catalog), _LINE),
+        short(summary(session, catalog, with_reason=not _is_title(session, cleaned)), _LINE),
         _head(session),
         _request(session),
         list(_last_frames(session, SessionFacts(session, catalog).ended_ns)),
@@ -161,8 +168,21 @@ def explain(
         _versions(session),
         made_from(session.start, _LINE) if session.start else "",
         short(found.reason, _LINE) if found is not None else "",
-        session.frame_count > 0,
+        _content(session),
     )
+
+
+def _is_title(session: Session, findings: Sequence[Finding]) -> bool:
+    """Whether the close reason is in the title of the first finding."""
+    close = session.close
+    return close is not None and any(contains(f.title, close.reason) for f in findings[:1])
+
+
+def _content(session: Session) -> str:
+    """What of the session's content the trace has."""
+    heard = any(session.audio.tracks(from_client=side) for side in (True, False))
+    said = any(session.messages(from_client=side) for side in (True, False))
+    return " and ".join(["audio"] * heard + ["text"] * said)
 
 
 def _support(session: Session, findings: Sequence[Finding], catalog: Catalog) -> str:
@@ -206,6 +226,7 @@ def clean(finding: Finding) -> Finding:
         source={name: short(value, _LINE) for name, value in finding.source.items()},
         disagreement=short(finding.disagreement, _PROSE),
         related=lines(finding.related),
+        fitting=lines(finding.fitting),
     )
 
 
@@ -309,8 +330,24 @@ def _row(run: Sequence[FrameInfo], end_ns: int, text: str) -> Row:
 # -- when to retry
 
 
+_NOTES = ("A new", "Reconnecting")  # beginnings of notes that are advice by themselves
+
+
+def _advice(finding: Finding) -> str:
+    """Whether to retry; where a cause is seen, it decides whether a retry helps."""
+    if finding.retry == "no-error":
+        return ""
+    if finding.seen and finding.retry == "maybe":
+        return "Retrying helps only if the cause seen here does not recur."
+    if finding.retry_note.startswith(_NOTES):
+        return finding.retry_note
+    if finding.seen and finding.retry == "yes":
+        return "A new session works until the cause seen here recurs."
+    return f"{RETRY[finding.retry]} {finding.retry_note}".strip()
+
+
 def _retry(finding: Finding, session: Session) -> str:
-    advice = f"{RETRY[finding.retry]} {finding.retry_note}".strip()
+    advice = _advice(finding)
     wait = retry_after(session)
     if wait is None or session.response is None:
         return advice

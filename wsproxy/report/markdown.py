@@ -78,7 +78,7 @@ def _session(explained: Explanation, level: int, *, everything: bool) -> Iterato
     if explained.further:
         yield from ["", _heading(level, "Also found"), "", *map(_line, explained.further)]
     if everything:
-        for finding in explained.further:
+        for finding in explained.others:
             yield from ["", *_finding(finding, level, "")]
     if main is not None:
         yield from ["", _heading(level, "For support"), "", *_support(explained)]
@@ -153,7 +153,7 @@ def _support(explained: Explanation) -> Iterator[str]:
     if not explained.request_ids:
         yield "- request id: none found in the traffic"
     yield f"- end time: {code(explained.ended_at)}"
-    content = ", but does contain audio and transcripts" if explained.has_messages else ""
+    content = f", but does contain {explained.content}" if explained.content else ""
     yield f"- the trace; it contains no credentials{content}"
 
 

@@ -18,13 +18,12 @@ from wsproxy.wording import plural
 from .explanation import Explanation, Row
 from .groups import Group as Alike
 from .groups import Overview
-from .safe_text import safe, short
+from .safe_text import safe
+from .shown_lines import all_lines, first_lines
 
 STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
-# How much of each list is shown unless everything is.
-_EVIDENCE, _CAUSES, _REMEDIES, _FURTHER, _RELATED = 5, 3, 3, 5, 5
+_FURTHER = 5  # other findings, unless everything is shown
 _GROUPS = 8  # of sessions
-_DISAGREEMENT = 160  # characters
 
 _JUSTIFIED: tuple[JustifyMethod, ...] = ("left", "right", "left", "left", "right")
 
@@ -54,7 +53,7 @@ def session(explained: Explanation, *, everything: bool, how_to_show: str = "") 
         parts += [Text(), *_block(explained.main, lines)]
     elif further:
         parts.append(grid(_further(further)))
-    for finding in explained.further if everything else ():
+    for finding in explained.others if everything else ():
         lines = [*_advice(finding, "", everything=True), *_basis(finding, everything=True)]
         parts += [Text(), *_block(finding, lines)]
     return Group(*parts)
@@ -98,21 +97,19 @@ def grid(lines: Iterable[_Line]) -> Table:
 
 
 def _advice(finding: Finding, retry: str, *, everything: bool) -> Iterator[_Line]:
-    def listed(items: Sequence[str], limit: int) -> Sequence[str]:
-        return items if everything else items[:limit]
-
-    for text in listed([evidence.text for evidence in finding.evidence], _EVIDENCE):
+    lines = all_lines(finding) if everything else first_lines(finding)
+    for text in lines.seen:
+        yield "cause", "-", Text.assemble(("seen here: ", "bold green"), text)
+    for text in lines.evidence:
         yield "evidence", "-", Text(text)
-    for text in listed(finding.causes, max(_CAUSES, len(finding.seen))):
-        seen = ("seen here: ", "bold green") if text in finding.seen else ""
-        yield "causes", "-", Text.assemble(seen, text)
-    for number, text in enumerate(listed(finding.remedies, _REMEDIES), 1):
+    for text in lines.causes:
+        yield "causes", "-", Text(text)
+    for number, text in enumerate(lines.remedies, 1):
         yield "fixes", f"{number}.", Text(text)
     if retry:
         yield "retry", "", Text(retry)
-    if finding.related:
-        names = ", ".join(listed(finding.related, _RELATED))
-        yield "similar", "", Text(f"Similar conditions that do not match: {names}")
+    if finding.related and everything:
+        yield "similar", "", Text(f"conditions that do not match: {', '.join(finding.related)}")
 
 
 def _further(findings: Sequence[Finding]) -> Iterator[_Line]:
@@ -125,47 +122,39 @@ def _further(findings: Sequence[Finding]) -> Iterator[_Line]:
 
 
 def _basis(finding: Finding, *, everything: bool) -> Iterator[_Line]:
-    """The source of the finding, and how reliable it is."""
-    if finding.confidence != "high":
-        yield "confidence", "", Text(finding.confidence)
-    if finding.disagreement:
-        text = f"The documentation contradicts itself: {finding.disagreement}"
-        yield "caveat", "", Text(text if everything else short(text, _DISAGREEMENT))
+    """How reliable the finding is, and its source."""
     source = finding.source
-    if source:
-        parts = [source["document"], source.get("section")]
-        name = Text(", ".join(filter(None, parts)), "dim", no_wrap=not everything)
-        name.overflow = "fold" if everything else "ellipsis"
-        yield "source", "", name
-        if everything and source.get("url"):
-            yield "source", "", Text(source["url"], "dim")
+    document = ", ".join(filter(None, [source.get("document"), source.get("section")]))
+    if finding.confidence != "high":
+        yield "confidence", "", Text(f"{finding.confidence}; source: {document}")
+    if not everything:
+        return
+    if finding.disagreement:
+        yield "caveat", "", Text(f"The documentation contradicts itself: {finding.disagreement}")
+    if document and finding.confidence == "high":
+        yield "source", "", Text(document, "dim")
+    if source.get("url"):
+        yield "source", "", Text(source["url"], "dim")
 
 
 def _support(explained: Explanation) -> Iterator[_Line]:
-    ids = ", ".join(f"{name} {value}" for name, value in explained.request_ids)
-    what = f"the request id ({ids}), " if ids else ""
-    text = (
-        f"Send {explained.support or 'your support contact'} {what}the end time "
-        f"({explained.ended_at}) and the trace. It contains no credentials"
-        f"{', but does contain audio and transcripts' if explained.has_messages else ''}:"
-    )
-    yield "support", "", Text(text)
-    yield "support", "", Text(explained.path)
+    """What to send, and to whom."""
+    ids = [f"{name} {value}" for name, value in explained.request_ids]
+    whom = explained.support or "your support contact"
+    yield "support", "", Text(f"for {whom}: {', '.join([*ids, f'ended {explained.ended_at}'])}")
+    content = f"has {explained.content}, " if explained.content else ""
+    yield "support", "", Text(f"{explained.path} ({content}no credentials)")
 
 
 def _hidden(explained: Explanation, main: Finding, how_to_show: str) -> Iterator[_Line]:
-    counts = {
-        "evidence line": len(main.evidence) - _EVIDENCE,
-        "cause": len(main.causes) - max(_CAUSES, len(main.seen)),
-        "fix": len(main.remedies) - _REMEDIES,
-    }
     parts = [
         plural(count, name, "fixes" if name == "fix" else None)
-        for name, count in counts.items()
+        for name, count in first_lines(main).hidden.items()
         if count > 0
     ]
-    if explained.further:
-        parts.append(f"details of {plural(len(explained.further), 'other finding')}")
+    others = sum(each.severity != "info" for each in explained.others)
+    if others:
+        parts.append(f"details of {plural(others, 'other finding')}")
     if parts:
         how = f" ({how_to_show})" if how_to_show else ""
         yield "hidden", "", Text(", ".join(parts) + how, style="dim")

@@ -225,7 +225,9 @@ def _base64(  # one call for each carrier
 ) -> CarriedAudio:
     """Audio in base64, in one or more strings."""
     contents = [_unescaped(c) if b"\\" in c else c for c in contents]
-    size = sum((len(c) - c[-2:].count(b"=")) * 3 // 4 for c in contents) + missing * 3 // 4
+    size = sum((len(c) - c[-2:].count(b"=")) * 3 // 4 for c in contents)
+    if missing:  # estimated: a number of complete samples, as no rule may say that it is not
+        size = (size + missing * 3 // 4) // 4 * 4
     return CarriedAudio(
         carrier,
         name.decode("utf-8", "replace")[:60],

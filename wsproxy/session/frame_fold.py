@@ -289,6 +289,10 @@ class FrameFold:
             if not frame.fin:
                 return
             complete = self._of_fragments(message, side)
+        if not (complete.is_text or side) and _is_json(complete.data):
+            # Some servers send all messages as binary ones; for what they say it is all the same.
+            # An app that does so may well do it by mistake.
+            complete = complete._replace(is_text=True)
         self._add_message(complete, self._audio.add(complete))
 
     def _add_message(self, complete: CompleteMessage, carried: CarriedAudio | None) -> None:
@@ -361,6 +365,17 @@ def _with_brace(payloads: Sequence[bytes]) -> list[bytes]:
 def _may_be_json(payload: bytes) -> bool:
     """Whether binary data that begins with a brace may be an object in JSON, by its end."""
     return b"}" in payload[-4:]
+
+
+def _is_json(data: bytes) -> bool:
+    """Whether binary data is an object in JSON; audio is not UTF-8."""
+    if data[:1] != b"{" or data[-4:].rstrip()[-1:] != b"}":
+        return False
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _never(_: object) -> bool:

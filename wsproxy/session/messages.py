@@ -27,12 +27,18 @@ class CompleteMessage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TextMessage:
-    """A text message; `frame` is the number of the frame that began it."""
+    """A text message.
+
+    Attributes:
+        frame: the number of the frame that began it.
+        text: its beginning, where it is long or was not recorded to its end: see `complete`.
+    """
 
     frame: int
     t_ns: int
     from_client: bool
     text: str
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,10 +149,10 @@ def _received_text(timeline: Timeline) -> str:
 
 def _unproven_text(timeline: Timeline) -> str:
     if timeline.api is None:
-        text = f"the API is unknown, and so is its proof of success: {figures_text(timeline)}"
+        text = f"the API is unknown to wsproxy: {figures_text(timeline)}"
         return f"{text}, {plural(timeline.server_messages, 'message')} of the server"
     if not timeline.api.success.proof:
-        return "the catalog does not say what success looks like"
+        return "wsproxy does not know how this API shows success"
     if not any(p in (WORDS, AUDIO) for p in timeline.api.success.proof):
         expected = " or ".join(map(str, timeline.api.success.messages[:3]))
         return f"{_sent_text(timeline)}, no {expected}"

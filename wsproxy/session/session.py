@@ -416,8 +416,10 @@ class Session:
         messages with audio fewer are kept, the first and the last ones.
         """
         return [
-            TextMessage(frame, t_ns, side, content.decode("utf-8", "replace"))
-            for frame, t_ns, side, content, _ in self._frames.texts(from_client=from_client)
+            TextMessage(
+                frame, t_ns, side, content.decode("utf-8", "replace"), length <= len(content)
+            )
+            for frame, t_ns, side, content, length in self._frames.texts(from_client=from_client)
         ]
 
     def binaries(self, *, from_client: bool) -> list[BinaryMessage]:

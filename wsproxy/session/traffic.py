@@ -89,7 +89,8 @@ class DataTotals:
 
     Attributes:
         count: their number.
-        first, last: the first and the last, None if there is none.
+        first: the first, None if there is none.
+        last: the frame that begins the last message, at the time of the message's last frame.
         longest_gap_ns, gap_after: the longest time between two, and the one before it.
         largest: the largest, the first of several; None if there is none.
         large: the sizes of frames of at least LARGE bytes.
@@ -207,7 +208,7 @@ class Traffic:
             return
         (self._totals.get(bits & 0x2F) or self._totals_of(bits & 0x2F)).add(number, t_ns, length)
         if opcode <= _BINARY:
-            self._add_data(number, t_ns, from_client, length)
+            self._add_data(number, t_ns, from_client, opcode, length)
         elif opcode == _PING:
             self._add_ping(number, t_ns, self.open_pings[from_client])
         elif opcode == _PONG:
@@ -291,7 +292,7 @@ class Traffic:
             block.times,
             block.lengths,
         )
-        self._add_data(numbers[0], times[0], block.from_client, lengths[0])
+        self._add_data(numbers[0], times[0], block.from_client, block.opcode, lengths[0])
         gap, at = block.longest_gap
         if gap > data.longest_gap_ns:
             data.longest_gap_ns, data.gap_after = gap, Place(numbers[at], times[at])
@@ -306,7 +307,9 @@ class Traffic:
         data.count += len(numbers) - 1
         data.last_frame, data.last_ns = numbers[-1], times[-1]
 
-    def _add_data(self, number: int, t_ns: int, from_client: bool, length: int) -> None:
+    def _add_data(
+        self, number: int, t_ns: int, from_client: bool, opcode: int, length: int
+    ) -> None:
         data = self.data[from_client]
         if data.count:
             gap = t_ns - data.last_ns
@@ -316,7 +319,8 @@ class Traffic:
         else:
             data.first = Place(number, t_ns)
         data.count += 1
-        data.last_frame = number
+        if opcode or not data.last_frame:  # a continuation belongs to the message before
+            data.last_frame = number
         data.last_ns = t_ns
         if length > data.largest_length:
             data.largest_length = length

@@ -14,8 +14,10 @@ timing       gaps, pace and durations, against the API's documented limits
 messages     kinds, frames, sizes and order of messages
 exchange     texts to speak, function calls, turns: messages that belong together
 telephone    the media streams of telephone services
+transcription  what a service needs before it transcribes
 outcome      what came of the session, against what proves success
 likely_causes  likely causes of failures, which are not wrong by themselves
+endings      what an ending itself shows of its cause
 request      parameters of the request
 credentials  where a key was sent and what it looks like, without showing it
 """
@@ -26,6 +28,7 @@ from . import (
     audio,
     carriers,
     credentials,
+    endings,
     exchange,
     likely_causes,
     messages,
@@ -35,6 +38,7 @@ from . import (
     signal,
     telephone,
     timing,
+    transcription,
 )
 
 RULES: dict[str, Measure] = {
@@ -50,8 +54,10 @@ RULES: dict[str, Measure] = {
         exchange,
         telephone,
         request,
+        transcription,
         outcome,
         likely_causes,
+        endings,
     )
     for rule in module.RULES
 }

@@ -97,7 +97,9 @@ def texts_for_audio(facts: SessionFacts) -> list[Evidence]:
     odd = [
         message
         for message in facts.session.messages(from_client=True)
-        if message.text.strip() not in known and not _has_kind(message.text, name)
+        if message.complete
+        and message.text.strip() not in known
+        and not _has_kind(message.text, name)
     ]
     if len(odd) < _MIN_TEXTS:
         return []

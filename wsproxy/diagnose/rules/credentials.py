@@ -19,10 +19,11 @@ _KNOWN_SCHEMES = ("basic", "bearer", "digest", "token")
 def _credential_places(facts: SessionFacts) -> CredentialPlaces | None:
     """Where this provider expects credentials; None where the session was not refused."""
     session = facts.session
-    if session.request is None or facts.provider is None or not session.failed:
+    if session.request is None or facts.provider is None:
         return None
-    # An accepted session shows that its credential is right, unless the server says otherwise.
-    if session.accepted and not facts.measured(_denied):
+    # An accepted session shows that its credential is right, unless the server says otherwise,
+    # whatever code it closes with.
+    if (session.accepted or not session.failed) and not facts.measured(_denied):
         return None
     return facts.provider.credentials
 

@@ -1,0 +1,44 @@
+"""The findings beside the first one that say something else than it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wsproxy.diagnose import Finding
+from wsproxy.diagnose.outcome import ABSENCES
+
+
+def other_findings(findings: Sequence[Finding], main: Finding | None, reason: str) -> list[Finding]:
+    """The findings after the first one, without those that only repeat it.
+
+    A finding repeats the first one if it rests on the same rule, text or frames. What is missing
+    is a consequence if the first line has its figure.
+
+    Args:
+        main: the first finding; None if it is not shown as one.
+        reason: of the outcome, with its figure.
+    """
+    others = [each for each in findings if each is not main]
+    return [each for each in others if not _is_repeated(each, main, reason)]
+
+
+def _is_repeated(finding: Finding, main: Finding | None, reason: str) -> bool:
+    if finding.id.startswith("trace."):
+        return False
+    if finding.severity == "info":
+        return True
+    if main is None:
+        return False
+    if finding.id in ABSENCES and finding.evidence and reason:
+        return finding.evidence[0].text.startswith(reason)
+    return bool(set(finding.rules) & set(main.rules)) or _rests_on_the_same(finding, main)
+
+
+def _rests_on_the_same(finding: Finding, main: Finding) -> bool:
+    if not finding.evidence:
+        return False
+    first = finding.evidence[0]
+    known = {frame for each in main.evidence for frame in each.frames}
+    if first.frames and known.issuperset(first.frames):
+        return True
+    return any(first.text in text for text in (*main.seen, *(e.text for e in main.evidence)))
