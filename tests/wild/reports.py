@@ -23,6 +23,7 @@ import reported_networks
 import reported_sessions
 import reported_settings
 import server_reports
+import silence_reports
 import speech_output_reports
 import stt_audio_reports
 import stt_more_reports
@@ -68,6 +69,7 @@ REPORTS = [
     *recognition_reports.REPORTS,
     *listening_reports.REPORTS,
     *unended_reports.REPORTS,
+    *silence_reports.REPORTS,
 ]
 UNSOLVED = [
     *audio_form_reports.UNSOLVED,
