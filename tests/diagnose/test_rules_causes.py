@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
 from collections.abc import Sequence
@@ -9,11 +10,13 @@ from collections.abc import Sequence
 import pytest
 
 from live_source import live
+from speech_sessions import SpeechSession
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.error_classes import error_classes
 from wsproxy.diagnose.rules import credentials, likely_causes
+from wsproxy.diagnose.rules.audio import declared_late
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.redact import HeadRedactor
 from wsproxy.session import Session
@@ -150,6 +153,10 @@ def azure(data: bytes) -> bytes:
     return struct.pack(">H", len(head)) + head + data
 
 
+LAW = base64.b64encode(b"\xff\x7e\xfe\x7d" * 40).decode()
+REALTIME = ("openai", "realtime", "/v1/realtime")
+CREATE = '{"type": "response.create"}'
+CREATED = {"type": "response.created", "response": {"id": "r"}}
 DECLARES_OGG = '{"action": "start", "content-type": "audio/ogg;codecs=opus"}'
 SHOWN = [
     (likely_causes.no_audio, facts_of(LISTEN, [], 10), (), 0.0),
@@ -164,6 +171,7 @@ SHOWN = [
     (likely_causes.written_by_hand, facts_of(STREAMING, ["{'type': 'Terminate'}"], 1), (1,), 21.0),
     (likely_causes.idle_at_end, ended_after(60), (1,), 60.0),
     (likely_causes.arrives_at_lower_rate, live(8000, chunk=800), (1,), 8000.0),
+    (likely_causes.no_response_begun, facts_of(REALTIME, [CREATE], 1), (), 0.0),
     (likely_causes.compressed_unasked, compressing(deflate=False), (1,), None),
     (likely_causes.raw_for_container, facts_of(OGG, [DECLARES_OGG, *cut()], 1), (2,), 64000.0),
     (likely_causes.left_soon, left_after(0.5), (1,), 0.5),
@@ -208,6 +216,36 @@ def test_cause_rule_is_found(
 
 def test_compression_that_was_agreed_to_is_no_cause() -> None:
     assert likely_causes.compressed_unasked(compressing(deflate=True)) == []
+
+
+def test_no_response_begun_after_response_created_has_no_evidence() -> None:
+    session = SpeechSession("openai", "realtime").app(CREATE).server(CREATED).close()
+    assert likely_causes.no_response_begun(SessionFacts(session, CATALOG)) == []
+
+
+def test_arrives_at_lower_rate_after_a_later_declaration_examines_that_part() -> None:
+    """A telephone's mu-law under PCM, which a second session.update declares."""
+    session = SpeechSession("openai", "realtime")
+    for form in ({"type": "audio/pcmu"}, {"type": "audio/pcm", "rate": 24000}):
+        audio = {"input": {"format": form}}
+        session.app({"type": "session.update", "session": {"audio": audio}})
+        for _ in range(150):
+            session.app({"type": "input_audio_buffer.append", "audio": LAW})
+            session.wait(0.019)
+    [evidence] = likely_causes.arrives_at_lower_rate(SessionFacts(session.close(), CATALOG))
+    assert "mu-law or A-law at 8000 Hz; declared: pcm at 24000 Hz" in evidence.text
+    assert tuple(evidence.frames) == (152,)
+
+
+@pytest.mark.parametrize(("rate", "found"), [(16_000, 1), (24_000, 0)])
+def test_declared_late_is_another_format_after_the_first_audio(rate: int, found: int) -> None:
+    """The API's default is 24 kHz."""
+    session = SpeechSession("openai", "realtime").server({"type": "session.created"})
+    session.app({"type": "input_audio_buffer.append", "audio": LAW})
+    form = {"format": {"type": "audio/pcm", "rate": rate}}
+    session.app({"type": "session.update", "session": {"audio": {"input": form}}})
+    session.app({"type": "input_audio_buffer.append", "audio": LAW})
+    assert len(declared_late(SessionFacts(session.close(), CATALOG))) == found
 
 
 @pytest.mark.parametrize("rule", likely_causes.RULES, ids=lambda rule: rule.__name__)

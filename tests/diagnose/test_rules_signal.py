@@ -31,6 +31,7 @@ from wsproxy.diagnose.rules.signal import (
     pace_is_explained,
     second_header,
     silent_part,
+    silent_to_end,
     stereo_as_mono,
     too_quiet,
     wrong_rate,
@@ -134,6 +135,15 @@ def test_signal_rule_finds_its_fault_and_no_other_rule_does(
     assert evidence.unit == unit
     # Messages of 0.1 s, of which the 21st is the first one with the fault.
     assert evidence.frames[0] == pytest.approx(21, abs=5)
+
+
+def test_silent_to_end_is_found_after_audible_audio_only() -> None:
+    zeros = bytes(2 * 25 * SECOND)
+    [evidence] = silent_to_end(facts_of(LISTEN, cut(PCM + zeros)))
+    assert re.match(r"2\d\.\d s of digital silence, at", evidence.text)
+    assert silent_to_end(facts_of(LISTEN, cut(PCM + zeros + PCM))) == []
+    assert silent_to_end(facts_of(LISTEN, cut(PCM + zeros[: 2 * 10 * SECOND]))) == []
+    assert silent_to_end(facts_of(LISTEN, cut(zeros))) == []
 
 
 def test_too_quiet_is_found() -> None:

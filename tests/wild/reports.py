@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import agent_bridge_reports
+import agent_limit_reports
+import agent_silence_reports
 import audio_form_reports
 import deepgram_reports
 import dictation_reports
@@ -14,6 +17,7 @@ import listening_reports
 import openai_reports
 import order_reports
 import provider_reports
+import realtime_setting_reports
 import realtime_turn_reports
 import recognition_reports
 import refusal_reports
@@ -70,6 +74,10 @@ REPORTS = [
     *listening_reports.REPORTS,
     *unended_reports.REPORTS,
     *silence_reports.REPORTS,
+    *realtime_setting_reports.REPORTS,
+    *agent_limit_reports.REPORTS,
+    *agent_silence_reports.REPORTS,
+    *agent_bridge_reports.REPORTS,
 ]
 UNSOLVED = [
     *audio_form_reports.UNSOLVED,

@@ -139,6 +139,7 @@ class Vocabulary:
         commit: the client's messages after which the audio so far is transcribed.
         commit_needed: settings with which it is not before.
         repeats_asked: settings that ask for final words in messages of two kinds.
+        once: the client's kinds that a session takes once, as its first message.
     """
 
     kind: str = "type"
@@ -155,6 +156,7 @@ class Vocabulary:
     commit: tuple[MessagePattern, ...] = ()
     commit_needed: tuple[MessagePattern, ...] = ()
     repeats_asked: tuple[MessagePattern, ...] = ()
+    once: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

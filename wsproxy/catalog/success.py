@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .envelope import field as field_of
+from .envelope import holders
 
 WORDS, AUDIO = "words", "audio"  # what `Success.proof` names besides messages
 EMPTY = "(empty)"  # kind of a message without content
-_SOME, _NONE, _NULL = "*", "none", "null"  # any value, no value, and JSON's null
+_SOME, _NONE = "*", "none"  # any value, and no value
+_NULL, _EMPTY_OBJECT = "null", "{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,8 @@ class MessagePattern:
     """A kind of message, optionally with values of fields.
 
     Written as "KIND", "path=value", or several of these with spaces between them. "path=*" stands
-    for any value but null, false and empty ones, "path=none" for those and a missing one, and
-    "path=null" for null only.
+    for any value but null, false and empty ones, "path=none" for those and a missing one;
+    "path=null" for null, and "path={}" for an empty object.
     "(empty)" is the kind of a message without content; the kind of a short text that is not JSON
     is the text.
 
@@ -58,12 +60,12 @@ def _split(part: str) -> tuple[str, str, str]:
 
 def _has(content: Mapping[str, Any], path: str, wanted: str) -> bool:
     value = field_of(content, path)
-    if wanted == _NULL:
-        place, _, name = path.rpartition(".")
-        holder = field_of(content, place) if place else content
-        return value is None and isinstance(holder, Mapping) and name in holder
     if wanted in (_SOME, _NONE):
         return bool(value) is (wanted == _SOME)
+    if wanted == _NULL:
+        return value is None and any(True for _ in holders(content, path))
+    if wanted == _EMPTY_OBJECT:
+        return value == {}
     if isinstance(value, bool):
         return str(value).lower() == wanted
     return isinstance(value, str | int) and str(value) == wanted

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from .dialogue import Answer, Dialogue
 from .envelope import ENVELOPES
-from .exchange import NO_EXCHANGE, Exchange, FunctionCalls
+from .exchange import NO_EXCHANGE, Exchange, FunctionCalls, UserTurns
 from .model import (
     CONFIDENCES,
     KINDS,
@@ -193,6 +193,20 @@ def _exchange(table: Table) -> Exchange:
         text_answer=_patterns(table, "text_answer"),
         modalities=table.strings("modalities"),
         function=_optional(table.table("function"), _function_calls) or FunctionCalls(),
+        turns=_optional(table.table("turns"), _user_turns) or UserTurns(),
+    )
+
+
+def _user_turns(table: Table) -> UserTurns:
+    return UserTurns(
+        manual=_patterns(table, "manual"),
+        automatic=_patterns(table, "automatic"),
+        silent=_patterns(table, "silent"),
+        transcribing=_patterns(table, "transcribing"),
+        end=_patterns(table, "end"),
+        request=_patterns(table, "request"),
+        transcribe=_patterns(table, "transcribe"),
+        words=_patterns(table, "words"),
     )
 
 
@@ -260,6 +274,7 @@ def _vocabulary(table: Table) -> Vocabulary:
         commit=_patterns(table, "commit"),
         commit_needed=_patterns(table, "commit_needed"),
         repeats_asked=_patterns(table, "repeats_asked"),
+        once=table.strings("once"),
     )
 
 

@@ -8,6 +8,7 @@ text, or audio whose encoding is not declared.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from wsproxy.audio.containers import (
     CONTAINERS,
@@ -26,6 +27,7 @@ from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.diagnose.signal_faults import OTHER_SAMPLES, faults_of, found_samples, holds_for_most
 from wsproxy.session.audio_track import KEPT_HEAD
 from wsproxy.session.declared_audio import DeclaredFormat
+from wsproxy.session.format_timeline import MESSAGE, FormatDeclaration
 from wsproxy.session.size_histogram import SizeSelection
 from wsproxy.wording import plural
 
@@ -264,10 +266,32 @@ def _plays_at(header: ContainerHeader, rate: int) -> bool:
     return header.name == "Ogg/Opus" and rate == _OPUS_RATE
 
 
+def declared_late(facts: SessionFacts) -> list[Evidence]:
+    """The session declares another format of the audio than before, after the audio had begun."""
+    first, audio = facts.audio.first, facts.audio
+    if first is None or not audio.from_client or facts.api is None:
+        return []
+    for before, after in pairwise(facts.timeline.declarations):
+        if after.source != MESSAGE or after.t_ns <= first.t_ns or _is_alike(before, after):
+            continue
+        old, new = (f"{quoted(d.format.encoding)} at {d.format.rate} Hz" for d in (before, after))
+        count = audio.cursor.count_at(after.t_ns)
+        text = f"{plural(count, 'audio message')} had been sent as {old} when frame {after.frame} "
+        text += f"declared {new}"
+        return [Evidence(text, (after.frame,), after.t_ns, float(count), "messages")]
+    return []
+
+
+def _is_alike(one: FormatDeclaration, other: FormatDeclaration) -> bool:
+    """Whether two declarations are of the same samples, under any name."""
+    a, b = one.format, other.format
+    return a.samples is None or (a.samples, a.rate, a.channels) == (b.samples, b.rate, b.channels)
+
+
 def all_zero_audio(facts: SessionFacts) -> list[Evidence]:
     """All of the audio is digital silence, and the server recognized no words."""
     declared = _sent_format(facts)
-    if not facts.audio.from_client or _has_transcript(facts):
+    if not facts.audio or not facts.audio.from_client or _has_transcript(facts):
         return []
     stated = f"; declared: {quoted(str(declared))}" if declared else ""
     report = facts.signal
@@ -369,6 +393,7 @@ RULES: tuple[Measure, ...] = (
     rate_mismatch,
     odd_bytes,
     empty_audio_message,
+    declared_late,
     all_zero_audio,
     clipping,
 )

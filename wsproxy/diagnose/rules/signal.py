@@ -33,6 +33,8 @@ from wsproxy.diagnose.wav_header import wav_header_fields
 from . import audio
 from .repetition import repeated_audio
 
+_SILENT_END = 20.0  # seconds of digital silence at the end, from which on a source seems dead
+_AT_END = 1.0  # seconds of the audio that belong to its end
 # Faults that change how many bytes a second of audio has.
 _CHANGE_PACE = OTHER_SAMPLES - {OTHER_LAW} | {WRONG_RATE, STEREO_AS_MONO}
 
@@ -135,11 +137,24 @@ def silent_part(facts: SessionFacts) -> list[Evidence]:
     report = facts.signal
     if report.peak_dbfs is None or facts.measured(audio.all_zero_audio):
         return []
+    return located(faults_of(facts, {DIGITAL_SILENCE}), _silence, "", "s")
 
-    def text(fault: AudioFault) -> str:
-        return f"{fault.where.seconds:.1f} s of digital silence"
 
-    return located(faults_of(facts, {DIGITAL_SILENCE}), text, "", "s")
+def silent_to_end(facts: SessionFacts) -> list[Evidence]:
+    """After audible audio, only digital silence was sent, for long, up to the end of the audio."""
+    report = facts.signal
+    if report.peak_dbfs is None or facts.measured(audio.all_zero_audio):
+        return []
+    last = faults_of(facts, {DIGITAL_SILENCE})[-1:]
+    if not last or last[0].where.seconds < _SILENT_END or not last[0].where.start_s:
+        return []
+    if last[0].where.end_s < report.duration_s - _AT_END:
+        return []
+    return located(last, _silence, "", "s")
+
+
+def _silence(fault: AudioFault) -> str:
+    return f"{fault.where.seconds:.1f} s of digital silence"
 
 
 def too_quiet(facts: SessionFacts) -> list[Evidence]:
@@ -180,6 +195,7 @@ RULES: tuple[Measure, ...] = (
     repeated_audio,
     wav_header_fields,
     silent_part,
+    silent_to_end,
     too_quiet,
     clipped_part,
     dc_offset,
