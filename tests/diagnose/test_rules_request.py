@@ -145,6 +145,29 @@ def test_request_cause_is_added_to_a_close_whose_reason_is_only_a_name() -> None
     assert any("streaming_mode" in cause for cause in finding.seen)
 
 
+@pytest.mark.parametrize(
+    ("query", "seen"),
+    [
+        ("?initialSilenceTimeoutMs=10", ["The URL sets this: initialSilenceTimeoutMs=10"]),
+        ("?endSilenceTimeoutMs=10", []),
+    ],
+)
+def test_setting_of_the_url_with_the_name_of_the_finding_is_its_cause(
+    query: str, seen: list[str]
+) -> None:
+    path = f"/speech/recognition/conversation/cognitiveservices/v1{query}"
+    session = Session.analyzing(CATALOG)
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider="azure_speech", api="stt"))
+    session.add(Request(1, "GET", "wss", "h", 443, path))
+    session.add(Response(2, 101))
+    phrase = '{"RecognitionStatus": "InitialSilenceTimeout", "Offset": 0, "Duration": 100000}'
+    session.add(FrameRecord(3, False, 1, f"Path: speech.phrase\r\n\r\n{phrase}".encode()))
+    finding = diagnose(session, CATALOG)[0]
+    assert finding.id == "azure_speech.stt.InitialSilenceTimeout"
+    assert finding.seen == seen
+    assert finding.retry == ("fix-first" if seen else "maybe")
+
+
 LONG = "Aurelian " * 12
 
 

@@ -27,6 +27,7 @@ import reported_networks
 import reported_sessions
 import reported_settings
 import server_reports
+import silence_reports
 import speech_output_reports
 import stt_audio_reports
 import stt_more_reports
@@ -72,6 +73,7 @@ REPORTS = [
     *recognition_reports.REPORTS,
     *listening_reports.REPORTS,
     *unended_reports.REPORTS,
+    *silence_reports.REPORTS,
     *realtime_setting_reports.REPORTS,
     *agent_limit_reports.REPORTS,
     *agent_silence_reports.REPORTS,
