@@ -58,6 +58,11 @@ Another group is about speech-to-text. Of 39, 15 were right, 12 generic and 12 w
 that were searched out after the changes, 5 were right, 2 generic and 3 wrong. One of them,
 `dg-no-space`, is still generic: a header without a space after the comma is legal.
 
+A further group about speech-to-text has reports of the kinds that people write most. Of 31, 12 were
+right, 12 generic and 7 wrong before anything was changed for them; of ten more that were searched
+out after the changes, 8 were right, 1 generic and 1 wrong. One of them, `gem-mime-without-rate`, is
+still wrong: a MIME type without a rate is no fault by itself.
+
 `python tools/wild.py` generates this page from the sessions in `tests/wild/`. A test compares both.
 """
 

@@ -69,6 +69,18 @@ def cut(size: int = 3200, data: bytes = PCM) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
+def broken_after(pieces: int, pause: float) -> SessionFacts:
+    """Ten seconds of audio every two seconds; then the connection breaks."""
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=LISTEN[0], api=LISTEN[1]))
+    session.add(Request(0, "GET", "wss", "h", 443, LISTEN[2]))
+    session.add(Response(0, 101))
+    for number in range(1, pieces + 1):
+        session.add(FrameRecord(number * 2 * 10**9, True, 2, PCM * 5))
+    session.add(Eof(pieces * 2 * 10**9 + int(pause * 1e9), False, "reset"))
+    return SessionFacts(session, CATALOG)
+
+
 def left_after(silence: float) -> SessionFacts:
     """A message, then nothing for this time, then the app closes."""
     facts = facts_of(LISTEN, [PCM], 10)
@@ -168,6 +180,8 @@ SHOWN = [
     (likely_causes.interim_off, facts_of(WATSON, [NO_INTERIM, *cut()], 1), (), None),
     (likely_causes.half_sample, facts_of(UNKNOWN, [*cut(), PCM[:1599]], 1), (21,), 1599.0),
     (likely_causes.app_pings_unanswered, pinging(2), (1, 2), 2.0),
+    (likely_causes.sent_ahead, broken_after(5, 4.0), (1,), 50.0),
+    (likely_causes.end_ignored, facts_of(LISTEN, [*cut(), b""], 6), (21,), 6.0),
     (credentials.unlike_own_keys, with_key("auth_tokens/0123456789"), (), 22.0),
 ]
 GOOD = [
@@ -179,6 +193,8 @@ GOOD = [
     live(16_000),
     facts_of(OGG, ['{"content-type": "audio/l16;rate=16000"}', *cut()], 0.2),
     left_after(5.0),
+    broken_after(1, 1.0),
+    facts_of(LISTEN, [*cut(), b""], 0.5),
     pinging(1),
     with_key("AIza" + "0" * 35),
     facts_of(AZURE, [azure(WAV + b"data\0\0\0\0" + PCM)], 0.2),

@@ -13,6 +13,7 @@ from audio_samples import PCM, facts_of, stereo, wav
 from live_source import live
 from planted_audio import Samples, base_speech, encoded, limited
 from planted_audio import stereo as stereo_of
+from wsproxy.audio.synthetic_speech import speech
 from wsproxy.diagnose.rules.audio import (
     all_zero_audio,
     clipping,
@@ -80,6 +81,16 @@ def test_stereo_as_mono_is_found() -> None:
     found = stereo_as_mono(facts_of(LISTEN, cut(stereo(PCM, PCM))))
     assert found[0].text.startswith("the samples of two channels alternate; declared: 1 channel")
     assert stereo_as_mono(facts_of(LISTEN, cut(PCM))) == []
+
+
+def test_stereo_of_a_sound_card_names_its_rate() -> None:
+    """44.1 kHz is no multiple of a rate that a program would send a file at."""
+    samples = speech(6.0, 44_100)
+    live_pace = [stereo(piece, piece) for piece in cut(samples, 8820)]
+    found = stereo_as_mono(facts_of(LISTEN, live_pace))
+    assert "by their pace they are at 44100 Hz; declared: 16000 Hz" in found[0].text
+    other = [stereo(piece, piece) for piece in cut(PCM * 3, 3200)]
+    assert "by their pace" not in stereo_as_mono(facts_of(LISTEN, other))[0].text
 
 
 @pytest.mark.parametrize(("offset", "name"), [(32, "BlockAlign is 4"), (28, "ByteRate is ")])

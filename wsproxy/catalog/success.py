@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from .envelope import field as field_of
-from .envelope import holders
 
 WORDS, AUDIO = "words", "audio"  # what `Success.proof` names besides messages
 EMPTY = "(empty)"  # kind of a message without content
@@ -60,10 +59,12 @@ def _split(part: str) -> tuple[str, str, str]:
 
 def _has(content: Mapping[str, Any], path: str, wanted: str) -> bool:
     value = field_of(content, path)
+    if wanted == _NULL:
+        place, _, name = path.rpartition(".")
+        holder = field_of(content, place) if place else content
+        return value is None and isinstance(holder, Mapping) and name in holder
     if wanted in (_SOME, _NONE):
         return bool(value) is (wanted == _SOME)
-    if wanted == _NULL:
-        return value is None and any(True for _ in holders(content, path))
     if wanted == _EMPTY_OBJECT:
         return value == {}
     if isinstance(value, bool):
@@ -117,11 +118,16 @@ class Success:
             one of them is enough. Empty: unknown.
         answers: messages that the server owes.
         states: states of objects.
+        words_only: settings with which a service that also speaks only transcribes.
+        words_model: dotted paths of the transcription model in the server's description of the
+            session.
     """
 
     proof: tuple[str, ...] = ()
     answers: tuple[ExpectedAnswer, ...] = ()
     states: tuple[ObjectState, ...] = ()
+    words_only: tuple[MessagePattern, ...] = ()
+    words_model: tuple[str, ...] = ()
 
     @property
     def messages(self) -> tuple[MessagePattern, ...]:

@@ -23,7 +23,6 @@ from .model import (
     CredentialPlaces,
     Example,
     Match,
-    ParameterForm,
     Pattern,
     Provider,
     Refusal,
@@ -32,6 +31,7 @@ from .model import (
     Source,
     Vocabulary,
 )
+from .parameter_form import ParameterForm
 from .success import (
     NO_RESULT_PATHS,
     NO_SUCCESS,
@@ -119,10 +119,22 @@ def _parameter(table: Table) -> ParameterForm:
         takes=table.take("takes", str, ""),
         least=table.number("least"),
         most=table.number("most"),
+        longest=table.take("longest", int, 0),
         not_above=table.take("not_above", str, ""),
         otherwise=table.number("otherwise"),
+        only_with=table.strings("only_with"),
+        not_with=table.strings("not_with"),
+        rates=tuple(_part_and_rate(table, text) for text in table.strings("rates")),
         only_in_url=table.take("only_in_url", bool, False),
     )
+
+
+def _part_and_rate(table: Table, text: str) -> tuple[str, int]:
+    part, _, rate = text.partition("=")
+    if not part or not rate.isdecimal():
+        table.mistake("rates", f"needs PART=RATE, not {text}")
+        return "", 0
+    return part, int(rate)
 
 
 def _documented(table: Table) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -134,6 +146,8 @@ def _success(table: Table) -> Success:
         proof=table.strings("proof"),
         answers=tuple(answer.read(_answer) for answer in table.tables("answer")),
         states=tuple(state.read(_state) for state in table.tables("state")),
+        words_only=_patterns(table, "words_only"),
+        words_model=table.strings("words_model"),
     )
 
 
@@ -258,6 +272,9 @@ def _vocabulary(table: Table) -> Vocabulary:
         manual_turns=MessagePattern.parse(manual) if manual else None,
         turn_start=table.take("turn_start", str, ""),
         once=table.strings("once"),
+        commit=_patterns(table, "commit"),
+        commit_needed=_patterns(table, "commit_needed"),
+        repeats_asked=_patterns(table, "repeats_asked"),
     )
 
 

@@ -29,11 +29,13 @@ ABSENCES = frozenset(
         "ended-at-once",
         "no-user-audio",
     )
-)
+) | {"traffic.transcription.never-committed", "traffic.transcription.no-words-model"}
 # With one of these, what came is no proof of success.
 _DOUBTS = (
     "traffic.outcome.results-stopped",
     "traffic.outcome.no-final",
+    "traffic.transcription.never-committed",
+    "traffic.transcription.no-words-model",
     "traffic.outcome.left-early",
     "traffic.outcome.agent-silent",
     "traffic.received.other-samples",
@@ -56,7 +58,7 @@ _MISHEARD = (
     "traffic.signal.wrong-rate",
 )
 # Conditions of audio, which may be the cause of what is missing.
-_OUTCOMES = ("traffic.outcome.", "traffic.exchange.")
+_OUTCOMES = ("traffic.transcription.", "traffic.outcome.", "traffic.exchange.")
 _AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.", "traffic.received.")
 
 

@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from wsproxy.audio.containers import CONTAINERS, HEADLESS, ContainerHeader
+from wsproxy.audio.containers import (
+    CONTAINERS,
+    HEADLESS,
+    ContainerHeader,
+    container_name,
+    read_header,
+    wav_content,
+)
 from wsproxy.audio.encodings import ALAW, COMPANDED, MULAW, SAMPLE_KINDS, bare_name, containers_for
 from wsproxy.audio.report import BYTE_ORDER, CLIPPING, AudioFault, AudioReport
 from wsproxy.audio.sniff import SNIFFED_BYTES, TEXT_KINDS, sniff
@@ -68,6 +75,8 @@ def _audio_evidence(facts: SessionFacts, text: str, value: float, unit: str) -> 
 
 def format_mismatch(facts: SessionFacts) -> list[Evidence]:
     """The audio is in another format than the declared one, or is not audio."""
+    if inside := facts.measured(other_inside_wav):
+        return inside
     declared = _sent_format(facts)
     if declared is None:
         return []
@@ -87,6 +96,27 @@ def format_mismatch(facts: SessionFacts) -> list[Evidence]:
     return _audio_evidence(
         facts, text, float(min(len(facts.client_audio_head), SNIFFED_BYTES)), "bytes examined"
     )
+
+
+def other_inside_wav(facts: SessionFacts) -> list[Evidence]:
+    """A WAV header is followed by another container, or by a header that contradicts it.
+
+    A library that writes the header by itself, such as Azure's, does so before a file as well.
+    """
+    outer, content = facts.audio.header, wav_content(facts.client_audio_head[:SNIFFED_BYTES])
+    if outer is None or outer.name != "WAV" or not content:
+        return []
+    name, inner = container_name(content), read_header(content)
+    if name is None or name.endswith(HEADLESS) or inner == outer:
+        return []
+    found = f"a {name} header of {_described(inner)}" if inner and inner.rate else f"{name} data"
+    text = f"after its WAV header of {_described(outer)}, the audio continues with {found}"
+    return _audio_evidence(facts, text, float(len(content)), "bytes examined")
+
+
+def _described(header: ContainerHeader) -> str:
+    bits = f", {header.bits} bits" if header.bits else ""
+    return f"{header.rate} Hz{bits}, {plural(header.channels, 'channel')}"
 
 
 def _other_samples(facts: SessionFacts, declared: DeclaredFormat) -> list[Evidence]:

@@ -14,6 +14,8 @@ from wsproxy.session.request_query import query_parameters
 from wsproxy.session.turn_tracker import TurnPlace, TurnTracker
 from wsproxy.wording import plural
 
+from .transcription import never_committed
+
 UNANSWERED = 5.0  # seconds after which an app has not answered a function call
 NO_REPLY = 10.0  # seconds after which an agent has not replied to a text
 MIN_TURN = 1.0  # seconds of speech for which an answer is expected
@@ -193,6 +195,8 @@ def turn_not_ended(facts: SessionFacts) -> list[Evidence]:
     """The app ends the turns of the user itself, and did not end the last one."""
     turns, spoke_ns = _user_turns(facts)
     if turns is None or turns.manual is None or _is_since(turns.ended, spoke_ns):
+        return []
+    if turns.transcribes and facts.measured(never_committed):
         return []
     ends = _or(facts.api.exchange.turns.end if facts.api else ())
     since = "after the last speech" if turns.ended else "in the session"

@@ -35,6 +35,9 @@ _COMPRESSED = ("ogg", "webm", "opus", "flac", "mp3", "mpeg", "aac", "mp4", "amr"
 _INTERIM = ("interim_results", "enable_partials", "interimResults", "partial_results")
 _SETTINGS = 3  # first messages of an app, which have its settings
 _MIN_PINGS = 2  # without an answer
+_IGNORED = 5.0  # seconds without an answer after which the end of the audio was ignored
+_AHEAD = 3.0  # times real time
+_AHEAD_BY = 20.0  # seconds of audio that a live source could not have had yet
 _IDLE = 20.0  # seconds without a frame after which a gateway may end a connection
 
 
@@ -248,6 +251,37 @@ def idle_at_end(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (number,), last.t_ns, round(silent, 1), "s")]
 
 
+def sent_ahead(facts: SessionFacts) -> list[Evidence]:
+    """Much more audio was sent than a live source could have, and the connection broke.
+
+    Most services take a little more than real time, and stop to read when they have too much.
+    """
+    declared, session, audio = facts.timed_format, facts.session, facts.audio
+    if declared is None or not declared.from_client or session.close is not None:
+        return []
+    length, wall = declared.duration(audio.size), seconds(audio.span_ns)
+    lasted = seconds(facts.ended_ns - facts.opened_ns)
+    if audio.messages < 2 or length < _AHEAD * wall or length - lasted < _AHEAD_BY:
+        return []
+    first = audio.first_places[0]
+    text = f"{length:.1f} s of audio were sent in {wall:.1f} s, and the connection ended after "
+    text += f"{lasted:.1f} s"
+    return [Evidence(text, (first.frame,), first.t_ns, round(length, 1), "s")]
+
+
+def end_ignored(facts: SessionFacts) -> list[Evidence]:
+    """The app's last message is an empty binary one, and nothing answered it."""
+    sent, audio = facts.sent.last, facts.audio
+    if sent is None or audio.last is None or audio.last.frame != sent.frame or audio.last_size:
+        return []
+    since = seconds(facts.ended_ns - sent.t_ns)
+    if since < _IGNORED:
+        return []
+    text = f"frame {sent.frame} is an empty binary message, which had no answer for {since:.1f} s"
+    text += "; an empty text message ends the audio as well"
+    return [Evidence(text, (sent.frame,), sent.t_ns, round(since, 1), "s")]
+
+
 def compressed_unasked(facts: SessionFacts) -> list[Evidence]:
     """The app compressed a message, and permessage-deflate was not agreed on."""
     session = facts.session
@@ -389,6 +423,8 @@ RULES: tuple[Measure, ...] = (
     short_rest,
     written_by_hand,
     idle_at_end,
+    sent_ahead,
+    end_ignored,
     compressed_unasked,
     raw_for_container,
     left_soon,

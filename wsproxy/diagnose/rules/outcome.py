@@ -30,8 +30,8 @@ from wsproxy.wording import plural
 
 from .exchange import answer_not_requested, call_unanswered, result_unanswered, turn_not_ended
 from .likely_causes import sound_is_undeclared
+from .transcription import MIN_SPEECH, never_committed, no_words_model
 
-MIN_SPEECH = 1.0  # seconds of speech for which words are expected
 STOPPED = 10.0  # seconds of speech after the last words from which on results have stopped
 FINALIZED = 5.0  # seconds after an interim result in which a final one comes
 READY = 5.0  # seconds after the upgrade for the message that the API's clients wait for
@@ -177,9 +177,9 @@ def empty_results(facts: SessionFacts) -> list[Evidence]:
 def no_results(facts: SessionFacts) -> list[Evidence]:
     """Audible speech was sent, and no result came, although there was time for one."""
     timeline = _wordless(facts)
-    if timeline is None or timeline.transcript.results or facts.measured(turn_not_ended):
+    if timeline is None or timeline.transcript.results or _lacks_setting(facts):
         return []
-    if AUDIO in _proof(timeline) or (timeline.api is None and not _asks_for_words(facts)):
+    if _speaks(facts, timeline) or (timeline.api is None and not _asks_for_words(facts)):
         return []
     speech_ns = timeline.sent.speech_ns or 0
     left_at_once = waited(facts.session, timeline, speech_ns) < PATIENCE
@@ -190,6 +190,16 @@ def no_results(facts: SessionFacts) -> list[Evidence]:
         Evidence(text, (), None, timeline.sent.speech, "s"),
         *_last_of_server(facts, timeline),
     ]
+
+
+def _speaks(facts: SessionFacts, timeline: Timeline) -> bool:
+    """Whether the service may answer with audio in this session."""
+    return AUDIO in _proof(timeline) and not facts.transcribes_only
+
+
+def _lacks_setting(facts: SessionFacts) -> bool:
+    """Whether what the service needs before it transcribes is missing."""
+    return any(facts.measured(rule) for rule in (never_committed, no_words_model, turn_not_ended))
 
 
 def _asks_for_words(facts: SessionFacts) -> bool:
@@ -232,22 +242,35 @@ def _proof(timeline: Timeline) -> Sequence[str]:
 def no_final(facts: SessionFacts) -> list[Evidence]:
     """The last words are those of an interim result, although there was time for a final one."""
     timeline = _timeline(facts)
-    if timeline is None or WORDS not in _expected_proof(timeline) or AUDIO in _proof(timeline):
+    if timeline is None or WORDS not in _expected_proof(timeline) or _speaks(facts, timeline):
+        return []
+    if _lacks_setting(facts):
         return []
     last = next((each for each in reversed(list(timeline.transcript)) if each.text), None)
     if last is None or last.final or _closed_by_server(facts):
         return []
     since = waited(facts.session, timeline, last.t_ns)
-    if since < FINALIZED:
+    text = f"the last words are an interim result (frame {last.frame}); "
+    if since >= FINALIZED:
+        text += f"no final one came, and nothing else, in the {since:.1f} s until the end"
+    elif _left_in_audio(facts):
+        text += f"the app closed {since:.2f} s later, and had not ended the audio"
+    else:
         return []
-    text = f"the last words are an interim result (frame {last.frame}); no final one came, and "
-    text += f"nothing else, in the {since:.1f} s until the end"
     out = [Evidence(text, (last.frame,), last.t_ns, round(since, 1), "s")]
     sent = facts.sent.last
     if sent is not None and facts.client_json and facts.client_json[-1].frame == sent.frame:
         words = quoted(json.dumps(facts.client_json[-1].content), 80)
         out.append(Evidence(f"the app's last message is {words} (frame {sent.frame})"))
     return out
+
+
+def _left_in_audio(facts: SessionFacts) -> bool:
+    """Whether the app closed the session, and its last message was audio."""
+    sent, audio = facts.sent.last, facts.audio.last
+    if sent is None or audio is None or not facts.audio.last_size:
+        return False
+    return facts.session.close is not None and _closed_by_client(facts) and sent == audio
 
 
 def results_stopped(facts: SessionFacts) -> list[Evidence]:
@@ -278,6 +301,8 @@ def agent_silent(facts: SessionFacts) -> list[Evidence]:
     """The user spoke, and the agent did not answer."""
     timeline = _timeline(facts)
     if timeline is None or timeline.api is None or timeline.api.audio.origin != "both":
+        return []
+    if facts.transcribes_only:
         return []
     speech, speech_ns = timeline.sent.speech, timeline.sent.speech_ns
     if speech_ns is None or speech is None or speech < MIN_SPEECH or failed_objects(timeline):
