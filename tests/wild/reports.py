@@ -68,14 +68,14 @@ REPORTS = [
     *realtime_turn_reports.REPORTS,
     *voice_agent_reports.REPORTS,
     *further_agent_reports.REPORTS,
-    *realtime_setting_reports.REPORTS,
-    *agent_limit_reports.REPORTS,
-    *agent_silence_reports.REPORTS,
-    *agent_bridge_reports.REPORTS,
     *dictation_reports.REPORTS,
     *recognition_reports.REPORTS,
     *listening_reports.REPORTS,
     *unended_reports.REPORTS,
+    *realtime_setting_reports.REPORTS,
+    *agent_limit_reports.REPORTS,
+    *agent_silence_reports.REPORTS,
+    *agent_bridge_reports.REPORTS,
 ]
 UNSOLVED = [
     *audio_form_reports.UNSOLVED,

@@ -59,10 +59,6 @@ def _split(part: str) -> tuple[str, str, str]:
 
 def _has(content: Mapping[str, Any], path: str, wanted: str) -> bool:
     value = field_of(content, path)
-    if wanted == _NULL:
-        place, _, name = path.rpartition(".")
-        holder = field_of(content, place) if place else content
-        return value is None and isinstance(holder, Mapping) and name in holder
     if wanted in (_SOME, _NONE):
         return bool(value) is (wanted == _SOME)
     if wanted == _EMPTY_OBJECT:

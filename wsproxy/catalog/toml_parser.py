@@ -271,10 +271,10 @@ def _vocabulary(table: Table) -> Vocabulary:
         text=table.take("text", str, ""),
         manual_turns=MessagePattern.parse(manual) if manual else None,
         turn_start=table.take("turn_start", str, ""),
-        once=table.strings("once"),
         commit=_patterns(table, "commit"),
         commit_needed=_patterns(table, "commit_needed"),
         repeats_asked=_patterns(table, "repeats_asked"),
+        once=table.strings("once"),
     )
 
 

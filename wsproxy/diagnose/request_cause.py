@@ -27,13 +27,8 @@ _STATUSES = (400, 404, 405, 422, 500)
 """Those of a request that is invalid; many servers of one's own fail with 500 then."""
 _OTHER_CAUSES = (401, 402, 403, 407, 408, 409, 426, 429)  # statuses with a meaning of their own
 _CLASSES = ("parameter", "model", "state", "format", "request")
-_RULES = (
-    parameter_value,
-    parameter_apart,
-    rate_below_model,
-    empty_parameter,
-    undocumented_name,
-)
+_VALUES = (parameter_value, parameter_apart, rate_below_model, empty_parameter)
+_RULES = (*_VALUES, undocumented_name)
 _CORRECT = "Correct the setting that is seen to be wrong, or leave it out"
 _LISTED = 12  # parameters of the URL
 _WIDTH = 240  # characters of them

@@ -160,7 +160,8 @@ class SessionTranscript:
 
     def _may_be_result(self, message: SessionMessage) -> bool:
         """Whether a message of an unknown API may hold a transcript: not if it reports an error."""
-        return message.content is not None and not any(map(is_error, message.content))
+        content = message.content or {}
+        return not any(is_error(name) for name, value in content.items() if value)
 
     def _add_result(self, message: SessionMessage, kind: str, found: TranscriptResult) -> Result:
         final = found.final

@@ -291,7 +291,7 @@ def _is_alike(one: FormatDeclaration, other: FormatDeclaration) -> bool:
 def all_zero_audio(facts: SessionFacts) -> list[Evidence]:
     """All of the audio is digital silence, and the server recognized no words."""
     declared = _sent_format(facts)
-    if not facts.audio.from_client or _has_transcript(facts):
+    if not facts.audio or not facts.audio.from_client or _has_transcript(facts):
         return []
     stated = f"; declared: {quoted(str(declared))}" if declared else ""
     report = facts.signal

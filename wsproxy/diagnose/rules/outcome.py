@@ -179,6 +179,8 @@ def no_results(facts: SessionFacts) -> list[Evidence]:
     timeline = _wordless(facts)
     if timeline is None or timeline.transcript.results or _lacks_setting(facts):
         return []
+    if facts.measured(turn_not_ended):
+        return []
     if _speaks(facts, timeline) or (timeline.api is None and not _asks_for_words(facts)):
         return []
     speech_ns = timeline.sent.speech_ns or 0
@@ -199,7 +201,7 @@ def _speaks(facts: SessionFacts, timeline: Timeline) -> bool:
 
 def _lacks_setting(facts: SessionFacts) -> bool:
     """Whether what the service needs before it transcribes is missing."""
-    return any(facts.measured(rule) for rule in (never_committed, no_words_model, turn_not_ended))
+    return bool(facts.measured(never_committed) or facts.measured(no_words_model))
 
 
 def _asks_for_words(facts: SessionFacts) -> bool:

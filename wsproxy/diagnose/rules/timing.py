@@ -28,6 +28,9 @@ _MIN_RESULTS = 5  # for a median
 _NEARLY = 0.9  # of the audio, which the last result reaches
 _MIN_WALL = 5.0  # seconds of session for a meaningful pace
 _MIN_FIRM_WALL = 3.0  # the same, for the pace of a sample rate
+# Of audio, of which the pace is measured. The error of few goes the other way: the time before the
+# first one is not counted, nor is the longest silence.
+_MIN_MESSAGES = 8
 
 
 def chunk_duration(facts: SessionFacts) -> list[Evidence]:
@@ -134,7 +137,7 @@ def _kept_pace(facts: SessionFacts, length: float, limit: float) -> bool:
 def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     """A live source sends less than a second of audio in a second."""
     declared = facts.timed_format or _telephone_format(facts)
-    if declared is None or not facts.audio.from_client or facts.audio.messages < 20:
+    if declared is None or not facts.audio.from_client or facts.audio.messages < _MIN_MESSAGES:
         return []
     length, wall = audio_and_wall_seconds(facts, declared, without_pauses=True)
     lower = facts.measured(arrives_at_lower_rate)
