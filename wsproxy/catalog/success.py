@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .envelope import field as field_of
+from .envelope import holders
 
 WORDS, AUDIO = "words", "audio"  # what `Success.proof` names besides messages
 EMPTY = "(empty)"  # kind of a message without content
@@ -61,6 +62,8 @@ def _has(content: Mapping[str, Any], path: str, wanted: str) -> bool:
     value = field_of(content, path)
     if wanted in (_SOME, _NONE):
         return bool(value) is (wanted == _SOME)
+    if wanted == _NULL:
+        return value is None and any(True for _ in holders(content, path))
     if wanted == _EMPTY_OBJECT:
         return value == {}
     if isinstance(value, bool):
