@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from array import array
 
+from audio_samples import mulaw
 from bug_report import Report
 from openai_reports import beta
 from provider_sessions import (
@@ -87,7 +88,7 @@ def first_words(*, modalities: list[str]) -> WireSession:
     session.server({"type": "response.created", "response": created | {"modalities": modalities}})
     ids = {"response_id": "resp_1", "item_id": "item_2"}
     if "audio" in modalities:
-        for data in chunks(b"\x30\xb5\x9c\x2f" * 3000, 800):
+        for data in chunks(mulaw(pcm(1.5, 8000)), 800):
             session.server({"type": "response.audio.delta", **ids, "delta": b64(data)})
         session.server({"type": "response.audio.done", **ids})
     else:
@@ -194,20 +195,6 @@ REPORTS = [
         ("cancel", "no audio"),
     ),
     Report(
-        "oai-greeting-in-text",
-        "missing result",
-        "twilio-samples/speech-assistant-openai-realtime-api-python#9",
-        "First voice message",
-        "the caller hears no greeting",
-        "response.create lists only text in its modalities",
-        lambda: first_words(modalities=["text"]),
-        (r"\btext\b",),
-        lambda: first_words(modalities=["text", "audio"]),
-        "it lists audio too",
-        ("in text",),
-        complete=True,
-    ),
-    Report(
         "oai-upgrade-unanswered",
         "network",
         "openclaw/openclaw#75197",
@@ -260,5 +247,22 @@ REPORTS = [
         openai_good,
         "tool_choice is auto",
         ("tool_choice",),
+    ),
+]
+
+UNSOLVED = [
+    Report(
+        "oai-greeting-in-text",
+        "missing result",
+        "twilio-samples/speech-assistant-openai-realtime-api-python#9",
+        "First voice message",
+        "the caller hears no greeting",
+        "response.create lists only text in its modalities",
+        lambda: first_words(modalities=["text"]),
+        (r"\btext\b",),
+        lambda: first_words(modalities=["text", "audio"]),
+        "it lists audio too",
+        ("in text",),
+        complete=True,
     ),
 ]
