@@ -237,3 +237,32 @@ def test_parameter_apart_is_found_where_the_documents_have_it_with_others(
 def test_parameter_apart_is_a_cause_of_a_refusal_without_a_reason() -> None:
     assert any("not documented with" in each for each in first(refused(LISTEN, "&keywords=a")).seen)
     assert not any("not documented" in each for each in first(refused(LISTEN, "&keyterm=a")).seen)
+
+
+@pytest.mark.parametrize(
+    "query, name, found",
+    [
+        (
+            "?model_id=m",
+            "output_format",
+            ["output_format: pcm_24000; the URL has no output_format"],
+        ),
+        (
+            "?model_id=m",
+            "Output_Format",
+            ["Output_Format: pcm_24000; the URL has no Output_Format"],
+        ),
+        ("?output_format=pcm_16000", "output_format", []),
+        ("?model_id=m", "X-Format", []),
+    ],
+)
+def test_belongs_in_url_is_found_where_a_header_has_it(
+    query: str, name: str, found: list[str]
+) -> None:
+    session = Session.analyzing(CATALOG)
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider="elevenlabs", api="tts"))
+    path = f"/v1/text-to-speech/v/stream-input{query}"
+    session.add(Request(1, "GET", "wss", "h", 443, path, headers=[[name, "pcm_24000"]]))
+    session.add(Response(2, 101))
+    said = texts(request.belongs_in_url, SessionFacts(session, CATALOG))
+    assert said == [f"the request has a header {each}" for each in found]

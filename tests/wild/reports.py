@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import agent_bridge_reports
+import agent_form_reports
 import agent_limit_reports
 import agent_silence_reports
 import audio_form_reports
@@ -78,10 +79,12 @@ REPORTS = [
     *agent_limit_reports.REPORTS,
     *agent_silence_reports.REPORTS,
     *agent_bridge_reports.REPORTS,
+    *agent_form_reports.REPORTS,
 ]
 UNSOLVED = [
     *audio_form_reports.UNSOLVED,
     *stt_refused_reports.UNSOLVED,
     *dictation_reports.UNSOLVED,
+    *agent_form_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

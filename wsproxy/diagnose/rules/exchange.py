@@ -53,7 +53,7 @@ def text_not_flushed(facts: SessionFacts) -> list[Evidence]:
         return []
     if session.closed_by != "client" or found.letters == found.spoken or _needs_no_flush(facts):
         return []
-    if found.text_end is not None:
+    if found.text_end is not None or facts.measured(context_reused):
         return []  # `text_after_end` reports it
     first = found.unflushed
     last_ns = max(first.t_ns, session.timeline.last_server_ns or 0)
@@ -110,6 +110,21 @@ def context_missing(facts: SessionFacts) -> list[Evidence]:
     many = plural(found.contextless.count, "message")
     text = f"{many} without {name}, from frame {first.frame} on; other messages have one"
     return [_evidence(text, first, float(found.contextless.count), "messages")]
+
+
+def context_reused(facts: SessionFacts) -> list[Evidence]:
+    """A text was sent to a context that the app had ended, and no audio came after it."""
+    session, found = facts.session, _exchange(facts)
+    if found is None or found.reused is None or session.timeline is None:
+        return []
+    end, text = found.reused
+    if (session.timeline.received.last_ns or 0) > text.t_ns:
+        return []
+    if waited(session, session.timeline, text.t_ns) < PATIENCE:
+        return []
+    shown = f"the text in frame {text.frame} is for a context that frame {end.frame} had ended; no "
+    frames = (end.frame, text.frame)
+    return [Evidence(f"{shown}audio came after it", frames, text.t_ns)]
 
 
 # -- function calls
@@ -312,6 +327,7 @@ RULES: tuple[Measure, ...] = (
     flushed_late,
     texts_joined,
     context_missing,
+    context_reused,
     call_pending,
     call_unanswered,
     result_unanswered,
