@@ -419,11 +419,14 @@ def ended_at_once(facts: SessionFacts) -> list[Evidence]:
         return []
     if last is None or not timeline.server_messages or _is_used(facts, timeline):
         return []
+    is_answered = (timeline.last_server_ns or 0) > last.t_ns
+    if timeline.received.messages or (is_answered and timeline.api is None):
+        return []  # nobody knows what an answer of an unknown API says
     since = seconds(facts.ended_ns - last.t_ns)
     if since > AT_ONCE or (session.close is not None and session.close.reason):
         return []
     text = f"the server closed {since:.1f} s after the app's last message (frame {last.frame}), "
-    text += "with neither an answer to it nor a reason"
+    text += "without a reason" if is_answered else "with neither an answer to it nor a reason"
     return [Evidence(text, (last.frame,), last.t_ns, round(since, 2), "s")]
 
 
