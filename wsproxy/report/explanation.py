@@ -333,11 +333,8 @@ def _row(run: Sequence[FrameInfo], end_ns: int, text: str) -> Row:
 # -- when to retry
 
 
-_NOTES = (
-    "A new session",
-    "A new connection",
-    "Reconnecting",
-)  # beginnings of notes that are advice by themselves
+# Beginnings of notes that are advice by themselves.
+_NOTES = ("A new session", "A new connection", "Reconnecting")
 
 
 def _advice(finding: Finding) -> str:
