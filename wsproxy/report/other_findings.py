@@ -41,8 +41,9 @@ def _is_repeated(finding: Finding, main: Finding | None, reason: str) -> bool:
         return True
     if main is None:
         return False
-    if finding.id in ABSENCES and finding.evidence and reason:
-        return finding.evidence[0].text.startswith(reason)
+    has_figure = bool(reason and finding.evidence) and finding.evidence[0].text.startswith(reason)
+    if finding.id in ABSENCES and has_figure:
+        return True
     if main.error_class == "gateway" and _OF_GATEWAYS in finding.rules:
         return True
     follows = {rule for each in main.rules for rule in (each, *_FOLLOWING.get(each, ()))}
