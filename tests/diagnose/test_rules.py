@@ -268,6 +268,20 @@ BROKEN: list[tuple[Rule, SessionFacts, tuple[int, ...], float | None, SessionFac
         .close(1),
     ),
     (
+        messages.sent_again,
+        Talk(GEMINI).app(0, MANUAL).app(0.1, MANUAL).close(1),
+        (1, 2),
+        2.0,
+        Talk(GEMINI).app(0, MANUAL).audio(0.1, 3, chunk=GEMINI_AUDIO).close(1),
+    ),
+    (
+        messages.nested_in_itself,
+        Talk(XAI).app(0, say(type="start", start={"user": "Sam"})).close(1),
+        (1,),
+        None,
+        Talk(XAI).app(0, say(type="session.update", session={"voice": "ara"})).close(1),
+    ),
+    (
         messages.other_model,
         Talk(XAI).app(0, uses("grok-voice-think")).server(0.1, uses("grok-voice-fast")).close(1),
         (1, 2),

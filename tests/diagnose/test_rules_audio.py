@@ -29,6 +29,7 @@ from audio_samples import (
     OPUS,
     PCM,
     PCM8K,
+    WEBM,
     Api,
     SentMessage,
     _frame,
@@ -48,15 +49,41 @@ from wsproxy.diagnose.rules.audio import (
     container_header_missing,
     format_mismatch,
     odd_bytes,
+    other_inside_wav,
     rate_mismatch,
     wrong_endianness,
 )
+from wsproxy.diagnose.rules.signal import other_samples, second_header, stereo_as_mono
 from wsproxy.trace import Gap
 
 # -- each rule, where it finds something and where it does not
 
 
+AZURE = ("azure_speech", "stt", "/speech/universal/v2")
+
+
+def azure(data: bytes) -> bytes:
+    head = b"Path: audio\r\nX-RequestId: 0A\r\nContent-Type: audio/x-wav\r\n"
+    return len(head).to_bytes(2, "big") + head + data
+
+
 MISMATCHES: list[tuple[str, Api, Sequence[SentMessage], str, float]] = [
+    (
+        "WebM behind a WAV header",
+        AZURE,
+        [azure(wav(b"")), *map(azure, cut(WEBM + CLUSTER + BLOCKS))],
+        "after its WAV header of 16000 Hz, 16 bits, 1 channel, the audio continues with WebM data "
+        "(frame 1)",
+        len(WEBM + CLUSTER + BLOCKS),
+    ),
+    (
+        "WAV of another format behind a WAV header",
+        AZURE,
+        [azure(wav(b"")), *map(azure, cut(wav(PCM[:6400], 48_000, bits=32)))],
+        "after its WAV header of 16000 Hz, 16 bits, 1 channel, the audio continues with a WAV "
+        "header of 48000 Hz, 32 bits, 1 channel (frame 1)",
+        6444,
+    ),
     (
         "WAV as linear16",
         LISTEN,
@@ -347,3 +374,17 @@ def test_rate_mismatch_is_found(
     evidence = rate_mismatch(facts_of(api, cut(data)))
     assert [(e.text, e.value, e.unit) for e in evidence] == expected
     assert all(e.frames == (1,) and e.t_ns == 100_000_000 for e in evidence)
+
+
+def test_same_header_behind_a_wav_header_is_no_other_format() -> None:
+    """It is one header too many, which `second_header` reports."""
+    messages = [azure(wav(b"")), *map(azure, cut(wav(PCM)))]
+    assert other_inside_wav(facts_of(AZURE, messages)) == []
+
+
+def test_what_is_behind_a_wav_header_is_not_judged_as_samples() -> None:
+    """Integers of 32 bits look like two channels of 16 bits."""
+    samples = array("i", (sample << 16 for sample in array("h", PCM))).tobytes()
+    messages = [azure(wav(b"")), *map(azure, cut(wav(samples, 48_000, bits=32)))]
+    facts = facts_of(AZURE, messages)
+    assert [rule(facts) for rule in (stereo_as_mono, second_header, other_samples)] == [[]] * 3

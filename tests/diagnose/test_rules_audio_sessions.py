@@ -135,7 +135,7 @@ def test_audio_rules_each_have_a_condition() -> None:
     conditions = [c for c in CATALOG.conditions_of("traffic") if c.id.startswith("traffic.audio.")]
     assert [c.matches[0].rule for c in conditions] == [
         *("format_mismatch", "container_header_missing", "wrong_endianness", "rate_mismatch"),
-        *("odd_bytes", "empty_audio_message", "all_zero_audio", "clipping"),
+        *("odd_bytes", "empty_audio_message", "declared_late", "all_zero_audio", "clipping"),
     ]
     assert {c.matches[0].rule for c in conditions} == {rule.__name__ for rule in RULES}
     assert {c.severity for c in conditions} == {"warning"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
 from collections.abc import Sequence
@@ -9,11 +10,13 @@ from collections.abc import Sequence
 import pytest
 
 from live_source import live
+from speech_sessions import SpeechSession
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.error_classes import error_classes
 from wsproxy.diagnose.rules import credentials, likely_causes
+from wsproxy.diagnose.rules.audio import declared_late
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.redact import HeadRedactor
 from wsproxy.session import Session
@@ -64,6 +67,18 @@ def ended_after(silence: float) -> SessionFacts:
 
 def cut(size: int = 3200, data: bytes = PCM) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+def broken_after(pieces: int, pause: float) -> SessionFacts:
+    """Ten seconds of audio every two seconds; then the connection breaks."""
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=LISTEN[0], api=LISTEN[1]))
+    session.add(Request(0, "GET", "wss", "h", 443, LISTEN[2]))
+    session.add(Response(0, 101))
+    for number in range(1, pieces + 1):
+        session.add(FrameRecord(number * 2 * 10**9, True, 2, PCM * 5))
+    session.add(Eof(pieces * 2 * 10**9 + int(pause * 1e9), False, "reset"))
+    return SessionFacts(session, CATALOG)
 
 
 def left_after(silence: float) -> SessionFacts:
@@ -138,6 +153,10 @@ def azure(data: bytes) -> bytes:
     return struct.pack(">H", len(head)) + head + data
 
 
+LAW = base64.b64encode(b"\xff\x7e\xfe\x7d" * 40).decode()
+REALTIME = ("openai", "realtime", "/v1/realtime")
+CREATE = '{"type": "response.create"}'
+CREATED = {"type": "response.created", "response": {"id": "r"}}
 DECLARES_OGG = '{"action": "start", "content-type": "audio/ogg;codecs=opus"}'
 SHOWN = [
     (likely_causes.no_audio, facts_of(LISTEN, [], 10), (), 0.0),
@@ -152,6 +171,7 @@ SHOWN = [
     (likely_causes.written_by_hand, facts_of(STREAMING, ["{'type': 'Terminate'}"], 1), (1,), 21.0),
     (likely_causes.idle_at_end, ended_after(60), (1,), 60.0),
     (likely_causes.arrives_at_lower_rate, live(8000, chunk=800), (1,), 8000.0),
+    (likely_causes.no_response_begun, facts_of(REALTIME, [CREATE], 1), (), 0.0),
     (likely_causes.compressed_unasked, compressing(deflate=False), (1,), None),
     (likely_causes.raw_for_container, facts_of(OGG, [DECLARES_OGG, *cut()], 1), (2,), 64000.0),
     (likely_causes.left_soon, left_after(0.5), (1,), 0.5),
@@ -160,6 +180,8 @@ SHOWN = [
     (likely_causes.interim_off, facts_of(WATSON, [NO_INTERIM, *cut()], 1), (), None),
     (likely_causes.half_sample, facts_of(UNKNOWN, [*cut(), PCM[:1599]], 1), (21,), 1599.0),
     (likely_causes.app_pings_unanswered, pinging(2), (1, 2), 2.0),
+    (likely_causes.sent_ahead, broken_after(5, 4.0), (1,), 50.0),
+    (likely_causes.end_ignored, facts_of(LISTEN, [*cut(), b""], 6), (21,), 6.0),
     (credentials.unlike_own_keys, with_key("auth_tokens/0123456789"), (), 22.0),
 ]
 GOOD = [
@@ -171,6 +193,8 @@ GOOD = [
     live(16_000),
     facts_of(OGG, ['{"content-type": "audio/l16;rate=16000"}', *cut()], 0.2),
     left_after(5.0),
+    broken_after(1, 1.0),
+    facts_of(LISTEN, [*cut(), b""], 0.5),
     pinging(1),
     with_key("AIza" + "0" * 35),
     facts_of(AZURE, [azure(WAV + b"data\0\0\0\0" + PCM)], 0.2),
@@ -192,6 +216,36 @@ def test_cause_rule_is_found(
 
 def test_compression_that_was_agreed_to_is_no_cause() -> None:
     assert likely_causes.compressed_unasked(compressing(deflate=True)) == []
+
+
+def test_no_response_begun_after_response_created_has_no_evidence() -> None:
+    session = SpeechSession("openai", "realtime").app(CREATE).server(CREATED).close()
+    assert likely_causes.no_response_begun(SessionFacts(session, CATALOG)) == []
+
+
+def test_arrives_at_lower_rate_after_a_later_declaration_examines_that_part() -> None:
+    """A telephone's mu-law under PCM, which a second session.update declares."""
+    session = SpeechSession("openai", "realtime")
+    for form in ({"type": "audio/pcmu"}, {"type": "audio/pcm", "rate": 24000}):
+        audio = {"input": {"format": form}}
+        session.app({"type": "session.update", "session": {"audio": audio}})
+        for _ in range(150):
+            session.app({"type": "input_audio_buffer.append", "audio": LAW})
+            session.wait(0.019)
+    [evidence] = likely_causes.arrives_at_lower_rate(SessionFacts(session.close(), CATALOG))
+    assert "mu-law or A-law at 8000 Hz; declared: pcm at 24000 Hz" in evidence.text
+    assert tuple(evidence.frames) == (152,)
+
+
+@pytest.mark.parametrize(("rate", "found"), [(16_000, 1), (24_000, 0)])
+def test_declared_late_is_another_format_after_the_first_audio(rate: int, found: int) -> None:
+    """The API's default is 24 kHz."""
+    session = SpeechSession("openai", "realtime").server({"type": "session.created"})
+    session.app({"type": "input_audio_buffer.append", "audio": LAW})
+    form = {"format": {"type": "audio/pcm", "rate": rate}}
+    session.app({"type": "session.update", "session": {"audio": {"input": form}}})
+    session.app({"type": "input_audio_buffer.append", "audio": LAW})
+    assert len(declared_late(SessionFacts(session.close(), CATALOG))) == found
 
 
 @pytest.mark.parametrize("rule", likely_causes.RULES, ids=lambda rule: rule.__name__)

@@ -12,7 +12,7 @@ from audio_samples import mulaw
 from speech_sessions import CATALOG, GEMINI_AUDIO, SpeechSession, cartesia_chunk, spoken
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.outcome import outcome
-from wsproxy.diagnose.rules import exchange, telephone
+from wsproxy.diagnose.rules import exchange, messages, telephone
 from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session import Session
 
@@ -121,6 +121,65 @@ def turns(interrupted: int, whole: int) -> Session:
             session.server({"serverContent": {"interrupted": True}})
         session.server({"serverContent": {"turnComplete": True}})
     return session.close()
+
+
+OPENAI_AUDIO = '{"type": "input_audio_buffer.append", "audio": "{audio}"}'
+COMMIT, REQUEST = {"type": "input_audio_buffer.commit"}, {"type": "response.create"}
+
+
+def own_turns(*app: Json, detection: Json | None = None, kind: str = "realtime") -> Session:
+    """Speech with the server's detection of turns off, what the app sends then, and silence."""
+    fields = {"type": kind, "audio": {"input": {"turn_detection": detection}}}
+    session = SpeechSession("openai", "realtime").server({"type": "session.created"})
+    session.app({"type": "session.update", "session": fields}).speak(2, template=OPENAI_AUDIO)
+    for message in app:
+        session.app(message)
+    return session.wait(8).close()
+
+
+def detection_returns() -> Session:
+    """The app takes the turns over, and gives them back to the server."""
+    session = SpeechSession("openai", "realtime")
+    for detection in (None, {"type": "server_vad"}):
+        fields = {"turn_detection": detection}
+        session.app({"type": "session.update", "session": fields})
+    return session.speak(2, template=OPENAI_AUDIO).wait(8).close()
+
+
+def own_activity(*app: Json) -> Session:
+    detection = {"automaticActivityDetection": {"disabled": True}}
+    session = SpeechSession("gemini", "live")
+    session.app({"setup": {"model": "m", "realtimeInputConfig": detection}})
+    session.server({"setupComplete": {}}).speak(2, template=GEMINI_AUDIO)
+    for message in app:
+        session.app(message)
+    return session.wait(8).close()
+
+
+def answered_turns(*server: Json, setup: Json | None = None, turns: int = 2) -> Session:
+    """The agent answers each turn of the user; the app asked for the words of the user."""
+    asked = {"inputAudioTranscription": {}} if setup is None else setup
+    session = SpeechSession("gemini", "live").app({"setup": {"model": "m", **asked}})
+    session.server({"setupComplete": {}})
+    part = {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": "AAAA" * 4000}}
+    for _ in range(turns):
+        session.speak(2, template=GEMINI_AUDIO).server(*server)
+        session.server({"serverContent": {"modelTurn": {"parts": [part]}}})
+        session.server({"serverContent": {"turnComplete": True}})
+    return session.wait(1).close()
+
+
+def silent_turns(*, silent: int, call: bool = False) -> Session:
+    """A turn with audio, then turns of the user that the agent ends without any."""
+    session = SpeechSession("gemini", "live").server({"setupComplete": {}})
+    part = {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": "AAAA" * 4000}}
+    session.server({"serverContent": {"modelTurn": {"parts": [part]}}})
+    session.server({"serverContent": {"turnComplete": True}})
+    if call:
+        session.server({"toolCall": {"functionCalls": [CALL]}})
+    for _ in range(silent):
+        session.speak(2, template=GEMINI_AUDIO).server({"serverContent": {"turnComplete": True}})
+    return session.wait(1).close()
 
 
 def in_text(*modalities: str, of_response: list[str] | None = None) -> Session:
@@ -244,10 +303,52 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         [lambda: injected({"type": "ConversationText", "role": "assistant", "content": "Yes."})],
     ),
     (
+        exchange.turn_not_ended,
+        own_turns,
+        "turn_detection=null (frame 2): the app ends each turn; it sent no input_audio",
+        [
+            lambda: own_turns(COMMIT),
+            lambda: own_turns(detection={"type": "server_vad"}),
+            detection_returns,
+            lambda: own_activity({"realtimeInput": {"activityEnd": {}}}),
+        ],
+    ),
+    (
+        exchange.answer_not_requested,
+        lambda: own_turns(COMMIT),
+        "sent no response.create after the last turn",
+        [
+            lambda: own_turns(COMMIT, REQUEST),
+            lambda: own_turns(COMMIT, kind="transcription"),
+            own_turns,
+            lambda: own_activity({"realtimeInput": {"activityEnd": {}}}),
+        ],
+    ),
+    (
+        exchange.words_never_came,
+        answered_turns,
+        "setup.inputAudioTranscription={} (frame 1): no words of the user came",
+        [
+            lambda: answered_turns({"serverContent": {"inputTranscription": {"text": "Yes."}}}),
+            lambda: answered_turns(setup={}),
+            lambda: answered_turns(turns=1),
+        ],
+    ),
+    (
         exchange.always_interrupted,
         lambda: turns(4, 1),
         "4 of 5 turns",
         [lambda: turns(2, 0), lambda: turns(3, 4)],
+    ),
+    (
+        exchange.turns_without_audio,
+        lambda: silent_turns(silent=3),
+        "the agent's last 3 turns ended without audio",
+        [
+            lambda: silent_turns(silent=1),
+            lambda: silent_turns(silent=3, call=True),
+            lambda: turns(0, 3),
+        ],
     ),
     (
         exchange.answered_in_text,
@@ -311,6 +412,18 @@ def test_outcome_of_a_session_that_lacks_an_answer_is_unproven(build: Build) -> 
     assert found.kind == "unproven"
 
 
+def test_answer_not_requested_without_automatic_responses_is_reported() -> None:
+    session = own_turns(detection={"type": "server_vad", "create_response": False})
+    [evidence] = exchange.answer_not_requested(SessionFacts(session, CATALOG))
+    assert "turn_detection.create_response=false" in evidence.text
+
+
+def test_turn_not_ended_of_gemini_replaces_that_the_agent_is_silent() -> None:
+    found = [finding.id for finding in diagnose(own_activity(), CATALOG)]
+    assert found[0] == "traffic.exchange.turn-not-ended"
+    assert "traffic.outcome.agent-silent" not in found
+
+
 def test_no_audio_for_text_that_was_not_flushed_says_so() -> None:
     session = elevenlabs({"text": "Good morning. "}).wait(6).close()
     found = {finding.id: finding for finding in diagnose(session, CATALOG)}
@@ -333,3 +446,13 @@ def test_cartesia_context_that_continues_is_neither_flushed_nor_ended() -> None:
     session = SpeechSession("cartesia", "tts").app(request).server(cartesia_chunk()).wait(4)
     [evidence] = exchange.text_not_flushed(SessionFacts(session.close(), CATALOG))
     assert tuple(evidence.frames) == (1,)
+
+
+def test_unknown_kind_without_a_field_for_it_is_a_message_without_any_known_name() -> None:
+    def sent(message: Json) -> list[str]:
+        session = SpeechSession("gemini", "live").app(message).wait(9).close()
+        return [each.text for each in messages.unknown_kind(SessionFacts(session, CATALOG))]
+
+    assert "the API has no message session_resume" in sent({"session_resume": {"handle": "h"}})[0]
+    assert sent({"setup": {"model": "m"}}) == []
+    assert sent({"other": 1, "realtimeInput": {}}) == []

@@ -45,6 +45,24 @@ def heard(talk: SpeechSession) -> SpeechSession:
     return talk.speak(3, template=OPENAI_APPEND).server({"type": "response.created"})
 
 
+UPDATE = {"type": "session.update", "session": {"instructions": "Be brief."}}
+
+
+def greets() -> SpeechSession:
+    """The app requests a greeting, and gets it."""
+    delta = {"type": "response.output_audio.delta", "delta": cartesia_chunk()["data"]}
+    created = {"type": "response.created", "response": {"id": "resp_1"}}
+    talk = openai().app({"type": "response.create"}).server(created)
+    return talk.server(delta, response_done("completed"))
+
+
+def gated(*, quiet: bool) -> Session:
+    """Twelve seconds pass between words and their final result, with silence or without audio."""
+    talk = listen().speak(2).server(dg_result("good morning", final=False))
+    talk = talk.speak(12, quiet=True) if quiet else talk.wait(12)
+    return talk.server(dg_result("good morning")).app(END).server(METADATA).close(by="server")
+
+
 def response(*done: dict[str, Any]) -> Session:
     talk = heard(openai())
     for each in done:
@@ -229,6 +247,30 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         openai().speak(3, template=OPENAI_APPEND).close(),
     ),
     (
+        "ended-at-once",
+        openai().app(UPDATE).wait(0.2).close(by="server"),
+        "the server closed 0.2 s after the app's last message (frame 2)",
+        openai().app(UPDATE).wait(0.2).close(),
+    ),
+    (
+        "no-user-audio",
+        greets().wait(12).close(),
+        "the app sent no audio in the session; after the agent had spoken",
+        greets().wait(3).close(),
+    ),
+    (
+        "no-user-audio",
+        greets().wait(12).close(),
+        "nothing came for 12.0 s",
+        greets().speak(2, template=OPENAI_APPEND).close(),
+    ),
+    (
+        "final-in-pause",
+        gated(quiet=False),
+        "came 12.0 s after its words (frame 21); 0.0 s of audio were sent in that time",
+        gated(quiet=True),
+    ),
+    (
         "results-stopped",
         transcribed(20),
         "s of speech were sent after the last words (frame 32",
@@ -295,6 +337,19 @@ def test_outcome_findings_error_message_explains_missing_words() -> None:
     found = outcome(session, findings)
     assert found is not None
     assert (found.kind, found.reason) == ("failed", findings[0].title)
+
+
+def test_outcome_findings_last_message_is_an_error_that_no_finding_hides() -> None:
+    """Evidence that only names the server's last message is not about it."""
+    error = {"type": "error", "code": "x", "message": "ValueError", "params": "Two rates: 1, 2"}
+    session = openai().speak(5, template=OPENAI_APPEND).server(error).wait(12).close()
+    findings = diagnose(session, CATALOG)
+    assert any("Two rates: 1, 2" in finding.title for finding in findings)
+
+
+def test_nothing_sent_server_that_ended_at_once_is_not_blamed_on_the_app() -> None:
+    session = openai().app(UPDATE).wait(0.2).close(by="server")
+    assert "traffic.outcome.nothing-sent" not in [f.id for f in diagnose(session, CATALOG)]
 
 
 def test_outcome_findings_language_of_empty_transcripts_is_shown() -> None:

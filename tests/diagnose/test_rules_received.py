@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from audio_samples import CATALOG, PCM, PCM8K, facts_of, mulaw
 from wsproxy.diagnose.rules import received
 from wsproxy.diagnose.session_facts import SessionFacts
+from wsproxy.session import Session
+from wsproxy.trace import FrameRecord, Request, Response, Start
 
 REALTIME = ("openai", "realtime", "/v1/realtime?model=gpt-realtime")
 ULAW = {"input_audio_format": "g711_ulaw", "output_audio_format": "g711_ulaw"}
@@ -84,6 +87,49 @@ def test_received_noise_a_copy_without_personal_data_has_no_evidence() -> None:
     assert received.received_noise(facts) == []
 
 
+@pytest.mark.parametrize("audio", [bytes(200_000), b"\1\0\0\0" * 50_000], ids=["zero", "faint"])
+def test_received_silent_is_found(audio: bytes) -> None:
+    [evidence] = received.received_silent(agreed(PCM16, audio))
+    assert "s of the server's audio are silence" in evidence.text
+
+
+@pytest.mark.parametrize("audio", [PCM + bytes(200_000), bytes(40_000)], ids=["voice", "short"])
+def test_received_silent_a_voice_or_little_audio_has_no_evidence(audio: bytes) -> None:
+    assert received.received_silent(agreed(PCM16, audio)) == []
+
+
 def test_received_rules_each_have_a_condition() -> None:
     conditions = [c for c in CATALOG.conditions if c.id.startswith("traffic.received.")]
     assert [c.matches[0].rule for c in conditions] == [rule.__name__ for rule in received.RULES]
+
+
+def played(every: float, *, pause_at: int = -1) -> SessionFacts:
+    """Four seconds of an agent's audio, in pieces of 20 ms."""
+    session = Session.analyzing(CATALOG)
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider="openai", api="realtime"))
+    session.add(Request(1, "GET", "wss", "h", 443, REALTIME[2]))
+    session.add(Response(2, 101))
+    now = 1.0
+    for number in range(200):
+        now += every + (1.0 if number == pause_at else 0.0)
+        piece = base64.b64encode(PCM[:960]).decode()
+        delta = json.dumps({"type": "response.output_audio.delta", "delta": piece}).encode()
+        session.add(FrameRecord(int(now * 1e9), False, 1, delta, wire_length=len(delta) + 4))
+    return SessionFacts(session, CATALOG)
+
+
+def test_received_too_slowly_names_the_pace() -> None:
+    [evidence] = received.received_too_slowly(played(0.026))
+    assert "4.0 s of the server's audio came in 5.2 s without a pause" in evidence.text
+    assert evidence.value == 0.77
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [lambda: played(0.021), lambda: played(0.02, pause_at=100), lambda: played(0.001)],
+    ids=["in time", "a pause between turns", "at once"],
+)
+def test_received_too_slowly_audio_in_time_has_no_evidence(
+    facts: Callable[[], SessionFacts],
+) -> None:
+    assert received.received_too_slowly(facts()) == []

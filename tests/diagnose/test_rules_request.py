@@ -143,3 +143,74 @@ def test_request_cause_is_not_added_to_a_refusal_of_credentials() -> None:
 def test_request_cause_is_added_to_a_close_whose_reason_is_only_a_name() -> None:
     finding = first(closed(SPEECHMATICS, STREAMING, 1003, "protocol_error"))
     assert any("streaming_mode" in cause for cause in finding.seen)
+
+
+LONG = "Aurelian " * 12
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (f"&keyterm=Kyu&keyterm={LONG.strip()}", ["has 107 characters; keyterm takes 100"]),
+        ("&keyterm=Kyu&keyterm=Aurelian", []),
+    ],
+)
+def test_parameter_value_that_is_too_long_is_found_in_each_of_its_places(
+    query: str, said: list[str]
+) -> None:
+    found = texts(request.parameter_value, refused(FLUX, query.replace(" ", "%20")))
+    assert [text for text, part in zip(found, said, strict=True) if part in text] == found
+
+
+@pytest.mark.parametrize(
+    ("model", "rate", "found"),
+    [
+        ("en-US_BroadbandModel", 8000, 1),
+        ("en-US_NarrowbandModel", 8000, 0),
+        ("en-US_BroadbandModel", 16_000, 0),
+    ],
+)
+def test_rate_below_that_of_the_model_is_found(model: str, rate: int, found: int) -> None:
+    api = (*WATSON[:2], f"/v1/recognize?model={model}")
+    start = {"action": "start", "content-type": f"audio/l16;rate={rate}"}
+    facts = closed(api, start, 1011, "")
+    assert len(request.rate_below_model(facts)) == found
+    for text in texts(request.rate_below_model, facts):
+        assert text.endswith("needs audio of at least 16000 Hz; declared: 8000 Hz")
+
+
+STREAM = ("assemblyai", "streaming", "/v3/ws?sample_rate=16000")
+
+
+@pytest.mark.parametrize(
+    ("api", "query", "said"),
+    [
+        (STREAM, "&prompt=Names+first", "only; the URL has no speech_model"),
+        (STREAM, "&prompt=Names&speech_model=universal-streaming-english", "universal-streaming-e"),
+        (STREAM, "&prompt=Names&speech_model=u3-rt-pro", ""),
+        (STREAM, "&speech_model=universal-streaming-english", ""),
+        (
+            LISTEN,
+            "&keywords=TCP:2",
+            "keywords=TCP:2 in the URL is not documented with model=nova-3",
+        ),
+        (("deepgram", "listen", "/v1/listen?model=nova-2"), "&keywords=TCP:2", ""),
+        (
+            LISTEN,
+            "&utterance_end_ms=1000",
+            "with interim_results=true only; the URL has no interim",
+        ),
+        (LISTEN, "&utterance_end_ms=1000&interim_results=True", ""),
+    ],
+)
+def test_parameter_apart_is_found_where_the_documents_have_it_with_others(
+    api: tuple[str, str, str], query: str, said: str
+) -> None:
+    found = texts(request.parameter_apart, refused(api, query))
+    assert len(found) == bool(said)
+    assert all(said in text for text in found)
+
+
+def test_parameter_apart_is_a_cause_of_a_refusal_without_a_reason() -> None:
+    assert any("not documented with" in each for each in first(refused(LISTEN, "&keywords=a")).seen)
+    assert not any("not documented" in each for each in first(refused(LISTEN, "&keyterm=a")).seen)

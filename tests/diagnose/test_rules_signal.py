@@ -13,6 +13,7 @@ from audio_samples import PCM, facts_of, stereo, wav
 from live_source import live
 from planted_audio import Samples, base_speech, encoded, limited
 from planted_audio import stereo as stereo_of
+from wsproxy.audio.synthetic_speech import speech
 from wsproxy.diagnose.rules.audio import (
     all_zero_audio,
     clipping,
@@ -30,6 +31,7 @@ from wsproxy.diagnose.rules.signal import (
     pace_is_explained,
     second_header,
     silent_part,
+    silent_to_end,
     stereo_as_mono,
     too_quiet,
     wrong_rate,
@@ -81,6 +83,16 @@ def test_stereo_as_mono_is_found() -> None:
     assert stereo_as_mono(facts_of(LISTEN, cut(PCM))) == []
 
 
+def test_stereo_of_a_sound_card_names_its_rate() -> None:
+    """44.1 kHz is no multiple of a rate that a program would send a file at."""
+    samples = speech(6.0, 44_100)
+    live_pace = [stereo(piece, piece) for piece in cut(samples, 8820)]
+    found = stereo_as_mono(facts_of(LISTEN, live_pace))
+    assert "by their pace they are at 44100 Hz; declared: 16000 Hz" in found[0].text
+    other = [stereo(piece, piece) for piece in cut(PCM * 3, 3200)]
+    assert "by their pace" not in stereo_as_mono(facts_of(LISTEN, other))[0].text
+
+
 @pytest.mark.parametrize(("offset", "name"), [(32, "BlockAlign is 4"), (28, "ByteRate is ")])
 def test_wav_header_with_wrong_fields_is_found(offset: int, name: str) -> None:
     data = bytearray(wav(PCM))
@@ -123,6 +135,15 @@ def test_signal_rule_finds_its_fault_and_no_other_rule_does(
     assert evidence.unit == unit
     # Messages of 0.1 s, of which the 21st is the first one with the fault.
     assert evidence.frames[0] == pytest.approx(21, abs=5)
+
+
+def test_silent_to_end_is_found_after_audible_audio_only() -> None:
+    zeros = bytes(2 * 25 * SECOND)
+    [evidence] = silent_to_end(facts_of(LISTEN, cut(PCM + zeros)))
+    assert re.match(r"2\d\.\d s of digital silence, at", evidence.text)
+    assert silent_to_end(facts_of(LISTEN, cut(PCM + zeros + PCM))) == []
+    assert silent_to_end(facts_of(LISTEN, cut(PCM + zeros[: 2 * 10 * SECOND]))) == []
+    assert silent_to_end(facts_of(LISTEN, cut(zeros))) == []
 
 
 def test_too_quiet_is_found() -> None:

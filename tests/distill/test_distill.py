@@ -45,6 +45,7 @@ async def replayed(trace: Path, url: str, folder: Path) -> Verdict:
 # -- what is found
 
 
+@pytest.mark.sweep  # of the places
 @pytest.mark.parametrize(
     "bad", [2995, *(pytest.param(bad, marks=pytest.mark.one_python) for bad in (1480, 3))]
 )

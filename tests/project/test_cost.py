@@ -26,7 +26,8 @@ from wsproxy.report import json_output, markdown, safe_text
 from wsproxy.report import text as report_text
 from wsproxy.session.transcript_result import TranscriptResult
 
-pytestmark = pytest.mark.cost
+# In one worker: the expressions of the source are found once.
+pytestmark = [pytest.mark.cost, pytest.mark.xdist_group("cost")]
 
 GROWTH = 2.5  # times the time for twice the text
 SMALL = 16 << 10  # characters on which everything is tried

@@ -110,6 +110,7 @@ def marks_of(name: str) -> list[pytest.MarkDecorator]:
 
 @pytest.mark.cost
 @pytest.mark.xdist_group("bombs")
+@pytest.mark.timeout(1800)  # of the first, for all
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize(
     "case",

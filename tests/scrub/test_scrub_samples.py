@@ -83,6 +83,7 @@ def proofs(scrubbed: dict[str, Scrubbed]) -> dict[str, Proof]:
 # In one worker: the samples are scrubbed and replayed together.
 @pytest.mark.one_python
 @pytest.mark.xdist_group("scrubbed")
+@pytest.mark.timeout(1200)  # of the first, for all
 @pytest.mark.sweep(kind=kind)
 @pytest.mark.parametrize("name", TRACES)
 def test_scrub_sample_is_accepted_and_its_failure_survives(

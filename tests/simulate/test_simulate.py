@@ -261,6 +261,7 @@ SIMULATED = [c for c in load().conditions if c.simulate is not None]
 
 
 @pytest.mark.one_python
+@pytest.mark.sweep(kind=lambda entry: entry.provider, keep=4)
 @pytest.mark.parametrize("entry", SIMULATED, ids=lambda entry: entry.id)
 def test_simulator_each_condition_reaches_client(entry: Condition) -> None:
     script, place = entry.simulate, home(entry)

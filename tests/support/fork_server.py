@@ -150,6 +150,9 @@ def _open_streams() -> None:
 def run(argv: list[str]) -> None:
     """Run a script, or what `python` runs of these arguments."""
     sys.orig_argv = argv
+    if argv[1:2] == ["-mpytest"]:
+        argv = [argv[0], "-m", "pytest", *argv[2:]]
+        sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     if "-m" in argv[:3]:
         module = argv.index("-m") + 1
         sys.argv = ["-m", *argv[module + 1 :]]

@@ -7,9 +7,10 @@ session and signals, and they end as an interpreter ends. For tests whose subjec
 starts, what it imports or how much memory it has, there is `@pytest.mark.real_processes`.
 
 Forked are: `python -m wsproxy` and the scripts `wsproxy` and `mitmdump` of this environment,
-started with `subprocess`, and the processes of `multiprocessing`. All else is started as ever, and
-so are these where the environment has another variable that Python reads when it starts
-(PYTHONPATH), where coverage is measured, and on other systems than Linux.
+started with `subprocess`, the processes of `multiprocessing`, and pytest as pytester starts it. All
+else is started as ever, and so are these where the environment has another variable that Python
+reads when it starts (PYTHONPATH, except for pytest), where coverage is measured, and on other
+systems than Linux.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from fork_server import MAX_FDS, MAX_REQUEST
 _PYTHON = os.fsencode(sys.executable)  # a test may patch it
 _BIN = Path(sys.executable).parent
 _MODULE_RUNS = ([b"-m", b"wsproxy"], [b"-P", b"-m", b"wsproxy"])
+_PYTEST_RUN = b"-mpytest"  # by pytester
 _SPAWNED = b"from multiprocessing.spawn import spawn_main;"
 _SCRIPTS = {os.fsencode(_BIN / name) for name in ("wsproxy", "mitmdump")}
 # These import mitmproxy at once.
@@ -46,6 +48,11 @@ _READER_MODULES = (
     *("wsproxy.load.worker", "wsproxy.load.judge"),
 )
 _RECORDER_MODULES = ("wsproxy.cli.record", "wsproxy.cli.run", "wsproxy.proxy.child_process")
+_PYTEST_MODULES = (
+    *("pytest", "_pytest.config", "_pytest.python", "_pytest.terminal", "_pytest.assertion"),
+    *("websockets.asyncio.client", "websockets.sync.client", "wsproxy.api", "wsproxy.replayer"),
+    *("wsproxy.simulate", "wsproxy.diagnose"),
+)
 # Read by the interpreter, the C library or OpenSSL when a process starts.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_")
 _PR_SET_CHILD_SUBREAPER = 36
@@ -91,7 +98,9 @@ def _fork_exec(
     """What `subprocess` calls in place of `_posixsubprocess.fork_exec`."""
     given = [os.fsencode(each) for each in args]
     environment = _environment() if env is None else list(env)
-    plain = _enabled and close_fds and given[0] in executables and _is_plain(others, environment)
+    plain = (
+        _enabled and close_fds and given[0] in executables and _is_plain(given, others, environment)
+    )
     modules = _modules_of(given) if plain else None
     folder = Path.cwd() if cwd is None else Path(os.fsdecode(cwd))
     if modules is None or not folder.is_dir():
@@ -121,20 +130,23 @@ def _environment() -> list[bytes]:
     return [name + b"=" + value for name, value in os.environb.items()]
 
 
-def _is_plain(others: Sequence[Any], environment: Sequence[bytes]) -> bool:
+def _is_plain(args: list[bytes], others: Sequence[Any], environment: Sequence[bytes]) -> bool:
     """Whether nothing is asked for that the server does not do."""
     *_, gid, groups, uid, umask, prepare, _ = others
     if not (gid is groups is uid is prepare is None and umask < 0):
         return False
     if any(each.startswith(b"COVERAGE_") for each in environment):
         return False  # each process is measured from its start to its end
-    return _read_at_start(environment) == _read_at_start(_environment())
+    done = [b"PYTHONUNBUFFERED=", b"PYTHONFAULTHANDLER="]  # by the server
+    done += [b"PYTHONPATH="] * (_PYTEST_RUN in args[1:2])
+    return _read_at_start(environment, done) == _read_at_start(_environment(), done)
 
 
-def _read_at_start(environment: Sequence[bytes]) -> list[bytes]:
+def _read_at_start(environment: Sequence[bytes], done: list[bytes]) -> list[bytes]:
     starting = tuple(map(str.encode, _READ_AT_START))
-    done = (b"PYTHONUNBUFFERED=", b"PYTHONFAULTHANDLER=")  # by the server
-    return sorted(e for e in environment if e.startswith(starting) and not e.startswith(done))
+    return sorted(
+        e for e in environment if e.startswith(starting) and not e.startswith(tuple(done))
+    )
 
 
 def _modules_of(args: list[bytes]) -> tuple[str, ...] | None:
@@ -142,6 +154,8 @@ def _modules_of(args: list[bytes]) -> tuple[str, ...] | None:
     if args[0] == _PYTHON:
         if args[1:2] == [b"-c"] and args[2].startswith(_SPAWNED):
             return _READER_MODULES
+        if args[1:2] == [_PYTEST_RUN]:
+            return _PYTEST_MODULES
         if not any(args[1 : len(run) + 1] == run for run in _MODULE_RUNS):
             return None
     elif args[0] not in _SCRIPTS:

@@ -251,6 +251,17 @@ def test_compactor_added_traces_are_compacted_after_sweep(tmp_path: Path) -> Non
     assert not [t for t in threading.enumerate() if t.name == "wsproxy-compactor"]
 
 
+def test_compactor_small_trace_stays_as_it_is(tmp_path: Path) -> None:
+    small = small_blocks(tmp_path / "small.wstrace", frames=10, size=100)
+    larger = small_blocks(tmp_path / "larger.wstrace", frames=10, size=1000)
+    assert small.stat().st_size <= module.SMALL < larger.stat().st_size
+    compactor = Compactor(tmp_path)
+    compactor.add(small)
+    compactor.add(larger)
+    compactor.close()
+    assert (count_blocks(small), count_blocks(larger)) == (12, 1)
+
+
 def test_compactor_close_ends_within_timeout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,8 +10,9 @@ MAX_LINES = 34
 _LABEL = re.compile(r"^(cause|evidence|causes|fixes|retry|also|confidence|support|hidden) ")
 _ITEM = re.compile(r"^(?:\d\.|-) +")
 _LASTING = {"credentials", "quota", "model", "parameter", "region", "format", "size", "request"}
+_SHORT = 10  # characters of a figure that may be elsewhere by chance
 _LONG = 40  # characters of a sentence that is not to be repeated
-_ASKS_TO_READ = re.compile(r"(?i)\bread (?:the (?:body|reason|message of)|dg-error)")
+_ASKS_TO_READ = re.compile(r"(?i)\bread (?:the (?:body|reason(?! in)|message of)|dg-error)")
 _EMPTY = re.compile(r"\b0\.0 s after the upgrade|\b1 frames\b|\b(\d+) to \1 ms")
 
 
@@ -46,7 +47,8 @@ def _of_items(items: list[tuple[str, str]]) -> Iterator[str]:
         if texts.count(text) > 1:
             yield f"twice: {text}"
         others = [other for name, other in items if other != text and name != label]
-        if label == "also" and any(_figure(text) in other for other in others):
+        figure = _figure(text)
+        if label == "also" and len(figure) > _SHORT and any(figure in other for other in others):
             yield f"known already: {text}"
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import agent_bridge_reports
+import agent_limit_reports
+import agent_silence_reports
 import audio_form_reports
 import deepgram_reports
+import dictation_reports
 import elevenlabs_reports
 import ending_reports
 import further_agent_reports
 import gemini_reports
 import key_place_reports
+import listening_reports
 import openai_reports
 import order_reports
 import provider_reports
+import realtime_setting_reports
 import realtime_turn_reports
+import recognition_reports
 import refusal_reports
 import reported_access
 import reported_audio
@@ -29,6 +36,7 @@ import stt_sentence_reports
 import telephone_reports
 import timeout_reports
 import tool_call_reports
+import unended_reports
 import voice_agent_reports
 
 REPORTS = [
@@ -60,6 +68,18 @@ REPORTS = [
     *realtime_turn_reports.REPORTS,
     *voice_agent_reports.REPORTS,
     *further_agent_reports.REPORTS,
+    *dictation_reports.REPORTS,
+    *recognition_reports.REPORTS,
+    *listening_reports.REPORTS,
+    *unended_reports.REPORTS,
+    *realtime_setting_reports.REPORTS,
+    *agent_limit_reports.REPORTS,
+    *agent_silence_reports.REPORTS,
+    *agent_bridge_reports.REPORTS,
 ]
-UNSOLVED = [*audio_form_reports.UNSOLVED, *stt_refused_reports.UNSOLVED]
+UNSOLVED = [
+    *audio_form_reports.UNSOLVED,
+    *stt_refused_reports.UNSOLVED,
+    *dictation_reports.UNSOLVED,
+]
 """Reports whose cause no rule finds yet."""

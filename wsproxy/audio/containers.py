@@ -253,6 +253,12 @@ def read_header(head: bytes) -> ContainerHeader | None:
     return None
 
 
+def wav_content(head: bytes) -> bytes:
+    """What follows the header at the start of a WAV stream; empty where that is not known."""
+    at = head.find(b"data", 0, 4096) + 8
+    return head[at:] if at >= 8 and container_name(head) == "WAV" else b""
+
+
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE  # format tags of RFC 2361
 
 

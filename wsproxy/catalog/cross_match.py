@@ -42,7 +42,9 @@ def values_elsewhere(
     if of_refusal and (place not in _REFUSALS or match.status is not None):
         return None
     if not of_refusal and any(place == other.kind for other in condition.matches):
-        return None  # it names the words in that place itself
+        # It names the words in that place itself; but a reason may come with another code.
+        if not (match.kind == place == "close" and match.reason is not None):
+            return None
     values: dict[str, str] = {}
     compared = 0
     for pattern, words in _words(match, sentence):

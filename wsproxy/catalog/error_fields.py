@@ -26,6 +26,7 @@ _TEXT = (
     "message", "errmsg", "errormessage", "errormsg", "errordescription", "statustext",
     "statusmessage", "description", "detail", "details", "reason", "msg", "error", "err", "errors",
     "exception", "fault", "faultstring", "cause", "title", "text", "body",
+    "params",
 )  # fmt: skip
 # Those that no transcript has.
 _SAYING = ("message", "msg", "detail", "reason", "description", "statustext", "statusmessage")

@@ -41,6 +41,37 @@ class FunctionCalls:
 
 
 @dataclass(frozen=True, slots=True)
+class UserTurns:
+    """Who ends the turns of the user, and who requests the answers; without `manual`: unknown.
+
+    Attributes:
+        manual: settings, in messages of either side, with which the app ends the turns.
+        automatic: those with which the server ends them.
+        silent: those with which the agent answers only when the app requests it.
+        transcribing: those of a session without an agent.
+        end: of the app, that end a turn.
+        request: of the app, that request an answer; empty: the agent answers each turn.
+        transcribe: settings that ask for the words of the user.
+        words: of the server, with these words, or with the failure to find them.
+    """
+
+    manual: Patterns = ()
+    automatic: Patterns = ()
+    silent: Patterns = ()
+    transcribing: Patterns = ()
+    end: Patterns = ()
+    request: Patterns = ()
+    transcribe: Patterns = ()
+    words: Patterns = ()
+
+    @property
+    def settings(self) -> Patterns:
+        """All patterns of settings."""
+        kinds = (self.manual, self.automatic, self.silent, self.transcribing, self.transcribe)
+        return tuple(pattern for patterns in kinds for pattern in patterns)
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """Messages that belong together. What is empty is unknown: nothing is concluded from it.
 
@@ -59,6 +90,7 @@ class Exchange:
         modalities: dotted paths of the kinds of answer that are agreed on, in either side's
             messages.
         function: calls of functions.
+        turns: how the turns of the user end.
     """
 
     text_end: Patterns = ()
@@ -74,6 +106,7 @@ class Exchange:
     text_answer: Patterns = ()
     modalities: tuple[str, ...] = ()
     function: FunctionCalls = FunctionCalls()
+    turns: UserTurns = UserTurns()
 
 
 NO_EXCHANGE = Exchange()

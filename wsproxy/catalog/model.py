@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .dialogue import Dialogue
 from .exchange import NO_EXCHANGE, Exchange
+from .parameter_form import ParameterForm
 from .success import NO_RESULT_PATHS, NO_SUCCESS, MessagePattern, ResultPaths, Success
 
 SEVERITIES = ("error", "warning", "info")
@@ -23,8 +24,6 @@ TRAFFIC = "traffic"  # the provider whose conditions are measured in all session
 
 Pattern = re.Pattern[str]
 _PREFIX = re.compile(r"\^\(?(\?:)?[A-Za-z]{2,}")  # of a pattern that begins with letters
-
-
 _EVIDENCE = ": {evidence}"
 
 
@@ -137,6 +136,10 @@ class Vocabulary:
         text: dotted path of the text to synthesize in a client's message.
         manual_turns: pattern of the client's message after which it marks its turns itself.
         turn_start: dotted path of the field in a client's message that begins such a turn.
+        commit: the client's messages after which the audio so far is transcribed.
+        commit_needed: settings with which it is not before.
+        repeats_asked: settings that ask for final words in messages of two kinds.
+        once: the client's kinds that a session takes once, as its first message.
     """
 
     kind: str = "type"
@@ -150,30 +153,10 @@ class Vocabulary:
     text: str = ""
     manual_turns: MessagePattern | None = None
     turn_start: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterForm:
-    """What an API takes as a parameter of its URL.
-
-    Attributes:
-        name: of the parameter.
-        values: has to match the complete value; None: unknown.
-        takes: what it takes, for people.
-        least, most: of a number; `most` is 0 where there is no limit.
-        not_above: name of the parameter whose value it must not exceed.
-        otherwise: the value of that parameter if the URL does not have it.
-        only_in_url: whether a field of this name in a message of the client has no effect.
-    """
-
-    name: str
-    values: Pattern | None = None
-    takes: str = ""
-    least: float = 0.0
-    most: float = 0.0
-    not_above: str = ""
-    otherwise: float = 0.0
-    only_in_url: bool = False
+    commit: tuple[MessagePattern, ...] = ()
+    commit_needed: tuple[MessagePattern, ...] = ()
+    repeats_asked: tuple[MessagePattern, ...] = ()
+    once: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

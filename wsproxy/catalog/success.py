@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .envelope import field as field_of
+from .envelope import holders
 
 WORDS, AUDIO = "words", "audio"  # what `Success.proof` names besides messages
 EMPTY = "(empty)"  # kind of a message without content
 _SOME, _NONE = "*", "none"  # any value, and no value
+_NULL, _EMPTY_OBJECT = "null", "{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class MessagePattern:
     """A kind of message, optionally with values of fields.
 
     Written as "KIND", "path=value", or several of these with spaces between them. "path=*" stands
-    for any value but null, false and empty ones, "path=none" for those and a missing one.
+    for any value but null, false and empty ones, "path=none" for those and a missing one;
+    "path=null" for null, and "path={}" for an empty object.
     "(empty)" is the kind of a message without content; the kind of a short text that is not JSON
     is the text.
 
@@ -59,6 +62,10 @@ def _has(content: Mapping[str, Any], path: str, wanted: str) -> bool:
     value = field_of(content, path)
     if wanted in (_SOME, _NONE):
         return bool(value) is (wanted == _SOME)
+    if wanted == _NULL:
+        return value is None and any(True for _ in holders(content, path))
+    if wanted == _EMPTY_OBJECT:
+        return value == {}
     if isinstance(value, bool):
         return str(value).lower() == wanted
     return isinstance(value, str | int) and str(value) == wanted
@@ -110,11 +117,16 @@ class Success:
             one of them is enough. Empty: unknown.
         answers: messages that the server owes.
         states: states of objects.
+        words_only: settings with which a service that also speaks only transcribes.
+        words_model: dotted paths of the transcription model in the server's description of the
+            session.
     """
 
     proof: tuple[str, ...] = ()
     answers: tuple[ExpectedAnswer, ...] = ()
     states: tuple[ObjectState, ...] = ()
+    words_only: tuple[MessagePattern, ...] = ()
+    words_model: tuple[str, ...] = ()
 
     @property
     def messages(self) -> tuple[MessagePattern, ...]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from .dialogue import Answer, Dialogue
 from .envelope import ENVELOPES
-from .exchange import NO_EXCHANGE, Exchange, FunctionCalls
+from .exchange import NO_EXCHANGE, Exchange, FunctionCalls, UserTurns
 from .model import (
     CONFIDENCES,
     KINDS,
@@ -23,7 +23,6 @@ from .model import (
     CredentialPlaces,
     Example,
     Match,
-    ParameterForm,
     Pattern,
     Provider,
     Refusal,
@@ -32,6 +31,7 @@ from .model import (
     Source,
     Vocabulary,
 )
+from .parameter_form import ParameterForm
 from .success import (
     NO_RESULT_PATHS,
     NO_SUCCESS,
@@ -119,10 +119,22 @@ def _parameter(table: Table) -> ParameterForm:
         takes=table.take("takes", str, ""),
         least=table.number("least"),
         most=table.number("most"),
+        longest=table.take("longest", int, 0),
         not_above=table.take("not_above", str, ""),
         otherwise=table.number("otherwise"),
+        only_with=table.strings("only_with"),
+        not_with=table.strings("not_with"),
+        rates=tuple(_part_and_rate(table, text) for text in table.strings("rates")),
         only_in_url=table.take("only_in_url", bool, False),
     )
+
+
+def _part_and_rate(table: Table, text: str) -> tuple[str, int]:
+    part, _, rate = text.partition("=")
+    if not part or not rate.isdecimal():
+        table.mistake("rates", f"needs PART=RATE, not {text}")
+        return "", 0
+    return part, int(rate)
 
 
 def _documented(table: Table) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -134,6 +146,8 @@ def _success(table: Table) -> Success:
         proof=table.strings("proof"),
         answers=tuple(answer.read(_answer) for answer in table.tables("answer")),
         states=tuple(state.read(_state) for state in table.tables("state")),
+        words_only=_patterns(table, "words_only"),
+        words_model=table.strings("words_model"),
     )
 
 
@@ -179,6 +193,20 @@ def _exchange(table: Table) -> Exchange:
         text_answer=_patterns(table, "text_answer"),
         modalities=table.strings("modalities"),
         function=_optional(table.table("function"), _function_calls) or FunctionCalls(),
+        turns=_optional(table.table("turns"), _user_turns) or UserTurns(),
+    )
+
+
+def _user_turns(table: Table) -> UserTurns:
+    return UserTurns(
+        manual=_patterns(table, "manual"),
+        automatic=_patterns(table, "automatic"),
+        silent=_patterns(table, "silent"),
+        transcribing=_patterns(table, "transcribing"),
+        end=_patterns(table, "end"),
+        request=_patterns(table, "request"),
+        transcribe=_patterns(table, "transcribe"),
+        words=_patterns(table, "words"),
     )
 
 
@@ -243,6 +271,10 @@ def _vocabulary(table: Table) -> Vocabulary:
         text=table.take("text", str, ""),
         manual_turns=MessagePattern.parse(manual) if manual else None,
         turn_start=table.take("turn_start", str, ""),
+        commit=_patterns(table, "commit"),
+        commit_needed=_patterns(table, "commit_needed"),
+        repeats_asked=_patterns(table, "repeats_asked"),
+        once=table.strings("once"),
     )
 
 

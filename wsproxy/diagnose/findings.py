@@ -9,7 +9,7 @@ from functools import partial
 
 from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
 from wsproxy.catalog.envelope import json_object
-from wsproxy.catalog.server_sentence import MAX_SENTENCE
+from wsproxy.catalog.server_sentence import MAX_SENTENCE, contains
 from wsproxy.session import Session
 from wsproxy.wire import accept_key
 from wsproxy.wording import plural
@@ -43,6 +43,7 @@ _IN_FIRST_LINE = ("close code", "status", "ending", "failed at", "failure")
 _MESSAGE = 400  # characters of a message of the server in the evidence
 _LONG_TEXT = 1000  # characters of a text that carries audio, or another mass of data
 _MAX_FRAMES = 20  # frame numbers in a finding
+_QUOTED = 60  # characters of a sentence by which it is recognized
 _MAX_RELATED = 8  # related conditions in a finding
 _MAX_NAME = 60  # characters of the name of an error
 _MAX_NAMES = 40  # words that are compared with the names of conditions
@@ -156,15 +157,22 @@ def _survived_error(
     if said is None or said.sentence.where != "message" or facts.session.failed:
         return []
     known = {fact.frame for hit in hits for fact in hit.facts}
-    # What is missing may be a consequence of the error: its evidence names the last message.
-    problems = (f for f in findings if f.severity != "info" and f.id not in ABSENCES)
-    known.update(frame for problem in problems for e in problem.evidence for frame in e.frames)
+    # What is missing may be a consequence of the error: its evidence names the last message. So may
+    # other evidence of a problem, after the first.
+    problems = [f.evidence for f in findings if f.severity != "info" and f.id not in ABSENCES]
+    shown = [e for evidence in problems for e in evidence if e is evidence[0] or _tells(e, said)]
+    known.update(frame for evidence in shown for frame in evidence.frames)
     if said.sentence.frame in known:
         return []
     severity = "error" if said.sentence.ends else "warning"
     condition = new_condition(facts, said, severity, "server.error", partial(_shown, facts))
     evidence = [*said.evidence, *who_ended(facts)]
     return [_with_said(_finding(facts, condition, evidence), said)]
+
+
+def _tells(evidence: Evidence, said: Said) -> bool:
+    """Whether a piece of evidence contains the server's sentence."""
+    return contains(evidence.text, said.sentence.text[:_QUOTED])
 
 
 def _without_consequences(found: Sequence[Finding], errors: Sequence[Finding]) -> list[Finding]:

@@ -26,12 +26,16 @@ ABSENCES = frozenset(
         "no-audio-for-text",
         "left-early",
         "nothing-sent",
+        "ended-at-once",
+        "no-user-audio",
     )
-)
+) | {"traffic.transcription.never-committed", "traffic.transcription.no-words-model"}
 # With one of these, what came is no proof of success.
 _DOUBTS = (
     "traffic.outcome.results-stopped",
     "traffic.outcome.no-final",
+    "traffic.transcription.never-committed",
+    "traffic.transcription.no-words-model",
     "traffic.outcome.left-early",
     "traffic.outcome.agent-silent",
     "traffic.received.other-samples",
@@ -40,11 +44,21 @@ _DOUBTS = (
     "traffic.exchange.text-not-flushed",
     "traffic.exchange.call-unanswered",
     "traffic.exchange.result-unanswered",
+    "traffic.exchange.turn-not-ended",
+    "traffic.exchange.answer-not-requested",
     "traffic.exchange.answered-in-text",
+    "traffic.exchange.turns-without-audio",
+    "traffic.received.silent",
     "traffic.exchange.always-interrupted",
 )
+# With one of these, an agent answers something else than what was said.
+_MISHEARD = (
+    "traffic.audio.format-mismatch",
+    "traffic.signal.other-samples",
+    "traffic.signal.wrong-rate",
+)
 # Conditions of audio, which may be the cause of what is missing.
-_OUTCOMES = ("traffic.outcome.", "traffic.exchange.")
+_OUTCOMES = ("traffic.transcription.", "traffic.outcome.", "traffic.exchange.")
 _AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.", "traffic.received.")
 
 
@@ -95,7 +109,8 @@ def outcome(session: Session, findings: Sequence[FindingLike]) -> Outcome | None
     """The outcome of a session; None where it was read without its messages.
 
     An error that was found makes it a failure, whatever came before it. Results that stopped, or
-    that are not what was agreed, are no proof of success.
+    that are not what was agreed, are no proof of success; nor is an agent's answer to audio that
+    is not what is declared.
     """
     found = session.outcome
     if found is None or found.kind == FAILED:
@@ -103,7 +118,9 @@ def outcome(session: Session, findings: Sequence[FindingLike]) -> Outcome | None
     error = next((finding for finding in findings if finding.severity == "error"), None)
     if error is not None:
         return Outcome(FAILED, error.title, _first_frames(error), found.figures)
-    doubt = next((finding for finding in findings if finding.id in _DOUBTS), None)
+    api = session.timeline.api if session.timeline else None
+    doubts = _DOUBTS + _MISHEARD if api is not None and api.audio.origin == "both" else _DOUBTS
+    doubt = next((finding for finding in findings if finding.id in doubts), None)
     if doubt is None or found.kind != SUCCEEDED:
         return found
     return Outcome(UNPROVEN, doubt.title, _first_frames(doubt), found.figures)

@@ -14,14 +14,21 @@ from dataclasses import replace
 from .evidence import Evidence, quoted
 from .finding import Finding
 from .parameters import printed_values, url_parameters
-from .rules.request import empty_parameter, parameter_value, undocumented_name
+from .rules.request import (
+    empty_parameter,
+    parameter_apart,
+    parameter_value,
+    rate_below_model,
+    undocumented_name,
+)
 from .session_facts import SessionFacts
 
 _STATUSES = (400, 404, 405, 422, 500)
 """Those of a request that is invalid; many servers of one's own fail with 500 then."""
 _OTHER_CAUSES = (401, 402, 403, 407, 408, 409, 426, 429)  # statuses with a meaning of their own
 _CLASSES = ("parameter", "model", "state", "format", "request")
-_RULES = (parameter_value, empty_parameter, undocumented_name)
+_VALUES = (parameter_value, parameter_apart, rate_below_model, empty_parameter)
+_RULES = (*_VALUES, undocumented_name)
 _CORRECT = "Correct the setting that is seen to be wrong, or leave it out"
 _LISTED = 12  # parameters of the URL
 _WIDTH = 240  # characters of them

@@ -17,6 +17,7 @@ from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.declared_audio import DeclaredFormat, declared_format
 from wsproxy.session.format_timeline import FormatTimeline, format_timeline, without_header
 from wsproxy.session.message_kinds import kind_at
+from wsproxy.session.request_query import query_parameters
 from wsproxy.session.traffic import DataTotals
 
 from .evidence import Evidence, quoted
@@ -78,6 +79,14 @@ class SessionFacts:
     @property
     def vocabulary(self) -> Vocabulary:
         return self.api.vocabulary if self.api else Vocabulary()
+
+    @cached_property
+    def transcribes_only(self) -> bool:
+        """Whether the session is one of transcription, of a service that can also answer."""
+        settings = self.api.success.words_only if self.api else ()
+        query = {"query": query_parameters(self.session.request)} if settings else {}
+        said = [("", query), *((m.kind, m.content) for m in (*self.server_json, *self.client_json))]
+        return any(each.matches(kind, content) for each in settings for kind, content in said)
 
     @property
     def limits(self) -> ApiLimits:

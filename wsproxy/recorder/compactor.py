@@ -19,6 +19,9 @@ from .thread_log import ThreadLog
 
 logger = ThreadLog(__name__)
 
+# Bytes of a trace that is left as it is: it takes as much of the disk if it is packed again. An
+# app that connects again and again leaves many of these.
+SMALL = 4 << 10
 MAX_QUEUED = 1000  # traces; when more are queued, the oldest of them are not repacked
 _MAX_REST = 0.1  # seconds slept at once, at most
 # Seconds between two traces: while one is synced, some file systems block all other writes.
@@ -72,8 +75,10 @@ class Compactor:
             stopping = self._stopping.is_set()  # what was added before is repacked below
             try:
                 while self._queue:
-                    self._compact(self._queue.popleft())
-                    self._stopping.wait(PAUSE)
+                    path = self._queue.popleft()
+                    if not _is_small(path):
+                        self._compact(path)
+                        self._stopping.wait(PAUSE)
             except _OutOfTime:
                 return
             if stopping:
@@ -100,3 +105,11 @@ class Compactor:
         elif now > self._deadline:
             raise _OutOfTime
         self._worked_since = time.monotonic()
+
+
+def _is_small(path: Path) -> bool:
+    """Whether packing a trace again would free nothing, or there is no trace any more."""
+    try:
+        return path.stat().st_size <= SMALL
+    except OSError:
+        return True

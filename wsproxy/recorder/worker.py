@@ -324,7 +324,6 @@ class RecorderWorker:
                 self._faults.forget(recording)
                 return
         self._open[session] = recording
-        logger.debug("session %s is recorded in %s", start.session, recording.path)
         self._report_begin(recording)
 
     def _report_begin(self, recording: SessionWriter) -> None:

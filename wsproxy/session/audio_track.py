@@ -196,14 +196,14 @@ class AudioCursor:
             del self._last_times[:-_RECENT_CHUNKS], self._last_sizes[:-_RECENT_CHUNKS]
 
     @property
-    def _recent(self) -> list[tuple[int, int]]:
-        """Time and size of the last _RECENT_CHUNKS."""
+    def recent(self) -> list[tuple[int, int]]:
+        """When the last 1,024 chunks came, and the bytes up to each, inclusive."""
         times, sizes = self._last_times[-_RECENT_CHUNKS:], self._last_sizes[-_RECENT_CHUNKS:]
         return list(zip(times, sizes, strict=True))
 
     def count_at(self, t_ns: int) -> int:
         """The number of chunks up to a time, inclusive; exact where `size_at` is."""
-        recent = self._recent
+        recent = self.recent
         later = sum(1 for when, _ in recent if when > t_ns)
         if later < len(recent):
             return self._count - later
@@ -212,12 +212,12 @@ class AudioCursor:
     @property
     def median_interval_ns(self) -> float:
         """The median time between two of the last 1,024 chunks, 0 if there are fewer than two."""
-        times = [when for when, _ in self._recent]
+        times = [when for when, _ in self.recent]
         return median(b - a for a, b in pairwise(times)) if len(times) > 1 else 0.0
 
     def size_at(self, t_ns: int) -> int:
         """Bytes of all chunks up to a time, inclusive."""
-        recent = self._recent
+        recent = self.recent
         if not recent:
             return 0
         if t_ns >= recent[0][0] and len(recent) < self._count:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,10 @@ from wsproxy.catalog.exchange import NO_EXCHANGE, Patterns
 from wsproxy.catalog.success import MessagePattern
 
 from .message import SessionMessage
+from .turn_tracker import TurnTracker
 
 MAX_OPEN = 1000  # function calls, and contexts with text, at a time
+_KEPT_TURNS = 50  # of an agent
 _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
 _MAX_ID = 100  # characters of an id
 _SHOWN = 40  # characters of a name, and of the end or the beginning of a text
@@ -71,7 +74,9 @@ class ExchangeTracker:
         contextless: messages without a context; `has_contexts`: whether others have one.
         user_texts: texts for the agent.
         turns, interrupted: turns of the agent, and those that the user interrupted.
+        turn_times: when the latest turns ended that were not interrupted, ns.
         text_answers: answers in text alone, while answers in audio were agreed on.
+        user_turns: who ends the turns of the user.
     """
 
     def __init__(self, api: Api | None) -> None:
@@ -101,8 +106,10 @@ class ExchangeTracker:
         self.has_contexts = False
         self.user_texts = Counted()
         self.turns = Counted()
+        self.turn_times: deque[int] = deque(maxlen=_KEPT_TURNS)
         self.interrupted = Counted()
         self.text_answers = Counted()
+        self.user_turns = TurnTracker(self._api.turns)
 
     @property
     def open_calls(self) -> list[NotedMessage]:
@@ -120,6 +127,7 @@ class ExchangeTracker:
             return
         if any(name in content for name in self._modality_names):
             self._note_modalities(content)
+        self.user_turns.add(message, content)
         kinds = self._kinds[side]
         if side and (self._has_texts or self._api.context):
             self._add_text(message, content)
@@ -216,6 +224,8 @@ class ExchangeTracker:
                     self._calls.setdefault(_id(call, api.function.id), place)
         if _any(api.turn, kind, content):
             self.turns.add(message)
+            if not _any(api.interrupted, kind, content):
+                self.turn_times.append(message.t_ns)
         if _any(api.interrupted, kind, content):
             self.interrupted.add(message)
         if _any(api.text_answer, kind, content) and "audio" in self._modalities:

@@ -43,7 +43,9 @@ def kind_of_json(message: Mapping[str, Any], path: str = "") -> str:
     """
     if kind := stated_kind(message, path):
         return with_code(kind, message)
-    return "{" + ", ".join(sorted(message)[:8])[:80] + "}"
+    # Many servers send `"error": null` and `"warnings": []` with each result.
+    names = [name for name, value in message.items() if value or not is_error(name)]
+    return "{" + ", ".join(sorted(names)[:8])[:80] + "}"
 
 
 def kind_at(message: Mapping[str, Any], path: str) -> str:

@@ -96,6 +96,9 @@ class SessionTranscript:
         final_words, agent_words: words of final results, and of an agent.
         finals, interims, empty: number of results; of them without text.
         kept: the results, an agent's included.
+        repeated: final results whose text came in a message of another kind just before; their
+            words are not counted again.
+        repeated_kinds: of the last such two messages.
         first_interim_ns, first_final_ns, last_words_ns: times of results with words; None if
             there was none.
         last_frame: of the last result with words.
@@ -115,6 +118,9 @@ class SessionTranscript:
         self._known = api is not None
         self.kept: KeptEnds[Result] = KeptEnds(keep)
         self._channels: dict[str, _Channel] = {}
+        self.repeated = 0
+        self.repeated_kinds = ("", "")
+        self._last_final: tuple[str, str, str] | None = None  # its kind, channel and text
 
     @property
     def words(self) -> int:
@@ -145,7 +151,7 @@ class SessionTranscript:
             return None
         found = transcript_result(self._api, kind, content)
         if found is not None:
-            return self._add_result(message, found)
+            return self._add_result(message, kind, found)
         said = agent_text(self._api, kind, content)
         if not said.strip():
             return None
@@ -154,22 +160,36 @@ class SessionTranscript:
 
     def _may_be_result(self, message: SessionMessage) -> bool:
         """Whether a message of an unknown API may hold a transcript: not if it reports an error."""
-        return message.content is not None and not any(map(is_error, message.content))
+        content = message.content or {}
+        return not any(is_error(name) for name, value in content.items() if value)
 
-    def _add_result(self, message: SessionMessage, found: TranscriptResult) -> Result:
+    def _add_result(self, message: SessionMessage, kind: str, found: TranscriptResult) -> Result:
         final = found.final
         self.finals += final
         self.interims += not final
         if not found.has_text:
             self.empty += 1
         else:
-            self._count(found)
+            if not self._is_repeated(kind, found):
+                self._count(found)
             if final and self.first_final_ns is None:
                 self.first_final_ns = message.t_ns
             if not final and self.first_interim_ns is None:
                 self.first_interim_ns = message.t_ns
             self.last_words_ns, self.last_frame = message.t_ns, message.frame
         return self._keep(message, found, by_agent=False)
+
+    def _is_repeated(self, kind: str, found: TranscriptResult) -> bool:
+        """Whether a message of another kind had this final text just before."""
+        if not found.final or found.turn is not None:
+            return False
+        before, self._last_final = self._last_final, (kind, found.track, found.text)
+        if before is None or before[1:] != (found.track, found.text) or before[0] == kind:
+            return False
+        self._last_final = None
+        self.repeated += 1
+        self.repeated_kinds = (before[0], kind)
+        return True
 
     def _count(self, found: TranscriptResult) -> None:
         name = found.track if len(self._channels) < _MAX_CHANNELS else ""

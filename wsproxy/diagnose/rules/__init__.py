@@ -14,6 +14,7 @@ timing       gaps, pace and durations, against the API's documented limits
 messages     kinds, frames, sizes and order of messages
 exchange     texts to speak, function calls, turns: messages that belong together
 telephone    the media streams of telephone services
+transcription  what a service needs before it transcribes
 outcome      what came of the session, against what proves success
 likely_causes  likely causes of failures, which are not wrong by themselves
 endings      what an ending itself shows of its cause
@@ -37,6 +38,7 @@ from . import (
     signal,
     telephone,
     timing,
+    transcription,
 )
 
 RULES: dict[str, Measure] = {
@@ -52,6 +54,7 @@ RULES: dict[str, Measure] = {
         exchange,
         telephone,
         request,
+        transcription,
         outcome,
         likely_causes,
         endings,

@@ -8,8 +8,16 @@ text, or audio whose encoding is not declared.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
-from wsproxy.audio.containers import CONTAINERS, HEADLESS, ContainerHeader
+from wsproxy.audio.containers import (
+    CONTAINERS,
+    HEADLESS,
+    ContainerHeader,
+    container_name,
+    read_header,
+    wav_content,
+)
 from wsproxy.audio.encodings import ALAW, COMPANDED, MULAW, SAMPLE_KINDS, bare_name, containers_for
 from wsproxy.audio.report import BYTE_ORDER, CLIPPING, AudioFault, AudioReport
 from wsproxy.audio.sniff import SNIFFED_BYTES, TEXT_KINDS, sniff
@@ -19,6 +27,7 @@ from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.diagnose.signal_faults import OTHER_SAMPLES, faults_of, found_samples, holds_for_most
 from wsproxy.session.audio_track import KEPT_HEAD
 from wsproxy.session.declared_audio import DeclaredFormat
+from wsproxy.session.format_timeline import MESSAGE, FormatDeclaration
 from wsproxy.session.size_histogram import SizeSelection
 from wsproxy.wording import plural
 
@@ -66,6 +75,8 @@ def _audio_evidence(facts: SessionFacts, text: str, value: float, unit: str) -> 
 
 def format_mismatch(facts: SessionFacts) -> list[Evidence]:
     """The audio is in another format than the declared one, or is not audio."""
+    if inside := facts.measured(other_inside_wav):
+        return inside
     declared = _sent_format(facts)
     if declared is None:
         return []
@@ -85,6 +96,27 @@ def format_mismatch(facts: SessionFacts) -> list[Evidence]:
     return _audio_evidence(
         facts, text, float(min(len(facts.client_audio_head), SNIFFED_BYTES)), "bytes examined"
     )
+
+
+def other_inside_wav(facts: SessionFacts) -> list[Evidence]:
+    """A WAV header is followed by another container, or by a header that contradicts it.
+
+    A library that writes the header by itself, such as Azure's, does so before a file as well.
+    """
+    outer, content = facts.audio.header, wav_content(facts.client_audio_head[:SNIFFED_BYTES])
+    if outer is None or outer.name != "WAV" or not content:
+        return []
+    name, inner = container_name(content), read_header(content)
+    if name is None or name.endswith(HEADLESS) or inner == outer:
+        return []
+    found = f"a {name} header of {_described(inner)}" if inner and inner.rate else f"{name} data"
+    text = f"after its WAV header of {_described(outer)}, the audio continues with {found}"
+    return _audio_evidence(facts, text, float(len(content)), "bytes examined")
+
+
+def _described(header: ContainerHeader) -> str:
+    bits = f", {header.bits} bits" if header.bits else ""
+    return f"{header.rate} Hz{bits}, {plural(header.channels, 'channel')}"
 
 
 def _other_samples(facts: SessionFacts, declared: DeclaredFormat) -> list[Evidence]:
@@ -234,10 +266,32 @@ def _plays_at(header: ContainerHeader, rate: int) -> bool:
     return header.name == "Ogg/Opus" and rate == _OPUS_RATE
 
 
+def declared_late(facts: SessionFacts) -> list[Evidence]:
+    """The session declares another format of the audio than before, after the audio had begun."""
+    first, audio = facts.audio.first, facts.audio
+    if first is None or not audio.from_client or facts.api is None:
+        return []
+    for before, after in pairwise(facts.timeline.declarations):
+        if after.source != MESSAGE or after.t_ns <= first.t_ns or _is_alike(before, after):
+            continue
+        old, new = (f"{quoted(d.format.encoding)} at {d.format.rate} Hz" for d in (before, after))
+        count = audio.cursor.count_at(after.t_ns)
+        text = f"{plural(count, 'audio message')} had been sent as {old} when frame {after.frame} "
+        text += f"declared {new}"
+        return [Evidence(text, (after.frame,), after.t_ns, float(count), "messages")]
+    return []
+
+
+def _is_alike(one: FormatDeclaration, other: FormatDeclaration) -> bool:
+    """Whether two declarations are of the same samples, under any name."""
+    a, b = one.format, other.format
+    return a.samples is None or (a.samples, a.rate, a.channels) == (b.samples, b.rate, b.channels)
+
+
 def all_zero_audio(facts: SessionFacts) -> list[Evidence]:
     """All of the audio is digital silence, and the server recognized no words."""
     declared = _sent_format(facts)
-    if not facts.audio.from_client or _has_transcript(facts):
+    if not facts.audio or not facts.audio.from_client or _has_transcript(facts):
         return []
     stated = f"; declared: {quoted(str(declared))}" if declared else ""
     report = facts.signal
@@ -339,6 +393,7 @@ RULES: tuple[Measure, ...] = (
     rate_mismatch,
     odd_bytes,
     empty_audio_message,
+    declared_late,
     all_zero_audio,
     clipping,
 )

@@ -5,17 +5,21 @@ They need the timeline of the session, and `[api.exchange]` of the catalog.
 
 from __future__ import annotations
 
+from wsproxy.catalog.exchange import Patterns
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.exchange_tracker import ExchangeTracker, NotedMessage
 from wsproxy.session.outcome import PATIENCE, waited
 from wsproxy.session.request_query import query_parameters
+from wsproxy.session.turn_tracker import TurnPlace, TurnTracker
 from wsproxy.wording import plural
 
 UNANSWERED = 5.0  # seconds after which an app has not answered a function call
 NO_REPLY = 10.0  # seconds after which an agent has not replied to a text
+MIN_TURN = 1.0  # seconds of speech for which an answer is expected
 LATE_FLUSH = 3.0  # seconds from a text to the first message that asks for its audio
 _MIN_INTERRUPTED = 3  # turns
+_MIN_SILENT_TURNS = 2
 _MOST = 0.75  # of the turns that were interrupted
 
 
@@ -185,6 +189,72 @@ def user_text_unanswered(facts: SessionFacts) -> list[Evidence]:
     return [_evidence(text, last, round(silent, 1), "s")]
 
 
+def turn_not_ended(facts: SessionFacts) -> list[Evidence]:
+    """The app ends the turns of the user itself, and did not end the last one."""
+    turns, spoke_ns = _user_turns(facts)
+    if turns is None or turns.manual is None or _is_since(turns.ended, spoke_ns):
+        return []
+    ends = _or(facts.api.exchange.turns.end if facts.api else ())
+    since = "after the last speech" if turns.ended else "in the session"
+    text = f"{turns.manual.what} (frame {turns.manual.frame}): the app ends each turn; it sent no "
+    return [Evidence(f"{text}{ends} {since}", (turns.manual.frame,), turns.manual.t_ns)]
+
+
+def answer_not_requested(facts: SessionFacts) -> list[Evidence]:
+    """The agent answers only when the app requests it, and the app did not after the last turn."""
+    turns, spoke_ns = _user_turns(facts)
+    settings = turns.manual or turns.silent if turns is not None else None
+    if turns is None or settings is None or turns.transcribes or turn_not_ended(facts):
+        return []
+    requests = facts.api.exchange.turns.request if facts.api else ()
+    turn_ns = turns.ended.t_ns if turns.manual and turns.ended else spoke_ns
+    if not requests or _is_since(turns.requested, turn_ns):
+        return []
+    text = f"{settings.what} (frame {settings.frame}): the agent does not answer by itself; the "
+    text += f"app sent no {_or(requests)} after the last turn"
+    return [Evidence(text, (settings.frame,), settings.t_ns)]
+
+
+def _user_turns(facts: SessionFacts) -> tuple[TurnTracker | None, int]:
+    """How turns end, and when the user last spoke; None where an answer is not overdue."""
+    found, timeline = _exchange(facts), facts.session.timeline
+    if found is None or timeline is None or facts.session.failed:
+        return None, 0
+    speech, spoke_ns = timeline.sent.speech, timeline.sent.speech_ns
+    if spoke_ns is None or speech is None or speech < MIN_TURN:
+        return None, 0
+    answered = (timeline.received.last_ns or 0) > spoke_ns
+    if answered or waited(facts.session, timeline, spoke_ns) < UNANSWERED:
+        return None, 0
+    return found.user_turns, spoke_ns
+
+
+def _is_since(place: TurnPlace | None, t_ns: int) -> bool:
+    return place is not None and place.t_ns >= t_ns
+
+
+def _or(patterns: Patterns) -> str:
+    """The messages, one of which is expected, by their kinds or the names of their fields."""
+    names = (p.fields[0][0].rpartition(".")[2] if p.fields else p.kind for p in patterns)
+    return " or ".join(dict.fromkeys(names))
+
+
+def words_never_came(facts: SessionFacts) -> list[Evidence]:
+    """The app asked for the words of the user, whom the agent answered, and got none."""
+    found, timeline = _exchange(facts), facts.session.timeline
+    if found is None or timeline is None or facts.session.failed or not timeline.received.messages:
+        return []
+    asked, spoken = found.user_turns.wants_words, timeline.sent.speech or 0.0
+    answered = found.turns.count - found.user_texts.count
+    if asked is None or found.user_turns.has_words or answered < _MIN_SILENT_TURNS:
+        return []
+    if spoken < MIN_TURN * answered:
+        return []  # the agent may have spoken by itself
+    text = f"{asked.what} (frame {asked.frame}): no words of the user came, who spoke for about "
+    text += f"{spoken:.0f} s, and whom the agent answered"
+    return [Evidence(text, (asked.frame,), asked.t_ns)]
+
+
 def always_interrupted(facts: SessionFacts) -> list[Evidence]:
     """The agent was interrupted in nearly each of its turns."""
     found = _exchange(facts)
@@ -196,6 +266,24 @@ def always_interrupted(facts: SessionFacts) -> list[Evidence]:
     text = f"{count} of {plural(turns, 'turn')} of the agent were interrupted (from frame "
     text += f"{found.interrupted.first.frame} on)"
     return [_evidence(text, found.interrupted.first, float(count), "turns")]
+
+
+def turns_without_audio(facts: SessionFacts) -> list[Evidence]:
+    """After the agent had spoken, its last turns ended without any audio."""
+    found, timeline = _exchange(facts), facts.session.timeline
+    if found is None or timeline is None or facts.session.failed:
+        return []
+    spoke_ns, answer, calls = timeline.received.last_ns, found.last_answer, found.open_calls
+    if spoke_ns is None or found.text_answers.count or timeline.sent.speech_ns is None:
+        return []
+    # The first one after the audio is the end of the turn that it belongs to.
+    silent = [t_ns for t_ns in found.turn_times if t_ns > spoke_ns][1:]
+    in_call = calls or (answer is not None and answer.t_ns > spoke_ns)
+    if len(silent) < _MIN_SILENT_TURNS or timeline.sent.speech_ns < spoke_ns or in_call:
+        return []
+    text = f"the agent's last {len(silent)} turns ended without audio; its last audio came "
+    text += f"{seconds(facts.ended_ns - spoke_ns):.1f} s before the end"
+    return [Evidence(text, (), silent[0], float(len(silent)), "turns")]
 
 
 def answered_in_text(facts: SessionFacts) -> list[Evidence]:
@@ -226,6 +314,10 @@ RULES: tuple[Measure, ...] = (
     result_not_requested,
     call_unnamed,
     user_text_unanswered,
+    turn_not_ended,
+    answer_not_requested,
+    words_never_came,
     always_interrupted,
+    turns_without_audio,
     answered_in_text,
 )

@@ -6,13 +6,17 @@ evidence in the session. No condition of `catalog/traffic.toml` names them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wsproxy.audio.containers import container_name
 from wsproxy.audio.encodings import PCM16, SAMPLE_KINDS
 from wsproxy.audio.sniff import TEXT_KINDS, sniff
+from wsproxy.catalog.success import MessagePattern
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.measurements import audio_and_wall_seconds
-from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.request_query import query_pairs
+from wsproxy.session.size_histogram import Place
 from wsproxy.wire.parser import UNASKED_COMPRESSION
 from wsproxy.wording import plural
 
@@ -31,6 +35,9 @@ _COMPRESSED = ("ogg", "webm", "opus", "flac", "mp3", "mpeg", "aac", "mp4", "amr"
 _INTERIM = ("interim_results", "enable_partials", "interimResults", "partial_results")
 _SETTINGS = 3  # first messages of an app, which have its settings
 _MIN_PINGS = 2  # without an answer
+_IGNORED = 5.0  # seconds without an answer after which the end of the audio was ignored
+_AHEAD = 3.0  # times real time
+_AHEAD_BY = 20.0  # seconds of audio that a live source could not have had yet
 _IDLE = 20.0  # seconds without a frame after which a gateway may end a connection
 
 
@@ -75,22 +82,51 @@ def _declared_rate(facts: SessionFacts) -> int:
 
 
 def _arrives_as_companded(facts: SessionFacts) -> list[Evidence]:
-    """The audio arrives at the pace of a telephone's 8-bit samples; more of them are declared."""
-    declared, first = facts.timed_format, facts.audio.first
-    if declared is None or first is None or facts.audio.messages < _MIN_TELEPHONE:
+    """The audio arrives at the pace of a telephone's 8-bit samples; more of them are declared.
+
+    Where the format was declared again during the audio, what came after that is examined.
+    """
+    audio, declared = facts.audio, facts.timeline.declarations
+    if not audio.from_client or audio.first is None or audio.last is None or not declared:
         return []
-    samples = declared.samples
-    if samples is None or samples.law is not None or not declared.from_client:
+    form, begun_ns = declared[-1].format, declared[-1].t_ns
+    samples = form.samples
+    if samples is None or samples.law is not None or not form.bytes_per_second:
         return []
-    length, wall = audio_and_wall_seconds(facts, declared, without_pauses=True)
-    pace = length * declared.bytes_per_second / wall if wall > 1.0 else 0.0
+    start, before = audio.first, 0
+    if begun_ns > start.t_ns:
+        start, before = Place(declared[-1].frame, begun_ns), audio.cursor.size_at(begun_ns)
+    if audio.messages - (audio.cursor.count_at(begun_ns) if before else 0) < _MIN_TELEPHONE:
+        return []
+    size: float = audio.size - before - audio.last_size
+    wall = seconds(audio.last.t_ns - start.t_ns)
+    if not before:
+        length, wall = audio_and_wall_seconds(facts, form, without_pauses=True)
+        size = length * form.bytes_per_second
+    pace = size / wall if wall > 1.0 else 0.0
     if abs(pace / _TELEPHONE - 1) > _FIRM or facts.measured(other_samples):
         return []
     text = (
         f"{pace:.0f} bytes arrive in a second, as from a telephone: mu-law or A-law at 8000 Hz; "
-        f"declared: {quoted(declared.encoding)} at {declared.rate} Hz"
+        f"declared: {quoted(form.encoding)} at {form.rate} Hz"
     )
-    return [Evidence(text, (first.frame,), first.t_ns, round(pace), "bytes/s")]
+    text += f" (frame {start.frame})" if before else ""
+    return [Evidence(text, (start.frame,), start.t_ns, round(pace), "bytes/s")]
+
+
+def no_response_begun(facts: SessionFacts) -> list[Evidence]:
+    """The app requested an answer, and the server began none in all of the session."""
+    if facts.api is None:
+        return []
+    requests = facts.api.exchange.turns.request
+    begins = [p for answer in facts.api.success.answers for p in answer.after_server]
+    if not begins or not _any(requests, facts.client_json) or _any(begins, facts.server_json):
+        return []
+    return [Evidence(f"no {begins[0]} came in the session", (), None, 0.0, "messages")]
+
+
+def _any(patterns: Sequence[MessagePattern], messages: Sequence[ServerMessage]) -> bool:
+    return any(p.matches(m.kind, m.content) for p in patterns for m in messages)
 
 
 def only_keepalives(facts: SessionFacts) -> list[Evidence]:
@@ -213,6 +249,37 @@ def idle_at_end(facts: SessionFacts) -> list[Evidence]:
         return []
     text = f"neither side sent a frame in the {silent:.1f} s before the end (last: frame {number})"
     return [Evidence(text, (number,), last.t_ns, round(silent, 1), "s")]
+
+
+def sent_ahead(facts: SessionFacts) -> list[Evidence]:
+    """Much more audio was sent than a live source could have, and the connection broke.
+
+    Most services take a little more than real time, and stop to read when they have too much.
+    """
+    declared, session, audio = facts.timed_format, facts.session, facts.audio
+    if declared is None or not declared.from_client or session.close is not None:
+        return []
+    length, wall = declared.duration(audio.size), seconds(audio.span_ns)
+    lasted = seconds(facts.ended_ns - facts.opened_ns)
+    if audio.messages < 2 or length < _AHEAD * wall or length - lasted < _AHEAD_BY:
+        return []
+    first = audio.first_places[0]
+    text = f"{length:.1f} s of audio were sent in {wall:.1f} s, and the connection ended after "
+    text += f"{lasted:.1f} s"
+    return [Evidence(text, (first.frame,), first.t_ns, round(length, 1), "s")]
+
+
+def end_ignored(facts: SessionFacts) -> list[Evidence]:
+    """The app's last message is an empty binary one, and nothing answered it."""
+    sent, audio = facts.sent.last, facts.audio
+    if sent is None or audio.last is None or audio.last.frame != sent.frame or audio.last_size:
+        return []
+    since = seconds(facts.ended_ns - sent.t_ns)
+    if since < _IGNORED:
+        return []
+    text = f"frame {sent.frame} is an empty binary message, which had no answer for {since:.1f} s"
+    text += "; an empty text message ends the audio as well"
+    return [Evidence(text, (sent.frame,), sent.t_ns, round(since, 1), "s")]
 
 
 def compressed_unasked(facts: SessionFacts) -> list[Evidence]:
@@ -345,6 +412,7 @@ def _audio_evidence(facts: SessionFacts, text: str) -> Evidence:
 RULES: tuple[Measure, ...] = (
     no_audio,
     arrives_at_lower_rate,
+    no_response_begun,
     only_keepalives,
     audio_stopped,
     raw_undeclared,
@@ -355,6 +423,8 @@ RULES: tuple[Measure, ...] = (
     short_rest,
     written_by_hand,
     idle_at_end,
+    sent_ahead,
+    end_ignored,
     compressed_unasked,
     raw_for_container,
     left_soon,

@@ -97,9 +97,17 @@ def invalid_json(facts: SessionFacts) -> list[Evidence]:
 def unknown_kind(facts: SessionFacts) -> list[Evidence]:
     """The app sent a message of a kind that the API does not have."""
     kinds = facts.vocabulary.client
-    if not kinds or not facts.vocabulary.kind:
+    if not kinds:
         return []
-    odd = [message for message in _before_end(facts) if message.kind and message.kind not in kinds]
+    # Without a field for the kind, one of the message's names has to be known.
+    is_named = bool(facts.vocabulary.kind)
+    odd = [
+        message
+        for message in _before_end(facts)
+        if message.kind
+        and message.kind not in kinds
+        and (is_named or not any(name in kinds for name in message.content))
+    ]
     if not odd:
         return []
     first = odd[0]
@@ -304,6 +312,31 @@ def audio_before_turn(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (first.frame,), first.t_ns, None, None)]
 
 
+def sent_again(facts: SessionFacts) -> list[Evidence]:
+    """The app sent a message again that a session takes once."""
+    for kind in facts.vocabulary.once:
+        sent = [message for message in facts.client_json if message.kind == kind]
+        if len(sent) > 1:
+            numbers = tuple(message.frame for message in sent)
+            text = f"{kind} was sent {plural(len(sent), 'time')}: {frame_list(numbers)}"
+            return [Evidence(text, numbers[:5], sent[1].t_ns, float(len(sent)), "messages")]
+    return []
+
+
+def nested_in_itself(facts: SessionFacts) -> list[Evidence]:
+    """All fields of a message are in an object that has the name of the message's kind."""
+    path = facts.vocabulary.kind
+    for message in facts.client_json if facts.api is not None and path else ():
+        kind, inner = message.kind, message.content.get(message.kind)
+        if set(message.content) != {path, kind} or not isinstance(inner, dict) or not inner:
+            continue
+        names = ", ".join(quoted(name, 40) for name in list(inner)[:3])
+        text = f"{quoted(kind, 60)} has {names} in an object of its own name, and not beside "
+        text += f"{path} (frame {message.frame})"
+        return [Evidence(text, (message.frame,), message.t_ns)]
+    return []
+
+
 def other_model(facts: SessionFacts) -> list[Evidence]:
     """The server's description of the session has another model than the app's message."""
     asked = [(m, name) for m in facts.client_json if (name := _session_model(m))]
@@ -381,6 +414,8 @@ RULES: tuple[Measure, ...] = (
     text_as_audio,
     audio_before_ready,
     audio_before_turn,
+    sent_again,
+    nested_in_itself,
     other_model,
     message_too_big,
     too_many_characters,

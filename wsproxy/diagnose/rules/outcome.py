@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 
 from wsproxy.catalog.success import AUDIO, WORDS
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
@@ -27,13 +28,15 @@ from wsproxy.session.success_tracker import FailedObject
 from wsproxy.session.timeline import Timeline
 from wsproxy.wording import plural
 
-from .exchange import call_unanswered, result_unanswered
+from .exchange import answer_not_requested, call_unanswered, result_unanswered, turn_not_ended
 from .likely_causes import sound_is_undeclared
+from .transcription import MIN_SPEECH, never_committed, no_words_model
 
-MIN_SPEECH = 1.0  # seconds of speech for which words are expected
 STOPPED = 10.0  # seconds of speech after the last words from which on results have stopped
 FINALIZED = 5.0  # seconds after an interim result in which a final one comes
 READY = 5.0  # seconds after the upgrade for the message that the API's clients wait for
+LATE_FINAL = 8.0  # seconds from words to their final result
+AT_ONCE = 3.0  # seconds after the app's message in which a server ends a session at once
 UNANSWERED = 10.0  # seconds after the user's speech from which on an agent is silent
 _SETUP = 3  # messages of an app that do not do more than set a session up
 _SHOWN = 3  # failed objects
@@ -54,6 +57,7 @@ _OF_TRANSCRIPTION = frozenset(
         "use_vad",
     }
 )
+_CAUSES_OF_SILENCE = (call_unanswered, result_unanswered, turn_not_ended, answer_not_requested)
 _ENVELOPES = {
     "event-stream": "an event-stream message (headers, payload and two checksums)",
     "azure": "a message with header lines before the audio",
@@ -173,9 +177,11 @@ def empty_results(facts: SessionFacts) -> list[Evidence]:
 def no_results(facts: SessionFacts) -> list[Evidence]:
     """Audible speech was sent, and no result came, although there was time for one."""
     timeline = _wordless(facts)
-    if timeline is None or timeline.transcript.results:
+    if timeline is None or timeline.transcript.results or _lacks_setting(facts):
         return []
-    if AUDIO in _proof(timeline) or (timeline.api is None and not _asks_for_words(facts)):
+    if facts.measured(turn_not_ended):
+        return []
+    if _speaks(facts, timeline) or (timeline.api is None and not _asks_for_words(facts)):
         return []
     speech_ns = timeline.sent.speech_ns or 0
     left_at_once = waited(facts.session, timeline, speech_ns) < PATIENCE
@@ -186,6 +192,16 @@ def no_results(facts: SessionFacts) -> list[Evidence]:
         Evidence(text, (), None, timeline.sent.speech, "s"),
         *_last_of_server(facts, timeline),
     ]
+
+
+def _speaks(facts: SessionFacts, timeline: Timeline) -> bool:
+    """Whether the service may answer with audio in this session."""
+    return AUDIO in _proof(timeline) and not facts.transcribes_only
+
+
+def _lacks_setting(facts: SessionFacts) -> bool:
+    """Whether what the service needs before it transcribes is missing."""
+    return bool(facts.measured(never_committed) or facts.measured(no_words_model))
 
 
 def _asks_for_words(facts: SessionFacts) -> bool:
@@ -228,22 +244,35 @@ def _proof(timeline: Timeline) -> Sequence[str]:
 def no_final(facts: SessionFacts) -> list[Evidence]:
     """The last words are those of an interim result, although there was time for a final one."""
     timeline = _timeline(facts)
-    if timeline is None or WORDS not in _expected_proof(timeline) or AUDIO in _proof(timeline):
+    if timeline is None or WORDS not in _expected_proof(timeline) or _speaks(facts, timeline):
+        return []
+    if _lacks_setting(facts):
         return []
     last = next((each for each in reversed(list(timeline.transcript)) if each.text), None)
     if last is None or last.final or _closed_by_server(facts):
         return []
     since = waited(facts.session, timeline, last.t_ns)
-    if since < FINALIZED:
+    text = f"the last words are an interim result (frame {last.frame}); "
+    if since >= FINALIZED:
+        text += f"no final one came, and nothing else, in the {since:.1f} s until the end"
+    elif _left_in_audio(facts):
+        text += f"the app closed {since:.2f} s later, and had not ended the audio"
+    else:
         return []
-    text = f"the last words are an interim result (frame {last.frame}); no final one came, and "
-    text += f"nothing else, in the {since:.1f} s until the end"
     out = [Evidence(text, (last.frame,), last.t_ns, round(since, 1), "s")]
     sent = facts.sent.last
     if sent is not None and facts.client_json and facts.client_json[-1].frame == sent.frame:
         words = quoted(json.dumps(facts.client_json[-1].content), 80)
         out.append(Evidence(f"the app's last message is {words} (frame {sent.frame})"))
     return out
+
+
+def _left_in_audio(facts: SessionFacts) -> bool:
+    """Whether the app closed the session, and its last message was audio."""
+    sent, audio = facts.sent.last, facts.audio.last
+    if sent is None or audio is None or not facts.audio.last_size:
+        return False
+    return facts.session.close is not None and _closed_by_client(facts) and sent == audio
 
 
 def results_stopped(facts: SessionFacts) -> list[Evidence]:
@@ -275,6 +304,8 @@ def agent_silent(facts: SessionFacts) -> list[Evidence]:
     timeline = _timeline(facts)
     if timeline is None or timeline.api is None or timeline.api.audio.origin != "both":
         return []
+    if facts.transcribes_only:
+        return []
     speech, speech_ns = timeline.sent.speech, timeline.sent.speech_ns
     if speech_ns is None or speech is None or speech < MIN_SPEECH or failed_objects(timeline):
         return []
@@ -288,8 +319,8 @@ def agent_silent(facts: SessionFacts) -> list[Evidence]:
         return []  # the user's last words were answered; then nobody spoke
     if facts.measured(empty_results) or facts.measured(results_stopped):
         return []
-    if facts.measured(call_unanswered) or facts.measured(result_unanswered):
-        return []  # the cause is a function call
+    if any(facts.measured(cause) for cause in _CAUSES_OF_SILENCE):
+        return []
     text = f"{figures_text(timeline)}: the server had not answered for {silent:.1f} s at the end"
     if ignored >= STOPPED:
         text = f"{figures_text(timeline)}: no message came during the last {ignored:.1f} s of it"
@@ -352,7 +383,7 @@ def nothing_sent(facts: SessionFacts) -> list[Evidence]:
         return []  # what the app may have sent later is not in the trace
     if timeline.sent.messages or timeline.texts or sent.count > _SETUP:
         return []
-    if timeline.exchange.user_texts.count:
+    if timeline.exchange.user_texts.count or facts.measured(ended_at_once):
         return []
     if proof_of(timeline) is not None or facts.session.audio.tracks(from_client=True):
         return []
@@ -367,6 +398,67 @@ def nothing_sent(facts: SessionFacts) -> list[Evidence]:
         text += f"; its last message is {quoted(kind, 40)} (frame {last.frame})"
     frames = (sent.last.frame,) if sent.last is not None else ()
     return [Evidence(text, frames, None, lasted, "s"), *_last_of_server(facts, timeline)]
+
+
+def ended_at_once(facts: SessionFacts) -> list[Evidence]:
+    """The server ended the session normally right after the first messages, and gave no reason.
+
+    It gave the app no time to send anything, see `nothing_sent`.
+    """
+    timeline, session, last = _timeline(facts), facts.session, facts.sent.last
+    if timeline is None or session.closed_by != "server" or session.ending != "close":
+        return []
+    if last is None or not timeline.server_messages or _is_used(facts, timeline):
+        return []
+    since = seconds(facts.ended_ns - last.t_ns)
+    if since > AT_ONCE or (session.close is not None and session.close.reason):
+        return []
+    text = f"the server closed {since:.1f} s after the app's last message (frame {last.frame}), "
+    text += "with neither an answer to it nor a reason"
+    return [Evidence(text, (last.frame,), last.t_ns, round(since, 2), "s")]
+
+
+def _is_used(facts: SessionFacts, timeline: Timeline) -> bool:
+    """Whether the app did more in the session than to set it up, or anything came of it."""
+    sent = timeline.sent.messages or timeline.texts or timeline.exchange.user_texts.count
+    other = proof_of(timeline) is not None or facts.session.audio.tracks(from_client=True)
+    return bool(sent or other or facts.sent.count > _SETUP)
+
+
+def no_user_audio(facts: SessionFacts) -> list[Evidence]:
+    """The agent spoke, and the app sent neither audio nor texts after it."""
+    timeline = _timeline(facts)
+    if timeline is None or timeline.api is None or timeline.api.audio.origin != "both":
+        return []
+    spoke_ns, texts = timeline.received.last_ns, timeline.exchange.user_texts
+    if spoke_ns is None or timeline.sent.messages or texts.count > 1:
+        return []
+    last = facts.sent.last
+    silent = waited(facts.session, timeline, spoke_ns)
+    if silent < UNANSWERED or (last is not None and last.t_ns > spoke_ns):
+        return []
+    text = "the app sent no audio in the session; after the agent had spoken, nothing came for "
+    text += f"{silent:.1f} s"
+    return [Evidence(text, (), spoke_ns, round(silent, 1), "s")]
+
+
+def final_in_pause(facts: SessionFacts) -> list[Evidence]:
+    """A final result came long after its words, and no audio was sent in between."""
+    timeline, declared = _timeline(facts), facts.timed_format
+    if timeline is None or declared is None or not declared.from_client:
+        return []
+    results = [result for result in timeline.transcript if not result.by_agent and result.text]
+    for before, after in pairwise(results):
+        late = seconds(after.t_ns - before.t_ns)
+        if before.final or not after.final or late < LATE_FINAL:
+            continue
+        cursor = facts.audio.cursor
+        sent = declared.duration(cursor.size_at(after.t_ns) - cursor.size_at(before.t_ns))
+        if sent < late / 2:
+            text = f"the final result in frame {after.frame} came {late:.1f} s after its words "
+            text += f"(frame {before.frame}); {sent:.1f} s of audio were sent in that time"
+            return [Evidence(text, (after.frame,), after.t_ns, round(late, 1), "s")]
+    return []
 
 
 def never_ready(facts: SessionFacts) -> list[Evidence]:
@@ -430,11 +522,14 @@ RULES: tuple[Measure, ...] = (
     answer_missing,
     left_early,
     nothing_sent,
+    ended_at_once,
     empty_results,
     no_results,
     no_final,
     results_stopped,
+    final_in_pause,
     agent_silent,
+    no_user_audio,
     never_ready,
     no_audio_for_text,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from wsproxy.audio.encodings import ALAW, MULAW, PCM16, encoding_named
 from wsproxy.audio.whiteness import whiteness
 from wsproxy.catalog.envelope import Json
-from wsproxy.diagnose.evidence import Evidence, quoted
+from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.audio_carrier import BASE64_JSON
 from wsproxy.session.audio_track import AudioTrack
@@ -23,6 +23,11 @@ _LAWS = (MULAW, ALAW)
 _MP3, _WAV = "MP3", "WAV"
 _NOISE = 0.9  # of the audible windows, from which the audio is noise
 _MIN_NOISE = 1.0  # seconds of it
+_MIN_SILENT = 2.0  # seconds of audio that is nothing but silence
+_SILENT_DBFS = -60.0  # highest peak of what nobody hears
+_MIN_STRETCH = 3.0  # seconds of audio without a pause, for a meaningful pace
+_PAUSE = 0.5  # seconds without audio that are a pause
+_KEEPS_UP = 0.9  # seconds of audio in a second
 _SLOWEST = 8000  # samples a second, where none are declared
 _RECORDED = "recorded"
 _WAV_NAMES = ("audio/wav", "audio/x-wav")
@@ -82,6 +87,53 @@ def received_noise(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (first.frame,), first.t_ns, round(found.share, 2), "share")]
 
 
+def received_silent(facts: SessionFacts) -> list[Evidence]:
+    """What the server sends as speech is silence, or hardly louder."""
+    track, start = _track(facts), facts.session.start
+    if track is None or start is None or start.source != _RECORDED:
+        return []
+    agreed = _agreed(facts, track)
+    report = track.signal(agreed.format if agreed is not None else None)
+    peak = report.peak_dbfs
+    if report.duration_s < _MIN_SILENT or (peak is not None and peak > _SILENT_DBFS):
+        return []
+    if report.size < track.size:
+        return []
+    level = "every sample is zero" if peak is None else f"its peak is {peak:.0f} dBFS"
+    first = track.first_places[0]
+    text = f"{report.duration_s:.1f} s of the server's audio are silence: {level} "
+    text += f"(from frame {first.frame} on)"
+    return [Evidence(text, (first.frame,), first.t_ns, round(report.duration_s, 1), "s")]
+
+
+def received_too_slowly(facts: SessionFacts) -> list[Evidence]:
+    """A long stretch of the server's audio comes more slowly than it plays."""
+    track = _track(facts)
+    agreed = _agreed(facts, track) if track is not None else None
+    per_second = agreed.format.bytes_per_second if agreed is not None else 0
+    if track is None or not per_second or track.header is not None:
+        return []
+    found: list[tuple[float, float, int]] = []
+    for stretch in _stretches(track.cursor.recent):
+        (start_ns, before), (end_ns, size) = stretch[0], stretch[-1]
+        found.append((seconds(end_ns - start_ns), (size - before) / per_second, start_ns))
+    wall, audio, start_ns = max(found, default=(0.0, 0.0, 0))
+    if wall < _MIN_STRETCH or audio >= _KEEPS_UP * wall:
+        return []
+    text = f"{audio:.1f} s of the server's audio came in {wall:.1f} s without a pause: "
+    text += f"{audio / wall:.2f} times real time"
+    return [Evidence(text, (), start_ns, round(audio / wall, 2), "x")]
+
+
+def _stretches(chunks: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Chunks that follow each other without a pause, which an agent makes between its turns."""
+    first = 0
+    for at in range(1, len(chunks) + 1):
+        if at == len(chunks) or seconds(chunks[at][0] - chunks[at - 1][0]) > _PAUSE:
+            yield chunks[first:at]
+            first = at
+
+
 def _track(facts: SessionFacts) -> AudioTrack | None:
     """The server's audio."""
     tracks = facts.tracks(from_client=False)
@@ -118,4 +170,9 @@ def _evidence(track: AudioTrack, what: str, agreed: str, rate: int) -> Evidence:
     return Evidence(text, (first.frame,), first.t_ns, float(track.messages), "messages")
 
 
-RULES: tuple[Measure, ...] = (received_other_samples, received_noise)
+RULES: tuple[Measure, ...] = (
+    received_other_samples,
+    received_noise,
+    received_silent,
+    received_too_slowly,
+)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from wsproxy.catalog.envelope import field as field_of
-from wsproxy.catalog.model import ParameterForm
+from wsproxy.catalog.parameter_form import ParameterForm
 from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.parameters import misnamed_languages, url_parameters
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.request_query import query_parameters
+from wsproxy.session.request_query import query_pairs, query_parameters
 
 _SHOWN = 4  # parameters in the evidence of a rule
 _NAME = 60  # characters of a name that are compared
@@ -42,7 +42,14 @@ def parameter_value(facts: SessionFacts) -> list[Evidence]:
     if facts.api is None or not facts.session.failed:
         return []
     query = query_parameters(facts.session.request)
-    wrong = (_wrong_value(form, query) for form in facts.api.parameters if form.name in query)
+    wrong = [_wrong_value(form, query) for form in facts.api.parameters if form.name in query]
+    longest = {form.name: form.longest for form in facts.api.parameters if form.longest}
+    for name, value in query_pairs(facts.session.request):
+        if len(value) > longest.get(name, len(value)):
+            shown = quoted(f"{name}={value}", 60)
+            wrong.append(
+                f"{shown} in the URL has {len(value)} characters; {name} takes {longest[name]}"
+            )
     return [Evidence(text) for text in wrong if text][:_SHOWN]
 
 
@@ -71,6 +78,50 @@ def _number(text: str) -> float | None:
         return float(text[:_NAME])
     except ValueError:
         return None
+
+
+def parameter_apart(facts: SessionFacts) -> list[Evidence]:
+    """A parameter of the URL is one that the API does not document with the others there."""
+    if facts.api is None:
+        return []
+    query = query_parameters(facts.session.request)
+    found = [_apart(form, query) for form in facts.api.parameters if query.get(form.name)]
+    return [Evidence(text) for text in found if text][:_SHOWN]
+
+
+def _apart(form: ParameterForm, query: dict[str, str]) -> str:
+    """With which other parameters it should not be, or should; empty if nothing is wrong."""
+    shown = quoted(f"{form.name}={query[form.name]}", 80)
+    for other in form.not_with:
+        if _is_with(other, query):
+            return f"{shown} in the URL is not documented with {other}"
+    if not form.only_with or any(_is_with(other, query) for other in form.only_with):
+        return ""
+    name = form.only_with[0].partition("=")[0]
+    used = quoted(f"{name}={query[name]}", 60) if name in query else f"no {name}"
+    documented = " or ".join(form.only_with)
+    return f"{shown} in the URL is documented with {documented} only; the URL has {used}"
+
+
+def _is_with(other: str, query: dict[str, str]) -> bool:
+    name, _, beginning = other.partition("=")
+    return name in query and query[name].lower().startswith(beginning)
+
+
+def rate_below_model(facts: SessionFacts) -> list[Evidence]:
+    """The declared sample rate is lower than the model of the URL needs, and the session failed."""
+    declared, query = facts.client_format, query_parameters(facts.session.request)
+    if facts.api is None or not facts.session.failed or declared is None or not declared.rate:
+        return []
+    return [
+        Evidence(
+            f"{quoted(f'{form.name}={query[form.name]}', 80)} in the URL needs audio of at least "
+            f"{rate} Hz; declared: {declared.rate} Hz"
+        )
+        for form in facts.api.parameters
+        for part, rate in form.rates
+        if part in query.get(form.name, "") and declared.rate < rate
+    ]
 
 
 def empty_parameter(facts: SessionFacts) -> list[Evidence]:
@@ -158,6 +209,8 @@ RULES: tuple[Measure, ...] = (
     language_not_code,
     redirected,
     parameter_value,
+    parameter_apart,
+    rate_below_model,
     empty_parameter,
     undocumented_name,
     misspelled_name,

@@ -19,7 +19,7 @@ from wsproxy.audio.report import (
     WRONG_RATE,
     AudioFault,
 )
-from wsproxy.diagnose.evidence import Evidence
+from wsproxy.diagnose.evidence import Evidence, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.diagnose.signal_faults import (
     OTHER_SAMPLES,
@@ -33,8 +33,15 @@ from wsproxy.diagnose.wav_header import wav_header_fields
 from . import audio
 from .repetition import repeated_audio
 
+_SILENT_END = 20.0  # seconds of digital silence at the end, from which on a source seems dead
+_AT_END = 1.0  # seconds of the audio that belong to its end
 # Faults that change how many bytes a second of audio has.
 _CHANGE_PACE = OTHER_SAMPLES - {OTHER_LAW} | {WRONG_RATE, STEREO_AS_MONO}
+
+
+_CAPTURED = 44_100  # Hz; no program sends a file at the pace that it seems to have then
+_FIRM = 0.05  # of it, for the jitter of timers and what was sent before the samples
+_MIN_WALL = 1.0  # seconds of a pace that means something
 
 
 def pace_is_explained(facts: SessionFacts) -> bool:
@@ -44,6 +51,8 @@ def pace_is_explained(facts: SessionFacts) -> bool:
 
 def wrong_rate(facts: SessionFacts) -> list[Evidence]:
     """The pace of the audio shows another sample rate than the declared one."""
+    if facts.measured(audio.other_inside_wav):
+        return []
 
     def text(fault: AudioFault) -> str:
         numbers = {name: float(value) for name, value in fault.figures.items()}
@@ -82,11 +91,26 @@ def misaligned_samples(facts: SessionFacts) -> list[Evidence]:
 
 def stereo_as_mono(facts: SessionFacts) -> list[Evidence]:
     """Two channels alternate where one is declared."""
+    if facts.measured(audio.other_inside_wav):
+        return []
 
     def text(_: AudioFault) -> str:
-        return "the samples of two channels alternate; declared: 1 channel"
+        return f"the samples of two channels alternate; declared: 1 channel{_captured_at(facts)}"
 
     return located(faults_of(facts, {STEREO_AS_MONO}), text, "found_channels", "channels")
+
+
+def _captured_at(facts: SessionFacts) -> str:
+    """The rate of each of two channels, if their pace can be no other than a sound card's."""
+    track, report = facts.audio, facts.signal
+    wall = seconds(track.span_ns)
+    if wall < _MIN_WALL or not report.rate:
+        return ""
+    before_last = 1 - track.last_size / track.size
+    rate = report.duration_s * before_last * report.rate / 2 / wall
+    if report.rate == _CAPTURED or abs(rate / _CAPTURED - 1) > _FIRM:
+        return ""
+    return f"; by their pace they are at {_CAPTURED} Hz; declared: {report.rate} Hz"
 
 
 def second_header(facts: SessionFacts) -> list[Evidence]:
@@ -98,6 +122,8 @@ def second_header(facts: SessionFacts) -> list[Evidence]:
     # Where raw samples are declared, the first header is one as well; `format_mismatch` has it.
     first = facts.audio.first.frame if facts.audio.first else 0
     of_container = facts.audio.header is not None
+    if facts.measured(audio.other_inside_wav):
+        return []
     faults = [
         fault
         for fault in faults_of(facts, {SECOND_HEADER})
@@ -111,11 +137,24 @@ def silent_part(facts: SessionFacts) -> list[Evidence]:
     report = facts.signal
     if report.peak_dbfs is None or facts.measured(audio.all_zero_audio):
         return []
+    return located(faults_of(facts, {DIGITAL_SILENCE}), _silence, "", "s")
 
-    def text(fault: AudioFault) -> str:
-        return f"{fault.where.seconds:.1f} s of digital silence"
 
-    return located(faults_of(facts, {DIGITAL_SILENCE}), text, "", "s")
+def silent_to_end(facts: SessionFacts) -> list[Evidence]:
+    """After audible audio, only digital silence was sent, for long, up to the end of the audio."""
+    report = facts.signal
+    if report.peak_dbfs is None or facts.measured(audio.all_zero_audio):
+        return []
+    last = faults_of(facts, {DIGITAL_SILENCE})[-1:]
+    if not last or last[0].where.seconds < _SILENT_END or not last[0].where.start_s:
+        return []
+    if last[0].where.end_s < report.duration_s - _AT_END:
+        return []
+    return located(last, _silence, "", "s")
+
+
+def _silence(fault: AudioFault) -> str:
+    return f"{fault.where.seconds:.1f} s of digital silence"
 
 
 def too_quiet(facts: SessionFacts) -> list[Evidence]:
@@ -156,6 +195,7 @@ RULES: tuple[Measure, ...] = (
     repeated_audio,
     wav_header_fields,
     silent_part,
+    silent_to_end,
     too_quiet,
     clipped_part,
     dc_offset,

@@ -27,6 +27,10 @@ LATE_SPEECH = 3.0  # seconds from a text to its first audio above which it is la
 _MIN_RESULTS = 5  # for a median
 _NEARLY = 0.9  # of the audio, which the last result reaches
 _MIN_WALL = 5.0  # seconds of session for a meaningful pace
+_MIN_FIRM_WALL = 3.0  # the same, for the pace of a sample rate
+# Of audio, of which the pace is measured. The error of few goes the other way: the time before the
+# first one is not counted, nor is the longest silence.
+_MIN_MESSAGES = 8
 
 
 def chunk_duration(facts: SessionFacts) -> list[Evidence]:
@@ -133,17 +137,20 @@ def _kept_pace(facts: SessionFacts, length: float, limit: float) -> bool:
 def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     """A live source sends less than a second of audio in a second."""
     declared = facts.timed_format or _telephone_format(facts)
-    if declared is None or not facts.audio.from_client or facts.audio.messages < 20:
+    if declared is None or not facts.audio.from_client or facts.audio.messages < _MIN_MESSAGES:
         return []
     length, wall = audio_and_wall_seconds(facts, declared, without_pauses=True)
-    if wall < _MIN_WALL or length / wall >= BEHIND or pace_is_explained(facts):
+    lower = facts.measured(arrives_at_lower_rate)
+    if wall < (_MIN_FIRM_WALL if lower else _MIN_WALL) or length / wall >= BEHIND:
+        return []
+    if pace_is_explained(facts):
         return []
     text = (
         f"{length:.1f} s of audio in {wall:.1f} s without {_pauses(facts)}: "
         f"{length / wall:.2f} times real time; the source is too slow, or the declared rate "
         "is too high"
     )
-    if lower := facts.measured(arrives_at_lower_rate):
+    if lower:
         text += f": {lower[0].text}"
     places = [place for place in (facts.audio.first, facts.audio.last) if place is not None]
     frames = tuple(place.frame for place in places)

@@ -1,0 +1,101 @@
+"""Rules about what a service needs before it transcribes: a model, a commit, an end of the audio.
+
+They need the timeline of the session, and return nothing where words came that are final.
+"""
+
+from __future__ import annotations
+
+from wsproxy.catalog.envelope import field as field_of
+from wsproxy.catalog.success import MessagePattern
+from wsproxy.diagnose.evidence import Evidence, quoted
+from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
+from wsproxy.session.request_query import query_parameters
+from wsproxy.session.timeline import Timeline
+
+MIN_SPEECH = 1.0  # seconds of speech for which words are expected
+_REPEATED = 2  # final results; one may be chance
+
+
+def never_committed(facts: SessionFacts) -> list[Evidence]:
+    """The service transcribes what the app commits, and the app committed nothing."""
+    needed, commits = facts.vocabulary.commit_needed, facts.vocabulary.commit
+    timeline = _without_final_words(facts)
+    if timeline is None or not needed or (setting := _setting(facts, needed)) is None:
+        return []
+    if any(p.matches(m.kind, m.content) for p in commits for m in facts.client_json):
+        return []
+    names = " or ".join(str(pattern) for pattern in commits)
+    text = f"{timeline.sent.speech:.1f} s of speech were sent, and no {names}; {setting}"
+    first = facts.audio.first
+    frames = (first.frame,) if first is not None else ()
+    return [Evidence(text, frames, None, timeline.sent.speech, "s")]
+
+
+def _without_final_words(facts: SessionFacts) -> Timeline | None:
+    """The timeline of a session in which speech was sent, and no final words came."""
+    timeline = facts.session.timeline
+    if timeline is None or not facts.session.accepted:
+        return None
+    if (timeline.sent.speech or 0) < MIN_SPEECH:
+        return None
+    return None if any(each.final and each.text for each in timeline.transcript) else timeline
+
+
+def _setting(facts: SessionFacts, patterns: tuple[MessagePattern, ...]) -> str | None:
+    """Which of the settings the app has chosen, for people."""
+    for pattern in patterns:
+        if any(path.startswith("query.") for path, _ in pattern.fields):
+            query = {"query": query_parameters(facts.session.request)}
+            if pattern.matches("", query):
+                name, _, value = str(pattern).removeprefix("query.").partition("=")
+                return f"the URL has {f'no {name}' if value == 'none' else f'{name}={value}'}"
+            continue
+        for message in facts.client_json:
+            if pattern.matches(message.kind, message.content):
+                fields = ", ".join(f"{path} is {value}" for path, value in pattern.fields)
+                return f"{fields} (frame {message.frame})"
+    return None
+
+
+def no_words_model(facts: SessionFacts) -> list[Evidence]:
+    """The session is for transcription only, and has no model that transcribes."""
+    paths = facts.api.success.words_model if facts.api else ()
+    if not facts.transcribes_only or _without_final_words(facts) is None:
+        return []
+    described = [(m, path) for m in facts.server_json for path in paths if _is_named(m, path)]
+    if not described or field_of(described[-1][0].content, described[-1][1]) is not None:
+        return []
+    message, path = described[-1]
+    text = f"{path} is null in {message.kind} (frame {message.frame}), the server's last "
+    text += "description of the session"
+    frames = [message.frame]
+    ignored = [m for m in facts.client_json if m.frame > message.frame and "session" in m.content]
+    if ignored:
+        text += f"; it confirmed no change after {ignored[-1].kind} (frame {ignored[-1].frame})"
+        frames.append(ignored[-1].frame)
+    return [Evidence(text, tuple(frames), message.t_ns)]
+
+
+def _is_named(message: ServerMessage, path: str) -> bool:
+    """Whether the object at a path is there, or null."""
+    return field_of(message.content, path) is not None or MessagePattern(
+        "", ((path, "null"),)
+    ).matches(message.kind, message.content)
+
+
+def words_twice(facts: SessionFacts) -> list[Evidence]:
+    """The final words come twice, in messages of two kinds, and the app did not ask for that."""
+    timeline = facts.session.timeline
+    if timeline is None or timeline.transcript.repeated < _REPEATED:
+        return []
+    if _setting(facts, facts.vocabulary.repeats_asked) is not None:
+        return []
+    found = timeline.transcript
+    kinds = " and ".join(quoted(kind) for kind in found.repeated_kinds)
+    count = found.finals - found.repeated
+    text = f"{found.repeated} of {count} final transcripts came twice, in {kinds}"
+    finals = [each.frame for each in found if each.final][:4]
+    return [Evidence(text, tuple(finals), None, float(found.repeated), "results")]
+
+
+RULES: tuple[Measure, ...] = (never_committed, no_words_model, words_twice)
