@@ -115,6 +115,7 @@ def test_headline_truncated_reason_is_replaced_by_the_complete_message() -> None
         (1011, "The server is being deployed", "server-fault"),
         (1008, "media_chunks is deprecated. Use audio, video, or text instead.", "retired"),
         (1008, "The Realtime Beta API is no longer supported", "retired"),
+        (4000, "Missing required dynamic variables in first message", "parameter"),
         (1008, "The model nova-1 is no longer supported", "model"),
         (1011, "No STT client found for model: inworld/stt-v1", "model"),
         (1008, "The message did not match any of the formats we expect", "format"),

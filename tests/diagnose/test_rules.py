@@ -345,15 +345,21 @@ def test_flushed_only_of_speech_output_is_meant() -> None:
     assert messages.flushed_only(talk.server(1, CHUNK).close(40, "client")) == []
 
 
-def own_server(chunk: bytes, every: float) -> SessionFacts:
+def own_server(chunk: bytes, every: float, count: int = 60) -> SessionFacts:
     session = Session()
     session.add(Start(0, 1, "0123456789abcdef", 0, provider=None, api=None))
     session.add(Request(0, "GET", "ws", "h", 80, "/"))
     session.add(Response(0, 101))
-    for number in range(60):
+    for number in range(count):
         session.add(FrameRecord(int(number * every * S), True, 2, chunk))
-    session.add(FrameRecord(int(60 * every * S), True, 8, b"\x03\xe8"))
+    session.add(FrameRecord(int(count * every * S), True, 8, b"\x03\xe8"))
     return SessionFacts(session, CATALOG)
+
+
+def test_audio_too_slow_few_long_messages_are_enough() -> None:
+    sound = mulaw(speech(1.0, 8000))
+    assert timing.audio_too_slow(own_server(sound, 2.0, 10))
+    assert timing.audio_too_slow(own_server(sound, 1.0, 10)) == []
 
 
 def test_audio_too_slow_telephone_audio_needs_no_declaration() -> None:
@@ -488,6 +494,7 @@ ODD = st.builds(
 )
 
 
+@pytest.mark.one_python
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.sampled_from(APIS),

@@ -25,7 +25,7 @@ from speech_sessions import (
 from wsproxy.catalog.envelope import wrap
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.outcome import outcome
-from wsproxy.diagnose.rules.outcome import RULES
+from wsproxy.diagnose.rules.outcome import RULES, ended_at_once
 from wsproxy.diagnose.rules.timing import audio_too_fast
 from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session import Session
@@ -350,6 +350,16 @@ def test_outcome_findings_last_message_is_an_error_that_no_finding_hides() -> No
 def test_nothing_sent_server_that_ended_at_once_is_not_blamed_on_the_app() -> None:
     session = openai().app(UPDATE).wait(0.2).close(by="server")
     assert "traffic.outcome.nothing-sent" not in [f.id for f in diagnose(session, CATALOG)]
+
+
+def test_ended_at_once_unknown_server_that_answered_has_no_evidence() -> None:
+    end, answer = {"type": "Terminate"}, {"type": "Termination"}
+    asked = SpeechSession(None, None, "/v1/speak").server({"type": "Begin"}).app(end)
+    left = asked.close(by="server")
+    assert ended_at_once(SessionFacts(left, CATALOG))
+    asked = SpeechSession(None, None, "/v1/speak").server({"type": "Begin"}).app(end)
+    answered = asked.server(answer).close(by="server")
+    assert ended_at_once(SessionFacts(answered, CATALOG)) == []
 
 
 def test_outcome_findings_language_of_empty_transcripts_is_shown() -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import earlier_reports
 import variation
-from bug_report import Judgement, explanation, false_of_near_miss, headline, judge
+from bug_report import Judgement, Report, explanation, false_of_near_miss, headline, judge
 from provider_sessions import answered, append, chunks, pcm, realtime, response_done
 from reports import REPORTS
 from variation import Variation
+from wire_session import WireSession
 
 pytestmark = pytest.mark.one_python
 
-BY_NAME = {report.name: report for report in [*earlier_reports.REPORTS, *REPORTS]}
+ALL = [*earlier_reports.REPORTS, *REPORTS]
+BY_NAME = {report.name: report for report in ALL}
 
 ONCE_WRONG = [
     # An error message before an ordinary Close was buried under what was missing.
@@ -32,6 +35,13 @@ ONCE_WRONG = [
     ("xai-model-ignored", variation.server_sends_binary),
     # The number of the last frame was compared with that of the last message.
     ("own-server-silent", variation.fragmented),
+    # A reason was known with the code only that the documents give.
+    ("dg-keepalive-only", variation.other_close_code),
+    ("gem-two-modalities", variation.other_close_code),
+    ("gem-audio-before-activity", variation.other_close_code),
+    ("gem-media-chunks", variation.other_close_code),
+    # An empty field for warnings made an error of a transcript.
+    ("whisperlivekit-floats", variation.further_fields),
     # A rate that only a WAV header declares was compared with the pitch of the voice alone.
     ("az-8k-as-16k", variation.slow_start),
 ]
@@ -51,6 +61,7 @@ def test_explain_of_a_varied_report_names_its_cause(
 
 
 NEAR_ONCE_FALSE = [
+    ("whisperlive-int16", variation.further_fields),
     ("dgs-excessive-flush", variation.server_sends_binary),
     ("y-dg-english-as-japanese", variation.server_sends_binary),
 ]
@@ -102,3 +113,56 @@ def test_explain_of_long_messages_of_audio_finds_no_problem(tmp_path: Path) -> N
     explained = explanation(session.write(tmp_path / "session.wstrace"))
 
     assert [f["title"] for f in explained["findings"] if f["severity"] != "info"] == []
+
+
+# -- all reports, each with some of the variations
+
+_EACH = 2  # variations of a report
+_STEP = 5  # no divisor of their number, so that each variation meets reports of all kinds
+VARIATIONS = variation.VARIATIONS
+VARIED = [
+    (report, VARIATIONS[(number * _EACH + nth) * _STEP % len(VARIATIONS)])
+    for number, report in enumerate(ALL)
+    for nth in range(_EACH)
+]
+EXEMPT: dict[Variation, tuple[str, ...]] = {}
+"""Reports whose cause a variation changes, or hides."""
+
+BY_PAIR = pytest.mark.parametrize(
+    ("report", "vary"), VARIED, ids=lambda value: getattr(value, "name", None)
+)
+
+
+def applied(
+    report: Report, vary: Variation, make: Callable[[], WireSession]
+) -> tuple[str, WireSession]:
+    """The session with the first variation that applies, from the given one on; and its name."""
+    at = VARIATIONS.index(vary)
+    for other in (*VARIATIONS[at:], *VARIATIONS[:at]):
+        if report.name not in EXEMPT.get(other, ()) and (session := other(make())) is not None:
+            return other.__name__, session
+    raise AssertionError("no variation applies")
+
+
+@pytest.mark.sweep(kind=lambda vary: vary.__name__, keep=2)
+@BY_PAIR
+def test_explain_of_a_report_with_other_details_names_its_cause(
+    report: Report, vary: Variation, tmp_path: Path
+) -> None:
+    name, session = applied(report, vary, report.session)
+
+    explained = explanation(session.write(tmp_path / "session.wstrace"))
+
+    assert judge(report, explained) == Judgement((), (), ()), (name, headline(explained))
+
+
+@pytest.mark.sweep(kind=lambda vary: vary.__name__)
+@BY_PAIR
+def test_explain_of_a_near_miss_with_other_details_does_not_name_that_cause(
+    report: Report, vary: Variation, tmp_path: Path
+) -> None:
+    name, session = applied(report, vary, report.near)
+
+    explained = explanation(session.write(tmp_path / "session.wstrace"))
+
+    assert false_of_near_miss(report, explained) == [], (name, headline(explained))

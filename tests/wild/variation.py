@@ -19,12 +19,12 @@ from typing import Any
 from traces import make_trace, read_trace
 from wire_session import MASK, Event, WireSession
 from wsproxy.trace import End, Eof, Failure, Response
-from wsproxy.wire import Frame, Opcode
+from wsproxy.wire import Close, Frame, Opcode
 
 Variation = Callable[[WireSession], WireSession | None]
 Json = Any
 
-_ERROR = re.compile(rb'(?i)"[^"]*err[^"]*"|denied|invalid|"fail')
+_ERROR = re.compile(rb'(?i)"[a-z_.]{0,20}(?:error|err_|fail)[a-z_.]{0,20}"')  # no base64
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{200,}={0,2}")
 _IN_ENVELOPE = re.compile(rb"(?i)path:|:message-type")  # headers before the audio
 _SEED = 7
@@ -110,12 +110,12 @@ def reversed_keys(session: WireSession) -> WireSession | None:
 
 
 def further_fields(session: WireSession) -> WireSession | None:
-    """The server's messages have fields that nobody knows, the first and the last ones."""
+    """The server's messages have fields that say nothing, the first and the last ones."""
     out = []
     for event in events_of(session):
         content = _json_of(payload_of(event)) if is_message(event) else None
         if content is not None and len(content) > 1 and not is_of_client(event):
-            more = {"debug": None, **content, "hop": {"region": "eu-1", "n": 3}}
+            more = {"debug": None, "warnings": [], **content, "hop": {"region": "eu-1", "n": 3}}
             event = with_payload(event, json.dumps(more).encode())
         out.append(event)
     return changed(session, out)
@@ -147,7 +147,7 @@ def fragmented(session: WireSession) -> WireSession | None:
         data, half = event.what.payload, len(event.what.payload) // 2
         begin = replace(event.what, payload=data[:half], fin=False)
         rest = replace(event.what, opcode=Opcode.CONTINUATION, payload=data[half:])
-        out += [replace(event, what=begin), Event(event.at + 1e-6, rest)]
+        out += [replace(event, what=begin), Event(event.at, rest)]
     return changed(session, out)
 
 
@@ -288,7 +288,7 @@ def jitter(session: WireSession) -> WireSession | None:
     for at, (before, event, after) in enumerate(
         zip(events, events[1:], events[2:], strict=False), start=1
     ):
-        room = 0.2 * min(event.at - before.at, after.at - event.at)
+        room = 0.1 * min(event.at - before.at, after.at - event.at)
         if is_message(event):
             out[at] = replace(event, at=event.at + shifts.uniform(-room, room))
     return changed(session, out)
@@ -314,40 +314,54 @@ def pings(session: WireSession) -> WireSession | None:
 # -- the end, where an error message says why
 
 
-def _before_end(session: WireSession) -> list[Event] | None:
-    """What happened before the server's Close; None if no message reports an error."""
+def _before_end(session: WireSession) -> WireSession | None:
+    """The session up to the server's Close; None if no message reports an error."""
     events = events_of(session)
-    ends = (Opcode.CLOSE,)
     for at, event in enumerate(events):
         if isinstance(event.what, Eof | Failure):
             return None
-        if isinstance(event.what, Frame) and event.what.opcode in ends:
-            before = events[:at]
-            said = (payload_of(e) for e in before if is_message(e) and not is_of_client(e))
-            has_error = any(_ERROR.search(data) for data in said)
-            return before if has_error and not is_of_client(event) else None
+        if isinstance(event.what, Frame) and event.what.opcode == Opcode.CLOSE:
+            said = (payload_of(e) for e in events[:at] if is_message(e) and not is_of_client(e))
+            has_error = any(_ERROR.search(data[:2000]) for data in said)
+            if is_of_client(event) or not has_error:
+                return None
+            other = changed(session, events[:at])
+            assert other is not None
+            return other.wait(event.at - other.now)
     return None
 
 
 def server_closes_normally(session: WireSession) -> WireSession | None:
     """After the error message, the server closes with 1000 and without a reason."""
-    before = _before_end(session)
-    other = changed(session, before) if before is not None else None
+    other = _before_end(session)
     return other.server_closes(1000) if other is not None else None
 
 
 def app_closes(session: WireSession) -> WireSession | None:
     """After the error message, the app closes."""
-    before = _before_end(session)
-    other = changed(session, before) if before is not None else None
+    other = _before_end(session)
     return other.app_closes(1000) if other is not None else None
 
 
 def no_close(session: WireSession) -> WireSession | None:
     """After the error message, the server ends the connection."""
-    before = _before_end(session)
-    other = changed(session, before) if before is not None else None
+    other = _before_end(session)
     return other.drop(by_client=False) if other is not None else None
+
+
+def other_close_code(session: WireSession) -> WireSession | None:
+    """The server closes with a code of its own, for the same reason."""
+    out, code = [], 0
+    for event in events_of(session):
+        what = event.what
+        if isinstance(what, Frame) and what.opcode == Opcode.CLOSE:
+            close = Close.parse(what.payload)
+            if not code and (is_of_client(event) or close.code in (None, 1000) or not close.reason):
+                return None
+            code = 4000
+            event = with_payload(event, Close(code, close.reason).serialize())
+        out.append(event)
+    return changed(session, out)
 
 
 class StoppedSession(WireSession):
@@ -398,7 +412,6 @@ VARIATIONS: tuple[Variation, ...] = (
     server_sends_binary,
     fragmented,
     deflated,
-    cut_frames,
     longer_chunks,
     shorter_chunks,
     jitter,
@@ -407,7 +420,8 @@ VARIATIONS: tuple[Variation, ...] = (
     server_closes_normally,
     app_closes,
     no_close,
+    other_close_code,
     reversed_query,
     lower_case_headers,
 )
-"""Those that leave everything to see, but for `cut_frames`."""
+"""Those that leave everything to see: not `cut_frames`, nor `recording_stops`."""

@@ -9,7 +9,7 @@ simple multiples, the size of chunks or the pitch of the voice has to agree.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -178,12 +178,17 @@ class ArrivalRate:
 
     def estimate(self) -> RateEstimate | None:
         """The rate that most of the stream implies; None if it has no steady pace."""
-        best = max(self._runs, key=lambda run: run.wall_s, default=None)
-        if best is None or best.buckets < _MIN_BUCKETS or not self._intervals:
+        walls: defaultdict[int, float] = defaultdict(float)
+        for run in self._runs:
+            walls[run.rate] += run.wall_s
+        rate = max(walls, key=lambda rate: walls[rate], default=0)
+        runs = [run for run in self._runs if run.rate == rate]  # before a pause, and after it
+        if sum(run.buckets for run in runs) < _MIN_BUCKETS or not self._intervals:
             return None
+        arrival_rate = sum(run.audio_s * run.declared for run in runs) / walls[rate]
         size = self._sizes.most_common(1)[0][0]
         interval = median(self._intervals)
-        return RateEstimate(best.rate, round(best.arrival_rate, 0), size, round(interval, 1))
+        return RateEstimate(rate, round(arrival_rate, 0), size, round(interval, 1))
 
     def faults(self) -> list[AudioFault]:
         """The stretches whose rate is not the declared one."""

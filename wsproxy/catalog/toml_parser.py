@@ -187,6 +187,7 @@ def _exchange(table: Table) -> Exchange:
         spoken=table.take("spoken", str, ""),
         context=table.strings("context"),
         contextless=_patterns(table, "contextless"),
+        context_end=_patterns(table, "context_end"),
         user_text=_patterns(table, "user_text"),
         turn=_patterns(table, "turn"),
         interrupted=_patterns(table, "interrupted"),

@@ -28,7 +28,13 @@ from wsproxy.session.success_tracker import FailedObject
 from wsproxy.session.timeline import Timeline
 from wsproxy.wording import plural
 
-from .exchange import answer_not_requested, call_unanswered, result_unanswered, turn_not_ended
+from .exchange import (
+    answer_not_requested,
+    call_unanswered,
+    context_reused,
+    result_unanswered,
+    turn_not_ended,
+)
 from .likely_causes import sound_is_undeclared
 from .transcription import MIN_SPEECH, never_committed, no_words_model
 
@@ -120,7 +126,10 @@ def answer_missing(facts: SessionFacts) -> list[Evidence]:
     if timeline is None or _no_audio_at_all(timeline) or failed_objects(timeline):
         return []
     out = []
+    not_owed = {frame for e in facts.measured(context_reused) for frame in e.frames}
     for owed in missing_answers(facts.session, timeline)[:_SHOWN]:
+        if owed.frame in not_owed:
+            continue
         text = f"{owed.expect} did not come after frame {owed.frame}"
         since = waited(facts.session, timeline, owed.t_ns)
         out.append(Evidence(text, (owed.frame,), owed.t_ns, round(since, 2), "s"))
@@ -410,11 +419,14 @@ def ended_at_once(facts: SessionFacts) -> list[Evidence]:
         return []
     if last is None or not timeline.server_messages or _is_used(facts, timeline):
         return []
+    is_answered = (timeline.last_server_ns or 0) > last.t_ns
+    if timeline.received.messages or (is_answered and timeline.api is None):
+        return []  # nobody knows what an answer of an unknown API says
     since = seconds(facts.ended_ns - last.t_ns)
     if since > AT_ONCE or (session.close is not None and session.close.reason):
         return []
     text = f"the server closed {since:.1f} s after the app's last message (frame {last.frame}), "
-    text += "with neither an answer to it nor a reason"
+    text += "without a reason" if is_answered else "with neither an answer to it nor a reason"
     return [Evidence(text, (last.frame,), last.t_ns, round(since, 2), "s")]
 
 
