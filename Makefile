@@ -69,9 +69,10 @@ lint: $(READY)
 # - `one_python`: many samples of what other tests run on both, where the code under test has no
 #   event loop, thread, process or part of mitmproxy of its own: the catalog's conditions and
 #   samples (simulated, explained, replayed from both ends and against each other, compared,
-#   mutated), hostile traces and messages, places for a credential, what scrub, explain and the
-#   audio analysis say of many sessions, planted faults, reported sessions, lost power, distill's
-#   strategies, each of 256 constant bytes, the output in documents, and what only reads the source.
+#   mutated), hostile and arbitrary traces, messages and records, places for a credential, long texts
+#   that are redacted, what scrub, explain and the audio analysis say of many sessions, planted
+#   faults, reported sessions, lost power, distill's strategies, each of 256 constant bytes, the
+#   output in documents, and what only reads the source.
 #   Of the SDKs, one of each kind (threads, asyncio, Node) runs on both, in recorded sessions, good
 #   and stalled. Of load, distill, the index of list, the pytest plugin, shell completion and the
 #   addons' options the usual runs do, the refusals do not. The relay passes every scenario on in

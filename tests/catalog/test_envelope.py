@@ -159,6 +159,7 @@ def test_field_path_has_its_value(path: str, value: object) -> None:
     assert field(message, path) == value
 
 
+@pytest.mark.one_python
 @given(st.sampled_from(["", *ENVELOPES]), st.one_of(st.binary(max_size=300), st.text(max_size=300)))
 def test_read_any_content_never_raises(envelope: str, content: bytes | str) -> None:
     message, audio = read(envelope, content)

@@ -109,6 +109,7 @@ def test_audio_rules_good_session_has_no_finding(api: Api, messages: Sequence[Se
 # -- all of them
 
 
+@pytest.mark.one_python
 @settings(max_examples=200)
 @given(
     st.sampled_from([g[1] for g in GOOD]),

@@ -215,6 +215,18 @@ def media(data: bytes) -> Json:
     return {"event": "media", "media": {"payload": base64.b64encode(data).decode()}}
 
 
+def cartesia_texts(*second: Json, audio_after: bool = False) -> Session:
+    """A text that ends its context, and what the app sends after its audio."""
+    first = {"context_id": "a", "transcript": "Good morning. "}
+    session = SpeechSession("cartesia", "tts").app(first).server(cartesia_chunk())
+    session.server({"type": "done", "context_id": "a", "done": True}).wait(1)
+    for message in second:
+        session.app(message)
+    if audio_after:
+        session.server(cartesia_chunk())
+    return session.wait(8).close()
+
+
 CASES: list[tuple[Any, Build, str, list[Build]]] = [
     (
         exchange.text_after_end,
@@ -256,6 +268,18 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         lambda: contexts({"text": ""}),
         "1 message without context_id, from frame 2 on",
         [lambda: contexts({"text": "", "context_id": "a"})],
+    ),
+    (
+        exchange.context_reused,
+        lambda: cartesia_texts({"context_id": "a", "transcript": "And more."}),
+        "the text in frame 4 is for a context that frame 1 had ended",
+        [
+            lambda: cartesia_texts({"context_id": "b", "transcript": "And more."}),
+            lambda: cartesia_texts({"context_id": "a", "transcript": ""}),
+            lambda: cartesia_texts(
+                {"context_id": "a", "transcript": "And more."}, audio_after=True
+            ),
+        ],
     ),
     (
         exchange.call_pending,
@@ -456,3 +480,13 @@ def test_unknown_kind_without_a_field_for_it_is_a_message_without_any_known_name
     assert "the API has no message session_resume" in sent({"session_resume": {"handle": "h"}})[0]
     assert sent({"setup": {"model": "m"}}) == []
     assert sent({"other": 1, "realtimeInput": {}}) == []
+
+
+def test_context_reused_after_a_cancellation_replaces_the_missing_answer() -> None:
+    again: list[Json] = [
+        {"context_id": "a", "cancel": True},
+        {"context_id": "a", "transcript": "Yes?"},
+    ]
+    found = [finding.id for finding in diagnose(cartesia_texts(*again), CATALOG)]
+    assert found[0] == "traffic.exchange.context-reused"
+    assert "traffic.outcome.answer-missing" not in found

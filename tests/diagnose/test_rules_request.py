@@ -145,6 +145,29 @@ def test_request_cause_is_added_to_a_close_whose_reason_is_only_a_name() -> None
     assert any("streaming_mode" in cause for cause in finding.seen)
 
 
+@pytest.mark.parametrize(
+    ("query", "seen"),
+    [
+        ("?initialSilenceTimeoutMs=10", ["The URL sets this: initialSilenceTimeoutMs=10"]),
+        ("?endSilenceTimeoutMs=10", []),
+    ],
+)
+def test_setting_of_the_url_with_the_name_of_the_finding_is_its_cause(
+    query: str, seen: list[str]
+) -> None:
+    path = f"/speech/recognition/conversation/cognitiveservices/v1{query}"
+    session = Session.analyzing(CATALOG)
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider="azure_speech", api="stt"))
+    session.add(Request(1, "GET", "wss", "h", 443, path))
+    session.add(Response(2, 101))
+    phrase = '{"RecognitionStatus": "InitialSilenceTimeout", "Offset": 0, "Duration": 100000}'
+    session.add(FrameRecord(3, False, 1, f"Path: speech.phrase\r\n\r\n{phrase}".encode()))
+    finding = diagnose(session, CATALOG)[0]
+    assert finding.id == "azure_speech.stt.InitialSilenceTimeout"
+    assert finding.seen == seen
+    assert finding.retry == ("fix-first" if seen else "maybe")
+
+
 LONG = "Aurelian " * 12
 
 
@@ -214,3 +237,32 @@ def test_parameter_apart_is_found_where_the_documents_have_it_with_others(
 def test_parameter_apart_is_a_cause_of_a_refusal_without_a_reason() -> None:
     assert any("not documented with" in each for each in first(refused(LISTEN, "&keywords=a")).seen)
     assert not any("not documented" in each for each in first(refused(LISTEN, "&keyterm=a")).seen)
+
+
+@pytest.mark.parametrize(
+    "query, name, found",
+    [
+        (
+            "?model_id=m",
+            "output_format",
+            ["output_format: pcm_24000; the URL has no output_format"],
+        ),
+        (
+            "?model_id=m",
+            "Output_Format",
+            ["Output_Format: pcm_24000; the URL has no Output_Format"],
+        ),
+        ("?output_format=pcm_16000", "output_format", []),
+        ("?model_id=m", "X-Format", []),
+    ],
+)
+def test_belongs_in_url_is_found_where_a_header_has_it(
+    query: str, name: str, found: list[str]
+) -> None:
+    session = Session.analyzing(CATALOG)
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider="elevenlabs", api="tts"))
+    path = f"/v1/text-to-speech/v/stream-input{query}"
+    session.add(Request(1, "GET", "wss", "h", 443, path, headers=[[name, "pcm_24000"]]))
+    session.add(Response(2, 101))
+    said = texts(request.belongs_in_url, SessionFacts(session, CATALOG))
+    assert said == [f"the request has a header {each}" for each in found]

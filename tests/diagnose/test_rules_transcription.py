@@ -61,6 +61,13 @@ def twice(query: str, count: int = 2) -> Session:
     return talk.close()
 
 
+def said(seconds: float, text: str) -> Session:
+    talk = SpeechSession("elevenlabs", "stt", "/v1/speech-to-text/realtime?commit_strategy=vad")
+    talk.speak(seconds, template=SCRIBE_AUDIO).speak(2, quiet=True, template=SCRIBE_AUDIO)
+    return talk.server(COMMITTED | {"text": text}).close()
+
+
+HELLOS = "Hello? Hello? Hello."
 BETA = {"type": "transcription_session.update", "session": {"input_audio_format": "pcm16"}}
 VAD = {"type": "server_vad"}
 FAULTS: list[tuple[str, Session, str, Session]] = [
@@ -103,6 +110,13 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         "2 of 2 final transcripts",
         twice("&include_language_detection=true", count=1),
     ),
+    (
+        "words-repeated",
+        said(0.6, HELLOS),
+        f"{HELLOS} (frame 27) has the same words 3 times; 20 characters came for",
+        said(2, HELLOS),
+    ),
+    ("words-repeated", said(0.6, HELLOS), "3 times", said(0.6, "Hello? Hello. Who is it?")),
 ]
 
 

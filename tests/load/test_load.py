@@ -420,7 +420,9 @@ def wait_for_nobody(group: int) -> None:
             time.sleep(0.05)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.one_python)]
+)
 def test_load_interrupted_prints_statistics_so_far(how: signal.Signals, tmp_path: Path) -> None:
     out = tmp_path / "out"
     trace = lasting(tmp_path, 60_000)

@@ -306,6 +306,7 @@ STRANGE = st.lists(
 )
 
 
+@pytest.mark.one_python
 @given(STRANGE, st.lists(st.sampled_from(SOME), min_size=1, max_size=3))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 def test_mutate_any_trace_gives_a_readable_trace_or_none(

@@ -69,7 +69,8 @@ def test_imports_of_each_module_are_declared(path: Path) -> None:
     assert imported(path) <= allowed(path)
 
 
-@pytest.mark.parametrize("extra", ["base", "record", "load", "notebook", "view"])
+@pytest.mark.one_python
+@each_case(["base", "record", "load", "notebook", "view"])
 def test_declared_dependencies_are_imported(extra: str) -> None:
     declared = BASE if extra == "base" else EXTRA[extra] - {"wsproxy"}  # another extra of it
     assert declared <= set().union(*map(imported, MODULES))

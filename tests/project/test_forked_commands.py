@@ -8,7 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -108,7 +108,12 @@ def test_forked_command_prints_and_exits_as_a_started_one(
         assert forked == outcome()
 
 
-def _is_started(monkeypatch: pytest.MonkeyPatch, **environment: str) -> bool:
+VERSION = [sys.executable, "-m", "wsproxy", "--version"]
+
+
+def _is_started(
+    monkeypatch: pytest.MonkeyPatch, command: Sequence[str] = VERSION, **environment: str
+) -> bool:
     """Whether a command with these variables as well is started, not forked."""
     started = []
     real = vars(forked_commands)["_real_fork_exec"]
@@ -118,7 +123,6 @@ def _is_started(monkeypatch: pytest.MonkeyPatch, **environment: str) -> bool:
         return real(*arguments)
 
     monkeypatch.setattr(forked_commands, "_real_fork_exec", counting)
-    command = [sys.executable, "-m", "wsproxy", "--version"]
     subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=True)
     return bool(started)
 
@@ -134,6 +138,19 @@ def test_command_with_variables_read_at_start_is_started(
         monkeypatch.delenv(each)  # where coverage is measured, all commands are started
     _is_started(monkeypatch)  # starts the server, if this is the first command
     assert _is_started(monkeypatch, **{name: str(tmp_path)}) is started
+
+
+def test_pytest_is_forked_and_has_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "only_here.py").write_text("")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "test_it.py").write_text("import only_here\ndef test_it(): ...\n")
+    for each in [each for each in os.environ if each.startswith("COVERAGE_")]:
+        monkeypatch.delenv(each)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    command = [sys.executable, "-mpytest", str(tmp_path / "app"), "--import-mode=importlib"]
+    for again in (False, True):
+        started = _is_started(monkeypatch, command, PYTHONPATH=str(tmp_path))
+        assert not (again and started)  # else it starts the server, perhaps
 
 
 def test_command_is_started_with_coverage_of_all_processes(

@@ -54,6 +54,7 @@ FILES: dict[str, str | bytes] = {
 }
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("name", FILES)
 def test_catalog_check_arbitrary_file_is_refused_with_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

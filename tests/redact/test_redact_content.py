@@ -58,6 +58,7 @@ def test_session_redactor_text_of_digits_without_variety_stays(digits: str) -> N
 CODE = 'token = abc123def456; api_key = "q7Q8w9E1r2"; https://u:pass1word@h/ sk_live_4eC39HqLyjWDa '
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("field", ["text", "transcript", "delta"])
 def test_session_redactor_text_with_code_stays_wherever_its_message_is_cut(field: str) -> None:
     speech = "so my fellow americans " * 30 + CODE + 'he said "x" '
@@ -69,6 +70,7 @@ def test_session_redactor_text_with_code_stays_wherever_its_message_is_cut(field
             assert clean(frame) == frame, cut
 
 
+@pytest.mark.one_python
 def test_session_redactor_long_text_with_code_stays_without_known_credentials() -> None:
     speech = (CODE + "and so my fellow americans ") * 20_000
     payload = json.dumps({"text": f"{speech} {KEY} {speech}", "api_key": "abcdefgh1234"}).encode()
@@ -205,6 +207,7 @@ def test_session_redactor_audio_in_base64_stays(carrier: str) -> None:
                 assert clean(frame) is frame
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("loudest", [4, 40, 200, 2000])
 def test_session_redactor_audio_that_begins_as_a_meta_token_does_stays(loudest: int) -> None:
     """Samples that are all positive, the first of them 16: letters and digits only."""
@@ -236,6 +239,7 @@ def test_session_redactor_constant_bytes_stay(value: int) -> None:
         assert redactor()(frame) is frame
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("size", [1 << 20, 16 << 20])
 def test_session_redactor_large_audio_stays(size: int) -> None:
     clean, audio = redactor(), random.Random(size).randbytes(size)

@@ -185,6 +185,7 @@ def test_heuristics_harmless_value_is_not_found(name: str, value: str) -> None:
     assert not (by_name(name, value) or by_shape(name, value) or by_entropy(name, value))
 
 
+@pytest.mark.one_python
 def test_session_redactor_samples_are_unchanged() -> None:
     """All samples were recorded with redaction."""
     records = 0
@@ -271,6 +272,7 @@ def test_suspects_record_and_text_are_reported() -> None:
 # -- more entries than fit in a record
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("pieces", [1, 3])
 def test_session_redactor_message_with_20_000_keys_stays_within_format_limits(
     tmp_path: Path, pieces: int

@@ -7,6 +7,7 @@ import json
 import re
 import weakref
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from explain_traces import (
     words,
 )
 from wsproxy.catalog import load
-from wsproxy.diagnose import Finding, diagnose
+from wsproxy.diagnose import Evidence, Finding, diagnose
 from wsproxy.diagnose.session_groups import SessionSpan
 from wsproxy.report import markdown, screen
 from wsproxy.report.examination import examined
@@ -42,7 +43,7 @@ from wsproxy.report.explanation import explain
 from wsproxy.report.groups import Overview
 from wsproxy.report.text import lasting
 from wsproxy.session import Session
-from wsproxy.trace import End
+from wsproxy.trace import End, Request
 
 # -- one session
 
@@ -366,3 +367,46 @@ def test_explain_folder_shows_findings_across_sessions(
     assert len(sessions) == (7 if storm else 6)
     assert (last["session"] is None) is storm
     assert set(last) == set(sessions[0])
+
+
+def test_explain_server_on_this_machine_has_no_support_of_a_provider(make: Make) -> None:
+    records = [replace(r, host="127.0.0.1") if isinstance(r, Request) else r for r in silent()]
+    assert explain_records(make(records)).support == ""
+
+
+@pytest.mark.parametrize(
+    "finding, advice",
+    [
+        (Finding("a.b.c", "error", "T", "M", retry="yes"), "A new session usually works."),
+        (
+            Finding("a.b.c", "error", "T", "M", causes=["x"], seen=["x"], retry="yes"),
+            "A new session works until the cause seen here recurs.",
+        ),
+        (
+            Finding("a.b.c", "error", "T", "M", causes=["x"], seen=["x"], retry="maybe"),
+            "Retrying helps only if the cause seen here does not recur.",
+        ),
+        (Finding("a.b.c", "warning", "T", "M", retry="no-error"), ""),
+        (
+            Finding("a.b.c", "error", "T", "M", retry="yes", retry_note="A new one is cut again."),
+            "A new session usually works. A new one is cut again.",
+        ),
+    ],
+)
+def test_explain_retry_advice_fits_what_is_seen(make: Make, finding: Finding, advice: str) -> None:
+    trace = make(silent())
+    assert explain(trace, Session.read(trace), [finding], load()).retry == advice
+
+
+def test_explain_findings_that_repeat_the_first_one_are_not_listed_beside_it(make: Make) -> None:
+    first = Finding("a.b.c", "error", "T", "M", [Evidence("x", (3, 4))], rules={"slow": "y"})
+    same_rule = Finding("traffic.a", "warning", "A", "M", [Evidence("z", (9,))], rules={"slow": ""})
+    same_frames = Finding("traffic.b", "warning", "B", "M", [Evidence("w", (4,))])
+    confirming = Finding("traffic.c", "info", "C", "M", [Evidence("v", (8,))])
+    other = Finding("traffic.d", "warning", "D", "M", [Evidence("u", (5,))])
+    trace = make(silent())
+    findings = [first, same_rule, same_frames, confirming, other]
+    explained = explain(trace, Session.read(trace), findings, load())
+    assert [each.id for each in explained.further] == ["traffic.d"]
+    assert len(explained.others) == 4
+    assert "C  traffic.c" in printed(screen.session(explained, everything=True))

@@ -57,6 +57,7 @@ def test_page_embeds_a_container_as_it_was_sent(container: str, media: str, tmp_
     assert max(track["peaks"]["high"]) > 20
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("encoding", ["mulaw", "alaw", "linear32", "float32", "pcm_s16be"])
 def test_page_embeds_other_samples_as_pcm_of_the_same_sound(encoding: str, tmp_path: Path) -> None:
     samples = base_speech(8000)[: int(SECONDS * 8000)]

@@ -20,6 +20,7 @@ from wsproxy.report.html.frame_table import (
     is_shortened,
     ranges_of,
 )
+from wsproxy.trace import FrameRun
 
 MB = 1_000_000
 # A page with audio has at most this much more besides it: what the scripts will have is not in it.
@@ -115,6 +116,23 @@ def test_frame_table_keeps_the_first_the_last_and_named_frames(
         table.add_between(number, records[number - 1])  # type: ignore[arg-type]
     assert ranges_of(table) == [(1, 3), (9, 10), (17, 20)]
     assert [frame.number for frame in table] == [1, 2, 3, 9, 10, 17, 18, 19, 20]
+
+
+def test_frame_table_of_a_run_is_that_of_its_frames() -> None:
+    second, data = 10**9, [b"x" * size for size in (1, 256, 257, 5000)]
+    texts = [(1, text_message(1001, SERVER, "a")), (4, text_message(5000, APP, "b"))]
+    times = [0, 2 * second, 3 * second - 1, 9 * second]
+    run = FrameRun(APP, times, data, list(map(len, data)), [9] * 4, texts, count=6)
+    table, single = FrameTable(), FrameTable()
+    for _ in range(3):
+        table.add_run(run)
+        for frame in run.frames():
+            single.add(frame)
+    assert list(table) == list(single)
+    assert table.limits() == single.limits()
+    for side in (True, False):
+        assert table.gaps(second, from_client=side) == single.gaps(second, from_client=side)
+    assert [frame.is_text for frame in table][:6] == [False, True, False, False, True, False]
 
 
 def test_frame_table_that_forgets_has_the_frames_after_that(

@@ -291,6 +291,7 @@ def test_scrub_beside_parts_of_another_trace_is_refused(tmp_path: Path, trace: P
 KINDS = ["16-bit PCM", "16-bit PCM, big-endian", "32-bit float PCM", "mu-law", "A-law", ""]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("kind", KINDS)
 @given(st.lists(st.binary(max_size=400), max_size=5))
 def test_noise_any_pieces_keep_their_sizes(kind: str, pieces: list[bytes]) -> None:
@@ -403,6 +404,7 @@ def test_container_noise_damaged_stream_is_filled(name: str, other: bytes, cut: 
     assert len(replace_audio(name, damaged, random.Random(1).randbytes).data) == len(damaged)
 
 
+@pytest.mark.one_python
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RECORD_KINDS["start"], st.lists(RECORDS, max_size=10))
 def test_scrub_any_trace_is_written_or_raises_wsproxy_error(

@@ -1,6 +1,6 @@
 """What commands cost: processor time and memory of each, in a process of its own.
 
-    python -m command_costs < commands.json > results.json
+    python -m command_costs SECONDS BYTES < commands.json > results.json
 
 Everything is imported once; each command runs in a fork of that.
 """

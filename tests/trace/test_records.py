@@ -37,6 +37,7 @@ def test_sync_round_trip_is_identity() -> None:
     assert from_map(to_map(sync)) == sync
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("kind", KINDS)
 def test_to_map_kind_is_first_and_none_is_omitted(kind: str) -> None:
     @given(KINDS[kind])

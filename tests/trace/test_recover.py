@@ -370,6 +370,7 @@ def test_recover_parts_become_one_trace(tmp_path: Path) -> None:
     assert recover(path)[0] == 0
 
 
+@pytest.mark.one_python
 @given(st.lists(st.lists(RECORDS, min_size=1, max_size=4), min_size=1, max_size=4), st.booleans())
 @settings(max_examples=60)
 def test_recover_any_records_are_kept(blocks: list[list[Record]], finish: bool) -> None:

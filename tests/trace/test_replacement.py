@@ -177,6 +177,7 @@ main()
 """
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize(
     "command",
     [

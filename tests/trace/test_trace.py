@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
-import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -15,6 +15,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hostile_reader import hostile_reader
 from traces import RECORDS, SESSION, FullDisk, make_trace, pack_trace, read_trace
 from wsproxy.errors import NotATrace, TraceError
 from wsproxy.trace import (
@@ -165,6 +166,7 @@ def test_reader_file_cut_anywhere_has_prefix_and_loss(path: Path) -> None:
             assert source.last() is None
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("flip", [0x01, 0x04, 0x80, 0xFF])
 def test_reader_flipped_byte_loses_one_block_only(path: Path, flip: int) -> None:
     data = pack_trace(SMALL)
@@ -364,38 +366,11 @@ def test_find_traces_of_folder_finds_traces(tmp_path: Path) -> None:
 
 # -- hostile files
 
-MEMORY = 1 << 30  # bytes of address space that a reader of a hostile file gets
 
-READ = """
-import resource, sys
-limit = int(sys.argv[2])
-resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
-from wsproxy.errors import TraceError
-from wsproxy.session import Session
-from wsproxy.trace import TraceReader
-try:
-    session = Session.read(sys.argv[1])
-    print("read", session.frame_count, len(session.losses))
-except TraceError as error:
-    print("error", error)
-with TraceReader(sys.argv[1]) as reader:
-    reader.last()
-"""
-
-
-def read_hostile(path: Path, data: bytes) -> str:
-    """Read a file in a process with little memory and 20 s of CPU, and say what came of it."""
-    path.write_bytes(data)
-    done = subprocess.run(
-        [sys.executable, "-c", READ, str(path), str(MEMORY)],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+@pytest.fixture(scope="module")
+def read_hostile() -> Iterator[Callable[[Path], str]]:
+    with hostile_reader() as read:
+        yield read
 
 
 FRAME = to_map(FrameRecord(1, True, 1, b"x"))
@@ -443,8 +418,11 @@ HOSTILE = {
 @pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize("name", HOSTILE)
-def test_reader_hostile_file_uses_bounded_memory_and_time(path: Path, name: str) -> None:
-    out = read_hostile(path, HOSTILE[name]())
+def test_reader_hostile_file_uses_bounded_memory_and_time(
+    path: Path, name: str, read_hostile: Callable[[Path], str]
+) -> None:
+    path.write_bytes(HOSTILE[name]())
+    out = read_hostile(path)
     assert out.startswith(("read", "error"))
     path.unlink()
 

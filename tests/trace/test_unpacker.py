@@ -85,6 +85,7 @@ FRAMES = [
 ]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("frame", FRAMES)
 def test_unpacker_frame_with_changed_byte_equals_msgpack(
     frame: FrameRecord, by_msgpack: Reading
@@ -168,6 +169,7 @@ def test_unpacker_run_holds_texts_amid_audio() -> None:
     assert (len(run), run.last_ns) == (8, text.t_ns)
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("frame", [FRAMES[0], replace(FRAMES[0], payload=b"z" * 140)])
 def test_unpacker_run_with_a_changed_byte_equals_frames(frame: FrameRecord) -> None:
     block = packed(frame)

@@ -30,6 +30,18 @@ def test_frame_marks_count_frames_and_note_kinds_of_both_sides() -> None:
     assert kinds == [BINARY | TEXT * OF_SERVER, 0, 0, BINARY * OF_SERVER | CONTROL]
 
 
+def test_frame_marks_of_a_run_are_those_of_its_frames() -> None:
+    texts = [(1, text_message(250, APP, "a")), (3, text_message(330, SERVER, "b"))]
+    times = [10_000_000, 310_000_000, 900_000_000]
+    run = FrameRun(SERVER, times, [b"a", b"b", b"c"], [1] * 3, [3] * 3, texts, count=5)
+    marks, single = FrameMarks(), FrameMarks()
+    marks.add(run)
+    for frame in run.frames():
+        single.add(frame)
+    assert shown(marks) == shown(single)
+    assert shown(marks)[1] == [1, 0, 1, 2, 0, 0, 0, 0, 0, 1]
+
+
 def test_frame_marks_with_too_many_intervals_joins_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frame_marks, "MAX_INTERVALS", 4)
     marks = FrameMarks()

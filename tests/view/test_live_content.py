@@ -230,6 +230,7 @@ def test_live_content_analyzes_much_audio_at_once(
     live.close()
 
 
+@pytest.mark.one_python
 def test_live_content_of_a_long_session_holds_little(tmp_path: Path) -> None:
     session = OpenSession(tmp_path / "call.wstrace", *opened(f"/v1/listen?{LINEAR16}"))
     live = LiveContent(session.path, CATALOG)

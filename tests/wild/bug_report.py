@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -9,8 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from explain_traces import out_of
+from rich.console import Console
+
 from wire_session import WireSession
+from wsproxy.catalog import load
+from wsproxy.diagnose import diagnose
+from wsproxy.report import screen
+from wsproxy.report.examination import json_explanation
+from wsproxy.report.explanation import explain
+from wsproxy.report.json_output import dumps
+from wsproxy.session import Session
 
 Explanation = Mapping[str, Any]
 
@@ -77,7 +86,19 @@ class Judgement:
 
 def explanation(trace: Path) -> Explanation:
     """What `wsproxy explain --json` says of a trace."""
-    return json.loads(out_of("explain", "--json", trace))  # type: ignore[no-any-return]
+    return explanations(trace)[0]
+
+
+def explanations(trace: Path) -> tuple[Explanation, str]:
+    """What `wsproxy explain` says of a trace: as JSON, and on the screen."""
+    catalog = load()
+    session = Session.read(trace, catalog=catalog)
+    findings = diagnose(session, catalog)
+    as_json = json.loads(dumps(json_explanation(trace, session, findings, catalog)))
+    console = Console(file=io.StringIO(), width=120, color_system=None)
+    name = Path(trace.name)
+    console.print(screen.session(explain(name, session, findings, catalog), everything=False))
+    return as_json, console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def headline(explained: Explanation) -> str:

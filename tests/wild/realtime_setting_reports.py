@@ -6,7 +6,6 @@ from audio_samples import mulaw
 from bug_report import Report
 from openai_reports import BETA, beta
 from provider_sessions import (
-    HELLO,
     Json,
     answered,
     append,
@@ -124,30 +123,6 @@ def manual(*, commits: bool = True, creates: bool = True) -> WireSession:
         return session.app_closes(1000, after=15.0)
     session.app({"type": "response.create"})
     return answered(session).server(response_done("completed")).app_closes(1000, after=1.0)
-
-
-def transcription(*, commits: bool) -> WireSession:
-    session = openai("/v1/realtime?intent=transcription").accept()
-    audio: Json = {
-        "input": {
-            "format": {"type": "audio/pcm", "rate": 24000},
-            "transcription": {"model": "gpt-realtime-whisper"},
-            "turn_detection": None,
-        }
-    }
-    fields = {"type": "transcription", "audio": audio}
-    created = {"object": "realtime.transcription_session", "id": "sess_1", **fields}
-    session.server({"type": "session.created", "session": created})
-    session.app({"type": "session.update", "session": fields})
-    session.server({"type": "session.updated", "session": created}, after=0.1)
-    session.stream(chunks(pcm(6.0, 24_000), 4800), 0.1, append)
-    if not commits:
-        return session.app_closes(1000, after=8.0)
-    session.app({"type": "input_audio_buffer.commit"})
-    session.server({"type": "input_audio_buffer.committed", "item_id": "item_1"}, after=0.05)
-    kind = "conversation.item.input_audio_transcription.completed"
-    session.server({"type": kind, "item_id": "item_1", "transcript": HELLO}, after=0.6)
-    return session.app_closes(1000, after=1.0)
 
 
 def gateway_refuses() -> WireSession:
@@ -449,20 +424,6 @@ REPORTS = [
         "the responses are completed",
         ("server had an error",),
         ("credentials",),
-    ),
-    Report(
-        "oai-transcription-no-commit",
-        "missing end",
-        "openai/openai-agents-python#4616",
-        "feat(voice): expose GA streamed transcription options",
-        "audio is accepted, and no transcript ever comes",
-        "turn detection is off, and the app never commits",
-        lambda: transcription(commits=False),
-        ("commit",),
-        lambda: transcription(commits=True),
-        "the app commits",
-        ("commit",),
-        ("fault of the server",),
     ),
     Report(
         "oai-commit-no-response",

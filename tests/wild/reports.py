@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import agent_bridge_reports
+import agent_form_reports
 import agent_limit_reports
 import agent_silence_reports
 import audio_form_reports
@@ -27,6 +28,7 @@ import reported_networks
 import reported_sessions
 import reported_settings
 import server_reports
+import silence_reports
 import speech_output_reports
 import stt_audio_reports
 import stt_more_reports
@@ -72,14 +74,17 @@ REPORTS = [
     *recognition_reports.REPORTS,
     *listening_reports.REPORTS,
     *unended_reports.REPORTS,
+    *silence_reports.REPORTS,
     *realtime_setting_reports.REPORTS,
     *agent_limit_reports.REPORTS,
     *agent_silence_reports.REPORTS,
     *agent_bridge_reports.REPORTS,
+    *agent_form_reports.REPORTS,
 ]
 UNSOLVED = [
     *audio_form_reports.UNSOLVED,
     *stt_refused_reports.UNSOLVED,
     *dictation_reports.UNSOLVED,
+    *agent_form_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 import earlier_reports
-from bug_report import Judgement, Report, explanation, false_of_near_miss, headline, judge
+from bug_report import (
+    Judgement,
+    Report,
+    explanation,
+    explanations,
+    false_of_near_miss,
+    headline,
+    judge,
+)
+from readable_screen import complaints
 from reports import REPORTS, UNSOLVED
 
 pytestmark = pytest.mark.one_python
@@ -22,9 +31,10 @@ BY_NAME = pytest.mark.parametrize("report", [*EARLIER, *REPORTS], ids=lambda rep
 def test_explain_of_a_reported_session_names_its_cause_first(
     report: Report, tmp_path: Path
 ) -> None:
-    explained = explanation(report.session().write(tmp_path / "session.wstrace"))
+    explained, shown = explanations(report.session().write(tmp_path / "session.wstrace"))
 
     assert judge(report, explained) == Judgement((), (), ()), headline(explained)
+    assert complaints(explained, shown) == [], shown
 
 
 @pytest.mark.sweep(kind=lambda report: report.kind, keep=2)

@@ -83,6 +83,7 @@ class Exchange:
         spoken: dotted path of the list of characters that were spoken, in the server's messages.
         context: dotted paths of the context to which a message of the app belongs.
         contextless: of the app, that belong to no context.
+        context_end: of the app, after which its context takes no more text.
         user_text: of the app, with a text for the agent.
         turn: of the server, each of which ends a turn of the agent.
         interrupted: those of a turn that the user interrupted.
@@ -100,6 +101,7 @@ class Exchange:
     spoken: str = ""
     context: tuple[str, ...] = ()
     contextless: Patterns = ()
+    context_end: Patterns = ()
     user_text: Patterns = ()
     turn: Patterns = ()
     interrupted: Patterns = ()

@@ -142,7 +142,7 @@ def _lines(path: Path, session: Listed, width: int | None) -> Iterator[tuple[str
     found = "".join(f" → {safe(name)}" for name in entry["findings"][:2])
     head = (
         f"{started}  {safe(session.what)}{attempt}{origin}, {entry['duration_s']:.1f} s, "
-        f"sent {entry['frames_sent']} frames ({size(entry['bytes_sent'])}), "
+        f"sent {plural(entry['frames_sent'], 'frame')} ({size(entry['bytes_sent'])}), "
         f"received {entry['frames_received']} ({size(entry['bytes_received'])})"
     )
     yield wrapped(head, width, 4) + "\n", "bold"

@@ -18,6 +18,7 @@ from wsproxy.session import Session
 from wsproxy.session.outcome import FAILED, UNPROVEN
 from wsproxy.system.address import parse_address
 from wsproxy.trace import FindingRecord
+from wsproxy.wording import plural
 
 if TYPE_CHECKING:
     from wsproxy.proxy import embedding
@@ -180,8 +181,8 @@ def session_line(recording: SessionWriter) -> str:
     session = recording.session
     return (
         f"{api(session)}  {session.duration_ns / 1e9:.1f} s  "
-        f"↑ {session.sent.frames} frames {size(session.sent.size)}  "
-        f"↓ {session.received.frames} frames {size(session.received.size)}"
+        f"↑ {plural(session.sent.frames, 'frame')} {size(session.sent.size)}  "
+        f"↓ {plural(session.received.frames, 'frame')} {size(session.received.size)}"
     )
 
 

@@ -39,7 +39,8 @@ def _with_cause(first: Finding, shown: Finding) -> Finding:
     cause = f"{general or shown.title}: {what}" if what not in general else general
     seen = [cause, *(each for each in first.seen if each not in (general, cause))]
     others = [each for each in first.causes if each not in first.seen]
-    fitting = [*shown.remedies, *(each for each in first.fitting if each not in shown.remedies)]
+    # The condition that has this cause has its own remedies, which name the provider's scheme.
+    fitting = [*first.fitting, *([] if general else shown.remedies)]
     return replace(
         first,
         seen=seen,

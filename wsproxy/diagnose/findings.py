@@ -41,6 +41,7 @@ _REASON = "close reason"
 # Facts that the sentence about the end of the session has.
 _IN_FIRST_LINE = ("close code", "status", "ending", "failed at", "failure")
 _MESSAGE = 400  # characters of a message of the server in the evidence
+_LONG_TEXT = 1000  # characters of a text that carries audio, or another mass of data
 _MAX_FRAMES = 20  # frame numbers in a finding
 _QUOTED = 60  # characters of a sentence by which it is recognized
 _MAX_RELATED = 8  # related conditions in a finding
@@ -352,7 +353,10 @@ def _last_server_text(facts: SessionFacts) -> list[Evidence]:
     before = [m for m in facts.session.messages(from_client=False) if m.t_ns <= facts.ended_ns]
     return [
         Evidence(
-            f"the server's last text: {quoted(m.text, 200)} (frame {m.frame})", (m.frame,), m.t_ns
+            f"the server's last text: {quoted(m.text, 200)} (frame {m.frame})",
+            (m.frame,),
+            m.t_ns,
+            detail=len(m.text) > _LONG_TEXT,
         )
         for m in before[-1:]
     ]

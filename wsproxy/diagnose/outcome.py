@@ -42,6 +42,7 @@ _DOUBTS = (
     "traffic.received.noise",
     "traffic.exchange.text-after-end",
     "traffic.exchange.text-not-flushed",
+    "traffic.exchange.context-reused",
     "traffic.exchange.call-unanswered",
     "traffic.exchange.result-unanswered",
     "traffic.exchange.turn-not-ended",

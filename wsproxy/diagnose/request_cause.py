@@ -8,6 +8,7 @@ meant: it becomes part of the headline.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -32,11 +33,44 @@ _RULES = (*_VALUES, undocumented_name)
 _CORRECT = "Correct the setting that is seen to be wrong, or leave it out"
 _LISTED = 12  # parameters of the URL
 _WIDTH = 240  # characters of them
+_NAME = 60  # characters of a name that are compared
 
 
 def with_request(findings: Sequence[Finding], facts: SessionFacts) -> list[Finding]:
     """The findings, the first one with what is wrong in the request."""
-    return _with_printed_values(_with_causes(findings, facts), facts)
+    found = _with_own_limit(_with_causes(findings, facts), facts)
+    return _with_printed_values(found, facts)
+
+
+def _with_own_limit(findings: Sequence[Finding], facts: SessionFacts) -> list[Finding]:
+    """The findings, the first one with the setting of the URL that has its name."""
+    first = next(iter(findings), None)
+    if first is None or first.severity == "info":
+        return list(findings)
+    name = _bare(first.id.rpartition(".")[2])
+    seen = [
+        f"The URL sets this: {quoted(f'{key}={value}', 80)}"
+        for key, value in url_parameters(facts)
+        if _bare(key) == name
+    ]
+    if not seen:
+        return list(findings)
+    fitting = [*first.fitting, "Change this setting of the URL, or leave it out"]
+    named = replace(
+        first,
+        fitting=fitting,
+        remedies=[*fitting, *(each for each in first.remedies if each not in fitting)],
+        seen=[*first.seen, *seen],
+        causes=[*first.seen, *seen, *(each for each in first.causes if each not in first.seen)],
+        quoting=[*first.quoting, *seen],
+        retry="fix-first" if first.retry == "maybe" else first.retry,
+    )
+    return [named, *findings[1:]]
+
+
+def _bare(name: str) -> str:
+    """A name of a setting without the way it is written, and without its unit."""
+    return re.sub(r"(?:ms|secs|seconds)$", "", re.sub(r"[^a-z0-9]", "", name[:_NAME].lower()))
 
 
 def _with_causes(findings: Sequence[Finding], facts: SessionFacts) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""What the conditions of rules advise, for a finding whose cause one of these rules shows.
+"""What the condition of a rule advises, for a finding whose cause the rule shows.
 
 The condition of a failure lists the remedies of all of its causes. Where a rule shows the cause,
 the rule's own condition knows what to do about it, and whether a retry can help.
@@ -22,15 +22,12 @@ _HOPEFUL = ("yes", "maybe")
 
 
 def with_advice_of_rules(finding: Finding, facts: SessionFacts) -> Finding:
-    """The finding with the remedies, and the retry advice, of the rules that show its causes."""
-    conditions = [
-        condition
-        for condition in facts.catalog.conditions_of(TRAFFIC)
-        if condition.id != finding.id
-        and any(match.rule and match.rule in finding.rules for match in condition.matches)
-    ]
-    for condition in conditions:
-        finding = _advised(finding, condition)
+    """The finding with the remedies, and the retry advice, of the rule of its first cause."""
+    first = next((rule for rule, cause in finding.rules.items() if cause in finding.seen[:1]), None)
+    for condition in facts.catalog.conditions_of(TRAFFIC) if first is not None else ():
+        if condition.id != finding.id and any(m.rule == first for m in condition.matches):
+            finding = _advised(finding, condition)
+            break
     return _fix_first(finding) if _OF_REQUEST & finding.rules.keys() else finding
 
 

@@ -21,7 +21,7 @@ from wsproxy.diagnose.outcome import outcome
 from wsproxy.diagnose.summary import intermediary
 from wsproxy.session import FrameInfo, Session
 from wsproxy.session.outcome import SUCCEEDED
-from wsproxy.system.address import authority
+from wsproxy.system.address import authority, is_loopback
 from wsproxy.wire import Opcode
 from wsproxy.wording import plural
 
@@ -190,6 +190,8 @@ def _support(session: Session, findings: Sequence[Finding], catalog: Catalog) ->
     by_gateway = any(finding.error_class == "gateway" for finding in findings[:1])
     if session.response is None or by_gateway or intermediary(session, catalog):
         return ""
+    if is_loopback(session.recorded_host or ""):  # a simulated API, or a server of one's own
+        return ""
     facts = SessionFacts(session, catalog)
     ending = "'" if facts.server_name.endswith("s") else "'s"
     return f"{facts.server_name}{ending} support" if facts.provider is not None else ""
@@ -232,7 +234,8 @@ def clean(finding: Finding) -> Finding:
 
 def _head(session: Session) -> str:
     start, request = session.start, session.request
-    where = f"{api(session)} at {short(request.host, 100)}" if request else api(session)
+    name, host = api(session), short(request.host, 100) if request else ""
+    where = f"{name} at {host}" if host and host != name else name
     began = f"{when(start.started_at_ns)} UTC" if start else "?"
     attempt = f", attempt {start.attempt}" if start and start.attempt > 1 else ""
     if not session.accepted:
@@ -330,7 +333,8 @@ def _row(run: Sequence[FrameInfo], end_ns: int, text: str) -> Row:
 # -- when to retry
 
 
-_NOTES = ("A new", "Reconnecting")  # beginnings of notes that are advice by themselves
+# Beginnings of notes that are advice by themselves.
+_NOTES = ("A new session", "A new connection", "Reconnecting")
 
 
 def _advice(finding: Finding) -> str:

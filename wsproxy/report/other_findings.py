@@ -7,6 +7,18 @@ from collections.abc import Sequence
 from wsproxy.diagnose import Finding
 from wsproxy.diagnose.outcome import ABSENCES
 
+# Rules whose findings follow from what other rules show, or from a class of error.
+_NOTHING_CAME = ("nothing_sent", "first_audio_late")
+_FOLLOWING = {
+    "no_audio": _NOTHING_CAME,
+    "only_keepalives": _NOTHING_CAME,
+    "texts_for_audio": _NOTHING_CAME,
+    "closed_silently": _NOTHING_CAME,
+    "numbers_for_audio": ("unknown_kind",),
+    "object_for_audio": ("invalid_json",),
+}
+_OF_GATEWAYS = "gateway_between"
+
 
 def other_findings(findings: Sequence[Finding], main: Finding | None, reason: str) -> list[Finding]:
     """The findings after the first one, without those that only repeat it.
@@ -29,9 +41,13 @@ def _is_repeated(finding: Finding, main: Finding | None, reason: str) -> bool:
         return True
     if main is None:
         return False
-    if finding.id in ABSENCES and finding.evidence and reason:
-        return finding.evidence[0].text.startswith(reason)
-    return bool(set(finding.rules) & set(main.rules)) or _rests_on_the_same(finding, main)
+    has_figure = bool(reason and finding.evidence) and finding.evidence[0].text.startswith(reason)
+    if finding.id in ABSENCES and has_figure:
+        return True
+    if main.error_class == "gateway" and _OF_GATEWAYS in finding.rules:
+        return True
+    follows = {rule for each in main.rules for rule in (each, *_FOLLOWING.get(each, ()))}
+    return bool(follows.intersection(finding.rules)) or _rests_on_the_same(finding, main)
 
 
 def _rests_on_the_same(finding: Finding, main: Finding) -> bool:

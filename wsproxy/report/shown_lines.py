@@ -61,7 +61,8 @@ def first_lines(finding: Finding) -> ShownLines:
 
 def _evidence(finding: Finding) -> list[str]:
     shown = [each for each in finding.evidence if not each.detail] or finding.evidence[:1]
-    return [_without_sentence(each.text, finding) for each in shown[:_EVIDENCE]]
+    new = [each.text for each in shown if not any(contains(s, each.text) for s in finding.seen)]
+    return [_without_sentence(text, finding) for text in new[:_EVIDENCE]]
 
 
 def _without_sentence(text: str, finding: Finding) -> str:

@@ -72,7 +72,7 @@ def ending(session: Session) -> str:
             return f"{session.ending}: HTTP {session.response.status}"
         case "failed" if session.failure is not None:
             where, message = session.failure.where, session.failure.message
-            return f"failed ({short(where, 40)}): {short(message, 200)}"
+            return f"not started ({short(where, 40)}): {short(message, 200)}"
         case "eof":
             return f"connection ended{by} without a Close frame"
         case "reset":

@@ -72,6 +72,7 @@ class ExchangeTracker:
         letters, spoken: characters that are no spaces: of the texts, and of what was spoken.
         joined: the two texts that were first joined without a space; `joins` counts them.
         contextless: messages without a context; `has_contexts`: whether others have one.
+        reused: the message that ended a context, and the latest text for such a context.
         user_texts: texts for the agent.
         turns, interrupted: turns of the agent, and those that the user interrupted.
         turn_times: when the latest turns ended that were not interrupted, ns.
@@ -104,6 +105,8 @@ class ExchangeTracker:
         self.joined: tuple[NotedMessage, NotedMessage, str] | None = None
         self.contextless = Counted()
         self.has_contexts = False
+        self._ended: dict[str, NotedMessage] = {}
+        self.reused: tuple[NotedMessage, NotedMessage] | None = None
         self.user_texts = Counted()
         self.turns = Counted()
         self.turn_times: deque[int] = deque(maxlen=_KEPT_TURNS)
@@ -158,6 +161,10 @@ class ExchangeTracker:
             self._unflushed.setdefault(context, here)
             if self.text_end is not None:
                 self.after_end.add(message, len(text))
+            if context in self._ended:
+                self.reused = self._ended[context], here
+        if context and _any(api.context_end, message.kind, content):
+            self._end_context(context, here)
         ends = _any(api.text_end, message.kind, content)
         if ends or _any(api.text_flush, message.kind, content):
             self.first_flush = self.first_flush or here
@@ -167,6 +174,11 @@ class ExchangeTracker:
                 self._ending.pop(known, None)
         if ends:
             self.text_end = self.text_end or here
+
+    def _end_context(self, context: str, here: NotedMessage) -> None:
+        self._ended.setdefault(context, here)
+        if len(self._ended) > MAX_OPEN:
+            del self._ended[next(iter(self._ended))]
 
     def _context(self, message: SessionMessage, content: Content) -> str:
         """The context of a message; "" for none."""

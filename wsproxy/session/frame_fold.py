@@ -141,18 +141,16 @@ class FrameFold:
         # At once for all short texts: for one it costs as much. Long ones are mostly audio.
         short = [text.payload for _, text in run.texts if len(text.payload) <= _SHORT_TEXT]
         may_declare = declares_format(b"".join(short))
-        done = 0
-        for texts, (index, text) in enumerate(run.texts):
-            if index - texts > done:
-                self._add_audio(run, done, index - texts)
-                done = index - texts
+        for start, end, text in run.pieces():
+            if start < end:
+                self._add_audio(run, start, end)
+            if text is None:
+                break
             if text.payload:
                 is_long = len(text.payload) > _SHORT_TEXT
                 self._add_text(text, may_declare=may_declare or is_long)
             else:
                 self.add(text)
-        if done < len(run.times):
-            self._add_audio(run, done, len(run.times))
         for block in self._texts:  # `add` counts on it that none of them wait
             if block.numbers:
                 self._add_waiting(block.from_client)

@@ -56,6 +56,11 @@ class TranscriptResult(NamedTuple):
     all_text: str = ""
 
 
+_WITHOUT_TEXT = {
+    final: TranscriptResult("", has_text=False, final=final) for final in (True, False)
+}
+
+
 def transcript_result(api: Api, kind: str, content: Json) -> TranscriptResult | None:
     """Read the result in a message; None if it has none.
 
@@ -72,9 +77,7 @@ def transcript_result(api: Api, kind: str, content: Json) -> TranscriptResult | 
         if texts:
             return _build_result(kind, content, path, texts)
     if kind in api.vocabulary.results:
-        return TranscriptResult(
-            "", has_text=False, final=not is_interim(kind) and _final_marker(content) is not False
-        )
+        return _WITHOUT_TEXT[not is_interim(kind) and _final_marker(content) is not False]
     return None
 
 

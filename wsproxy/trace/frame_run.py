@@ -69,16 +69,32 @@ class FrameRun:
             return self.texts[-1][1].t_ns
         return self.times[-1]
 
+    def pieces(self) -> Iterator[tuple[int, int, FrameRecord | None]]:
+        """What the run consists of, in order.
+
+        Yields:
+            The binary messages before a text, by the index of the first one and the index after
+            the last one, and that text; at the end those after the last text, and None.
+        """
+        start = 0
+        for texts, (index, text) in enumerate(self.texts):
+            end = index - texts
+            yield start, end, text
+            start = end
+        yield start, len(self.times), None
+
     def frames(self) -> Iterator[FrameRecord]:
         """The same as frame records; of binary ones without masking keys and reserved bits."""
-        binaries = zip(self.times, self.payloads, self.wire_lengths, strict=True)
-        texts = dict(self.texts)
-        for index in range(self.count):
-            if (text := texts.get(index)) is not None:
+        for start, end, text in self.pieces():
+            for t_ns, payload, length in zip(
+                self.times[start:end],
+                self.payloads[start:end],
+                self.wire_lengths[start:end],
+                strict=True,
+            ):
+                yield FrameRecord(t_ns, self.from_client, _BINARY, payload, wire_length=length)
+            if text is not None:
                 yield text
-                continue
-            t_ns, payload, length = next(binaries)
-            yield FrameRecord(t_ns, self.from_client, _BINARY, payload, wire_length=length)
 
 
 @dataclass(slots=True)

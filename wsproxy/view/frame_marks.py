@@ -28,8 +28,12 @@ class FrameMarks:
     def add(self, record: Record | FrameRun) -> None:
         """Add the next record."""
         if type(record) is FrameRun:
-            for frame in record.frames():
-                self._add_frame(frame)
+            kind = _BINARY if record.from_client else _BINARY * _SERVER
+            for start, end, text in record.pieces():
+                for t_ns in record.times[start:end]:
+                    self._add(t_ns, kind)
+                if text is not None:
+                    self._add_frame(text)
         elif type(record) is FrameRecord:
             self._add_frame(record)
 
@@ -43,9 +47,10 @@ class FrameMarks:
         while at >= MAX_INTERVALS:
             self._join()
             at = self._interval(t_ns)
-        while len(self._counts) <= at:
-            self._counts.append(0)
-            self._kinds.append(0)
+        if at >= len(self._counts):
+            missing = at + 1 - len(self._counts)
+            self._counts.extend((0,) * missing)
+            self._kinds.extend((0,) * missing)
         self._counts[-1] += 1
         self._kinds[-1] |= kind
 

@@ -14,6 +14,8 @@ from wsproxy.session.request_query import query_parameters
 from wsproxy.session.turn_tracker import TurnPlace, TurnTracker
 from wsproxy.wording import plural
 
+from .transcription import never_committed
+
 UNANSWERED = 5.0  # seconds after which an app has not answered a function call
 NO_REPLY = 10.0  # seconds after which an agent has not replied to a text
 MIN_TURN = 1.0  # seconds of speech for which an answer is expected
@@ -51,7 +53,7 @@ def text_not_flushed(facts: SessionFacts) -> list[Evidence]:
         return []
     if session.closed_by != "client" or found.letters == found.spoken or _needs_no_flush(facts):
         return []
-    if found.text_end is not None:
+    if found.text_end is not None or facts.measured(context_reused):
         return []  # `text_after_end` reports it
     first = found.unflushed
     last_ns = max(first.t_ns, session.timeline.last_server_ns or 0)
@@ -108,6 +110,21 @@ def context_missing(facts: SessionFacts) -> list[Evidence]:
     many = plural(found.contextless.count, "message")
     text = f"{many} without {name}, from frame {first.frame} on; other messages have one"
     return [_evidence(text, first, float(found.contextless.count), "messages")]
+
+
+def context_reused(facts: SessionFacts) -> list[Evidence]:
+    """A text was sent to a context that the app had ended, and no audio came after it."""
+    session, found = facts.session, _exchange(facts)
+    if found is None or found.reused is None or session.timeline is None:
+        return []
+    end, text = found.reused
+    if (session.timeline.received.last_ns or 0) > text.t_ns:
+        return []
+    if waited(session, session.timeline, text.t_ns) < PATIENCE:
+        return []
+    shown = f"the text in frame {text.frame} is for a context that frame {end.frame} had ended; no "
+    frames = (end.frame, text.frame)
+    return [Evidence(f"{shown}audio came after it", frames, text.t_ns)]
 
 
 # -- function calls
@@ -193,6 +210,8 @@ def turn_not_ended(facts: SessionFacts) -> list[Evidence]:
     """The app ends the turns of the user itself, and did not end the last one."""
     turns, spoke_ns = _user_turns(facts)
     if turns is None or turns.manual is None or _is_since(turns.ended, spoke_ns):
+        return []
+    if turns.transcribes and facts.measured(never_committed):
         return []
     ends = _or(facts.api.exchange.turns.end if facts.api else ())
     since = "after the last speech" if turns.ended else "in the session"
@@ -308,6 +327,7 @@ RULES: tuple[Measure, ...] = (
     flushed_late,
     texts_joined,
     context_missing,
+    context_reused,
     call_pending,
     call_unanswered,
     result_unanswered,

@@ -28,7 +28,13 @@ from wsproxy.session.success_tracker import FailedObject
 from wsproxy.session.timeline import Timeline
 from wsproxy.wording import plural
 
-from .exchange import answer_not_requested, call_unanswered, result_unanswered, turn_not_ended
+from .exchange import (
+    answer_not_requested,
+    call_unanswered,
+    context_reused,
+    result_unanswered,
+    turn_not_ended,
+)
 from .likely_causes import sound_is_undeclared
 from .transcription import MIN_SPEECH, never_committed, no_words_model
 
@@ -120,7 +126,10 @@ def answer_missing(facts: SessionFacts) -> list[Evidence]:
     if timeline is None or _no_audio_at_all(timeline) or failed_objects(timeline):
         return []
     out = []
+    not_owed = {frame for e in facts.measured(context_reused) for frame in e.frames}
     for owed in missing_answers(facts.session, timeline)[:_SHOWN]:
+        if owed.frame in not_owed:
+            continue
         text = f"{owed.expect} did not come after frame {owed.frame}"
         since = waited(facts.session, timeline, owed.t_ns)
         out.append(Evidence(text, (owed.frame,), owed.t_ns, round(since, 2), "s"))

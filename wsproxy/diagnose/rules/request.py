@@ -186,10 +186,10 @@ def _field_names(facts: SessionFacts, path: str) -> Iterator[_Used]:
 
 
 def belongs_in_url(facts: SessionFacts) -> list[Evidence]:
-    """A message of the app has a field that the API reads in the URL only."""
+    """A message of the app, or a header of the request, has what the API reads in the URL only."""
     forms = [form for form in facts.api.parameters if form.only_in_url] if facts.api else []
     query = query_parameters(facts.session.request)
-    found = []
+    found = _headers_for_url(facts, query)
     for form in forms:
         for message in facts.client_json:
             value = message.content.get(form.name)
@@ -203,6 +203,23 @@ def belongs_in_url(facts: SessionFacts) -> list[Evidence]:
                 found.append(Evidence(text, (message.frame,), message.t_ns))
                 break
     return found
+
+
+def _headers_for_url(facts: SessionFacts, query: dict[str, str]) -> list[Evidence]:
+    """Headers that have the name of a parameter which the URL lacks."""
+    if facts.api is None or facts.provider is None or facts.session.request is None:
+        return []
+    audio, secret = facts.api.audio, facts.provider.credentials
+    names = {audio.encoding_query, audio.rate_query, audio.channels_query}
+    names.update(
+        name for place, listed in facts.api.documented if place == "query" for name in listed
+    )
+    names -= {"", *query, *secret.headers, *secret.query}
+    return [
+        Evidence(f"the request has a header {name}: {quoted(value, 60)}; the URL has no {name}")
+        for name, value in facts.session.request.headers
+        if name.lower() in names
+    ]
 
 
 RULES: tuple[Measure, ...] = (

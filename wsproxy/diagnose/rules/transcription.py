@@ -1,9 +1,11 @@
 """Rules about what a service needs before it transcribes: a model, a commit, an end of the audio.
 
-They need the timeline of the session, and return nothing where words came that are final.
+They need the timeline of the session. Further ones are about words that came more than once.
 """
 
 from __future__ import annotations
+
+import re
 
 from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.success import MessagePattern
@@ -14,6 +16,9 @@ from wsproxy.session.timeline import Timeline
 
 MIN_SPEECH = 1.0  # seconds of speech for which words are expected
 _REPEATED = 2  # final results; one may be chance
+_TIMES = 3  # the same words in one result; twice is common
+_FASTEST = 20.0  # characters in a second of speech; people who repeat words are slower
+_WORDS = 60  # of a result that are compared
 
 
 def never_committed(facts: SessionFacts) -> list[Evidence]:
@@ -98,4 +103,31 @@ def words_twice(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, tuple(finals), None, float(found.repeated), "results")]
 
 
-RULES: tuple[Measure, ...] = (never_committed, no_words_model, words_twice)
+def words_repeated(facts: SessionFacts) -> list[Evidence]:
+    """A final result is the same words over and over, more than the speech can have held."""
+    timeline = facts.session.timeline
+    speech = timeline.sent.speech if timeline is not None else None
+    if timeline is None or not speech:
+        return []
+    finals = [each for each in timeline.transcript if each.final and each.text]
+    characters = sum(len(each.text) for each in finals)
+    found = [(each, times) for each in finals if (times := _times(each.text)) >= _TIMES]
+    if not found or characters / speech < _FASTEST:
+        return []
+    first, times = found[0]
+    text = f"{quoted(first.text, 80)} (frame {first.frame}) has the same words {times} times; "
+    text += f"{characters} characters came for {speech:.1f} s of speech"
+    frames = tuple(each.frame for each, _ in found[:4])
+    return [Evidence(text, frames, None, float(times), "times")]
+
+
+def _times(text: str) -> int:
+    """How often the same words follow each other in a text that has no others."""
+    words = re.findall(r"\w+", text.lower())
+    for size in range(1, len(words) // _TIMES + 1 if len(words) <= _WORDS else 0):
+        if words == words[:size] * (len(words) // size):
+            return len(words) // size
+    return 1
+
+
+RULES: tuple[Measure, ...] = (never_committed, no_words_model, words_twice, words_repeated)

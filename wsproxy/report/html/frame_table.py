@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from heapq import heappush, heappushpop
 from itertools import chain, islice
 
-from wsproxy.trace import FrameRecord
+from wsproxy.trace import FrameRecord, FrameRun
 from wsproxy.wire import Close, Opcode
 
 KEPT_FIRST = 8_000  # frames
 KEPT_LAST = 24_000
 KEPT_GAPS = 20  # of each direction
-GAP_S = 1.0  # without data frames of a direction
+_GAP_NS = 1_000_000_000  # without data frames of a direction
 MAX_NOTES = 2_000  # frames with something unusual
 TEXT_BUDGET = 1_000_000  # bytes of all texts
 BINARY_BUDGET = 200_000  # bytes of all binary payloads
@@ -107,11 +107,36 @@ class FrameTable:
         self.count += 1
         opcode, side = record.opcode, record.from_client
         if opcode <= _BINARY:
-            self._add_gap(record)
+            self._add_gap(record.t_ns, from_client=side)
             if opcode:
                 self._is_text[side] = opcode == Opcode.TEXT
         is_text = self._is_text[side] if opcode <= _BINARY else opcode == _CLOSE
-        frame = self._frame(self.count, record, is_text=is_text)
+        self._keep(self._frame(self.count, record, is_text=is_text))
+
+    def add_run(self, run: FrameRun) -> None:
+        """Add the next frames, as `add` of each would do, at a fraction of the time."""
+        for start, end, text in run.pieces():
+            self._add_binaries(run, start, end)
+            if text is not None:
+                self.add(text)
+
+    def _add_binaries(self, run: FrameRun, start: int, end: int) -> None:
+        """Add binary messages of a run, by their indices, between which there is no text."""
+        side = run.from_client
+        for t_ns, payload in zip(run.times[start:end], run.payloads[start:end], strict=True):
+            self.count += 1
+            self._add_gap(t_ns, from_client=side)
+            kept, length = payload[:MAX_BINARY], len(payload)
+            self._keep(
+                TableFrame(
+                    self.count, t_ns, side, _BINARY, length, kept, length > MAX_BINARY, False, {}
+                )
+            )
+        if end > start:
+            self._is_text[side] = False
+
+    def _keep(self, frame: TableFrame) -> None:
+        """Keep the next frame as one of the first, or of the last."""
         self._held += len(frame.payload)
         if len(self._first) < KEPT_FIRST:
             self._first.append(frame)
@@ -181,12 +206,12 @@ class FrameTable:
         self._notes += bool(notes)
         return notes if self._notes <= MAX_NOTES else {}
 
-    def _add_gap(self, record: FrameRecord) -> None:
-        last = self._data[record.from_client]
-        self._data[record.from_client] = (record.t_ns, self.count)
-        if last is None or record.t_ns - last[0] < GAP_S * 1e9:
+    def _add_gap(self, t_ns: int, *, from_client: bool) -> None:
+        last = self._data[from_client]
+        self._data[from_client] = (t_ns, self.count)
+        if last is None or t_ns - last[0] < _GAP_NS:
             return
-        gap, gaps = TimeGap(record.t_ns - last[0], *last), self._gaps[record.from_client]
+        gap, gaps = TimeGap(t_ns - last[0], *last), self._gaps[from_client]
         (heappush if len(gaps) < KEPT_GAPS else heappushpop)(gaps, gap)
 
     def _shorten(self) -> None:
@@ -209,7 +234,7 @@ class FrameTable:
             until_ns: the end of the session; the time from the last data frame to it is one too.
         """
         gaps, last = sorted(self._gaps[from_client], key=_start), self._data[from_client]
-        if last is not None and until_ns - last[0] >= GAP_S * 1e9:
+        if last is not None and until_ns - last[0] >= _GAP_NS:
             gaps.append(TimeGap(until_ns - last[0], *last))
         return gaps
 

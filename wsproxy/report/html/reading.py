@@ -73,8 +73,7 @@ class SessionContent:
         if isinstance(record, FrameRecord):
             self.frames.add(record)
         elif isinstance(record, FrameRun):
-            for frame in record.frames():
-                self.frames.add(frame)
+            self.frames.add_run(record)
         elif isinstance(record, Bytes) and len(self.garbage) < _KEPT_GARBAGE:
             self.garbage.append(record)
 
