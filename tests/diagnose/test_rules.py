@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audio_samples import mulaw
 from refused_upgrades import HEX32, HEX40, REFUSED, refused, token
 from traces import RECORDS
 from wsproxy.audio.synthetic_speech import speech
@@ -343,31 +342,6 @@ def held_to_talk(*between: str) -> SessionFacts:
 def test_flushed_only_of_speech_output_is_meant() -> None:
     talk = Talk(SPEAK).app(0, say(type="Speak", text="Hello.")).app(0.1, say(type="Flush"))
     assert messages.flushed_only(talk.server(1, CHUNK).close(40, "client")) == []
-
-
-def own_server(chunk: bytes, every: float, count: int = 60) -> SessionFacts:
-    session = Session()
-    session.add(Start(0, 1, "0123456789abcdef", 0, provider=None, api=None))
-    session.add(Request(0, "GET", "ws", "h", 80, "/"))
-    session.add(Response(0, 101))
-    for number in range(count):
-        session.add(FrameRecord(int(number * every * S), True, 2, chunk))
-    session.add(FrameRecord(int(count * every * S), True, 8, b"\x03\xe8"))
-    return SessionFacts(session, CATALOG)
-
-
-def test_audio_too_slow_few_long_messages_are_enough() -> None:
-    sound = mulaw(speech(1.0, 8000))
-    assert timing.audio_too_slow(own_server(sound, 2.0, 10))
-    assert timing.audio_too_slow(own_server(sound, 1.0, 10)) == []
-
-
-def test_audio_too_slow_telephone_audio_needs_no_declaration() -> None:
-    sound = mulaw(speech(0.1, 8000))
-    [evidence] = timing.audio_too_slow(own_server(sound, 0.5))
-    assert evidence.value == pytest.approx(0.2, abs=0.01)
-    assert timing.audio_too_slow(own_server(sound, 0.1)) == []
-    assert timing.audio_too_slow(own_server(CHUNK, 0.5)) == []  # of any rate
 
 
 def test_json_as_binary_of_an_unknown_api_is_found_where_other_json_is_text() -> None:

@@ -1,9 +1,11 @@
-"""Pauses of the app, which the pace of its audio leaves out where they may be meant."""
+"""Audio that comes too slowly; pauses that may be meant do not count."""
 
 from __future__ import annotations
 
 import pytest
 
+from audio_samples import mulaw
+from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.diagnose import SessionFacts
 from wsproxy.diagnose.rules.timing import audio_too_slow
@@ -56,3 +58,28 @@ def test_audio_too_slow_long_pauses_with_keepalives_in_real_time_speech_are_mean
     talk = Talk().audio(0, 100).keepalives(10, 70).audio(70, 100).keepalives(80, 200)
     # The longest of the pauses without keepalives may be meant as well.
     assert audio_too_slow(talk.audio(200, 100).audio(230, 100).close(240)) == []
+
+
+def own_server(chunk: bytes, every: float, count: int = 60) -> SessionFacts:
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=None, api=None))
+    session.add(Request(0, "GET", "ws", "h", 80, "/"))
+    session.add(Response(0, 101))
+    for number in range(count):
+        session.add(FrameRecord(int(number * every * 1e9), True, 2, chunk))
+    session.add(FrameRecord(int(count * every * 1e9), True, 8, b"\x03\xe8"))
+    return SessionFacts(session, CATALOG)
+
+
+def test_audio_too_slow_few_long_messages_are_enough() -> None:
+    sound = mulaw(speech(1.0, 8000))
+    assert audio_too_slow(own_server(sound, 2.0, 10))
+    assert audio_too_slow(own_server(sound, 1.0, 10)) == []
+
+
+def test_audio_too_slow_telephone_audio_needs_no_declaration() -> None:
+    sound = mulaw(speech(0.1, 8000))
+    [evidence] = audio_too_slow(own_server(sound, 0.5))
+    assert evidence.value == pytest.approx(0.2, abs=0.01)
+    assert audio_too_slow(own_server(sound, 0.1)) == []
+    assert audio_too_slow(own_server(speech(0.1, 16_000), 0.5)) == []  # of any rate
