@@ -9,12 +9,13 @@ import re
 
 from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.success import MessagePattern
-from wsproxy.diagnose.evidence import Evidence, quoted
+from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.request_query import query_parameters
 from wsproxy.session.timeline import Timeline
 
 MIN_SPEECH = 1.0  # seconds of speech for which words are expected
+LATE_COMMIT = 8.0  # seconds from interim words to final ones that nobody committed
 _REPEATED = 2  # final results; one may be chance
 _TIMES = 3  # the same words in one result; twice is common
 _FASTEST = 20.0  # characters in a second of speech; people who repeat words are slower
@@ -24,13 +25,17 @@ _WORDS = 60  # of a result that are compared
 def never_committed(facts: SessionFacts) -> list[Evidence]:
     """The service transcribes what the app commits, and the app committed nothing."""
     needed, commits = facts.vocabulary.commit_needed, facts.vocabulary.commit
-    timeline = _without_final_words(facts)
+    timeline, late = _without_final_words(facts), _first_final_late(facts)
+    if timeline is None and late >= LATE_COMMIT:
+        timeline = facts.session.timeline
     if timeline is None or not needed or (setting := _setting(facts, needed)) is None:
         return []
     if any(p.matches(m.kind, m.content) for p in commits for m in facts.client_json):
         return []
     names = " or ".join(str(pattern) for pattern in commits)
     text = f"{timeline.sent.speech:.1f} s of speech were sent, and no {names}; {setting}"
+    if late >= LATE_COMMIT:
+        text += f"; the final words came {late:.1f} s after the interim ones"
     first = facts.audio.first
     frames = (first.frame,) if first is not None else ()
     return [Evidence(text, frames, None, timeline.sent.speech, "s")]
@@ -44,6 +49,14 @@ def _without_final_words(facts: SessionFacts) -> Timeline | None:
     if (timeline.sent.speech or 0) < MIN_SPEECH:
         return None
     return None if any(each.final and each.text for each in timeline.transcript) else timeline
+
+
+def _first_final_late(facts: SessionFacts) -> float:
+    """Seconds from the first interim words to the first final ones; 0 if one of them is missing."""
+    found = facts.session.timeline.transcript if facts.session.timeline else None
+    if found is None or found.first_interim_ns is None or found.first_final_ns is None:
+        return 0.0
+    return seconds(found.first_final_ns - found.first_interim_ns)
 
 
 def _setting(facts: SessionFacts, patterns: tuple[MessagePattern, ...]) -> str | None:
