@@ -55,31 +55,6 @@ def test_run_pythonpath_of_app_is_not_used_by_wsproxy(app: Path, tmp_path: Path)
     assert done.stdout.split(" ")[0].endswith(os.pathsep + path)
     assert "41" in done.stdout
     assert "WSPROXY_APP_PYTHONPATH" not in done.stdout
-    assert "OPENBLAS_NUM_THREADS" not in done.stdout
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts the threads of Linux")
-@pytest.mark.parametrize(("wanted", "threads"), [({}, 1), ({"OPENBLAS_NUM_THREADS": "2"}, 2)])
-def test_command_loads_numpy_without_threads_unless_the_user_wants_some(
-    wanted: dict[str, str], threads: int
-) -> None:
-    code = (
-        "import os, sys; sys.argv[1:] = ['--version']\n"
-        "from wsproxy.cli.entry import main\n"
-        "main()\n"
-        "import numpy\n"
-        "print(len(os.listdir('/proc/self/task')))\n"
-    )
-    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment | wanted,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=True,
-    )
-    assert int(done.stdout.split()[-1]) == min(threads, len(os.sched_getaffinity(0)))
 
 
 def test_reading_command_with_the_apps_pythonpath_works(app: Path) -> None:

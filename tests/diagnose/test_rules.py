@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audio_samples import mulaw
 from refused_upgrades import HEX32, HEX40, REFUSED, refused, token
 from traces import RECORDS
 from wsproxy.audio.synthetic_speech import speech
@@ -345,31 +344,6 @@ def test_flushed_only_of_speech_output_is_meant() -> None:
     assert messages.flushed_only(talk.server(1, CHUNK).close(40, "client")) == []
 
 
-def own_server(chunk: bytes, every: float, count: int = 60) -> SessionFacts:
-    session = Session()
-    session.add(Start(0, 1, "0123456789abcdef", 0, provider=None, api=None))
-    session.add(Request(0, "GET", "ws", "h", 80, "/"))
-    session.add(Response(0, 101))
-    for number in range(count):
-        session.add(FrameRecord(int(number * every * S), True, 2, chunk))
-    session.add(FrameRecord(int(count * every * S), True, 8, b"\x03\xe8"))
-    return SessionFacts(session, CATALOG)
-
-
-def test_audio_too_slow_few_long_messages_are_enough() -> None:
-    sound = mulaw(speech(1.0, 8000))
-    assert timing.audio_too_slow(own_server(sound, 2.0, 10))
-    assert timing.audio_too_slow(own_server(sound, 1.0, 10)) == []
-
-
-def test_audio_too_slow_telephone_audio_needs_no_declaration() -> None:
-    sound = mulaw(speech(0.1, 8000))
-    [evidence] = timing.audio_too_slow(own_server(sound, 0.5))
-    assert evidence.value == pytest.approx(0.2, abs=0.01)
-    assert timing.audio_too_slow(own_server(sound, 0.1)) == []
-    assert timing.audio_too_slow(own_server(CHUNK, 0.5)) == []  # of any rate
-
-
 def test_json_as_binary_of_an_unknown_api_is_found_where_other_json_is_text() -> None:
     texts = [say(config={"sample_rate": 16000})]
     [evidence] = messages.json_as_binary(to_own_server(*texts, *[CHUNK] * 4, b'{"eof": 1}'))
@@ -394,29 +368,6 @@ def to_own_server(*sent: str | bytes) -> SessionFacts:
 def test_audio_too_slow_pauses_with_keepalives_are_meant() -> None:
     assert timing.audio_too_slow(held_to_talk(say(type="KeepAlive"))) == []
     assert timing.audio_too_slow(held_to_talk())
-
-
-def kept_open(talk: Talk, since: float, until: float) -> Talk:
-    """A pause with a keepalive every 3 s."""
-    at = since + 3
-    while at < until:
-        talk.app(at, say(type="KeepAlive"))
-        at += 3
-    return talk
-
-
-def test_audio_too_slow_one_keepalive_leaves_out_one_pause() -> None:
-    talk = kept_open(Talk().audio(0, 50, every=0.2), 10, 40).audio(40, 50, every=0.2)
-    [evidence] = timing.audio_too_slow(talk.close(50))
-    assert evidence.value == pytest.approx(0.5, abs=0.02)
-    assert "without the longest silence and the pauses with keepalives" in evidence.text
-
-
-def test_audio_too_slow_long_pauses_with_keepalives_in_real_time_speech_are_meant() -> None:
-    talk = kept_open(Talk().audio(0, 100), 10, 70).audio(70, 100)
-    kept_open(talk, 80, 200).audio(200, 100)
-    # The longest of the pauses without keepalives may be meant as well.
-    assert timing.audio_too_slow(talk.audio(230, 100).close(240)) == []
 
 
 @pytest.mark.parametrize("by", ["eof", "reset"])

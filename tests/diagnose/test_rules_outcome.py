@@ -25,6 +25,7 @@ from speech_sessions import (
 from wsproxy.catalog.envelope import wrap
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.outcome import outcome
+from wsproxy.diagnose.rules import words
 from wsproxy.diagnose.rules.outcome import RULES, ended_at_once
 from wsproxy.diagnose.rules.timing import audio_too_fast
 from wsproxy.diagnose.session_facts import SessionFacts
@@ -318,7 +319,7 @@ def test_outcome_rules_are_all_tested() -> None:
     tested = {f"traffic.outcome.{name}" for name, *_ in FAULTS}
     conditions = {c.id for c in CATALOG.conditions_of("traffic") if "traffic.outcome." in c.id}
     assert tested == conditions
-    assert len(RULES) == len(conditions)
+    assert len(RULES) + len(words.RULES) == len(conditions)
 
 
 def test_outcome_findings_failed_session_has_no_second_error() -> None:

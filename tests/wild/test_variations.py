@@ -35,11 +35,6 @@ ONCE_WRONG = [
     ("xai-model-ignored", variation.server_sends_binary),
     # The number of the last frame was compared with that of the last message.
     ("own-server-silent", variation.fragmented),
-    # A reason was known with the code only that the documents give.
-    ("dg-keepalive-only", variation.other_close_code),
-    ("gem-two-modalities", variation.other_close_code),
-    ("gem-audio-before-activity", variation.other_close_code),
-    ("gem-media-chunks", variation.other_close_code),
     # An empty field for warnings made an error of a transcript.
     ("whisperlivekit-floats", variation.further_fields),
     # A rate that only a WAV header declares was compared with the pitch of the voice alone.

@@ -19,7 +19,7 @@ from typing import Any
 from traces import make_trace, read_trace
 from wire_session import MASK, Event, WireSession
 from wsproxy.trace import End, Eof, Failure, Response
-from wsproxy.wire import Close, Frame, Opcode
+from wsproxy.wire import Frame, Opcode
 
 Variation = Callable[[WireSession], WireSession | None]
 Json = Any
@@ -349,21 +349,6 @@ def no_close(session: WireSession) -> WireSession | None:
     return other.drop(by_client=False) if other is not None else None
 
 
-def other_close_code(session: WireSession) -> WireSession | None:
-    """The server closes with a code of its own, for the same reason."""
-    out, code = [], 0
-    for event in events_of(session):
-        what = event.what
-        if isinstance(what, Frame) and what.opcode == Opcode.CLOSE:
-            close = Close.parse(what.payload)
-            if not code and (is_of_client(event) or close.code in (None, 1000) or not close.reason):
-                return None
-            code = 4000
-            event = with_payload(event, Close(code, close.reason).serialize())
-        out.append(event)
-    return changed(session, out)
-
-
 class StoppedSession(WireSession):
     """A session of which the recorder did not see the end, because it was killed."""
 
@@ -420,7 +405,6 @@ VARIATIONS: tuple[Variation, ...] = (
     server_closes_normally,
     app_closes,
     no_close,
-    other_close_code,
     reversed_query,
     lower_case_headers,
 )

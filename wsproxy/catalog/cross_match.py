@@ -29,9 +29,8 @@ def values_elsewhere(
 ) -> Mapping[str, str] | None:
     """The named groups of a match's words in a sentence from another place.
 
-    The place that it names counts as another one only for a close reason, whose code is not
-    compared. A condition of a refusal is only looked for in other parts of a refusal: what it says
-    of the upgrade would be wrong of an open session.
+    A condition of a refusal is only looked for in other parts of a refusal: what it says of the
+    upgrade would be wrong of an open session.
 
     Returns:
         None where a word does not occur, or the match has none.
@@ -42,9 +41,7 @@ def values_elsewhere(
         return None
     if of_refusal and (place not in _REFUSALS or match.status is not None):
         return None
-    # A close reason may come with another code than the condition names.
-    has_reason = match.kind == place == "close" and match.reason is not None
-    if not of_refusal and not has_reason and any(place == m.kind for m in condition.matches):
+    if not of_refusal and any(place == other.kind for other in condition.matches):
         return None  # it names the words in that place itself
     values: dict[str, str] = {}
     compared = 0

@@ -31,7 +31,7 @@ from .model import (
     Source,
     Vocabulary,
 )
-from .parameter_form import ParameterForm
+from .parameter_parser import parameter
 from .success import (
     NO_RESULT_PATHS,
     NO_SUCCESS,
@@ -106,35 +106,10 @@ def _api(table: Table) -> Api:
         content=table.strings("content"),
         result_paths=_optional(table.table("transcript"), _result_paths) or NO_RESULT_PATHS,
         success=_optional(table.table("success"), _success) or NO_SUCCESS,
-        parameters=tuple(each.read(_parameter) for each in table.tables("parameter")),
+        parameters=tuple(each.read(parameter) for each in table.tables("parameter")),
         documented=_optional(table.table("documented"), _documented) or (),
         exchange=_optional(table.table("exchange"), _exchange) or NO_EXCHANGE,
     )
-
-
-def _parameter(table: Table) -> ParameterForm:
-    return ParameterForm(
-        name=table.take("name", str),
-        values=table.pattern("values"),
-        takes=table.take("takes", str, ""),
-        least=table.number("least"),
-        most=table.number("most"),
-        longest=table.take("longest", int, 0),
-        not_above=table.take("not_above", str, ""),
-        otherwise=table.number("otherwise"),
-        only_with=table.strings("only_with"),
-        not_with=table.strings("not_with"),
-        rates=tuple(_part_and_rate(table, text) for text in table.strings("rates")),
-        only_in_url=table.take("only_in_url", bool, False),
-    )
-
-
-def _part_and_rate(table: Table, text: str) -> tuple[str, int]:
-    part, _, rate = text.partition("=")
-    if not part or not rate.isdecimal():
-        table.mistake("rates", f"needs PART=RATE, not {text}")
-        return "", 0
-    return part, int(rate)
 
 
 def _documented(table: Table) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -12,13 +12,11 @@ from wsproxy.system.python_path import isolate
 # New objects after which the collector looks for unreachable ones. With Python's default of 700 it
 # does so hundreds of times during the imports, a sixth of the time that a recorder takes to start.
 _COLLECT_AFTER = 20_000
-_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def main() -> None:
     """Run the command without the app's modules, and exit with its status for certain."""
     isolate()
-    _without_blas_threads()
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
     from .main import main as run  # noqa: PLC0415  # not before `isolate`
 
@@ -28,16 +26,6 @@ def main() -> None:
         _leave(end.code)
         raise
     _leave(0)
-
-
-def _without_blas_threads() -> None:
-    """Let numpy's OpenBLAS start no threads, unless the user wants some.
-
-    They cost each command 15 ms of the processor, and nothing here multiplies large matrices.
-    The variable is not in `os.environ`: programs that are run for the user do not inherit it.
-    """
-    if _BLAS_THREADS not in os.environ:
-        os.putenv(_BLAS_THREADS, "1")
 
 
 def _leave(code: object) -> None:

@@ -15,7 +15,9 @@ messages     kinds, frames, sizes and order of messages
 exchange     texts to speak, function calls, turns: messages that belong together
 telephone    the media streams of telephone services
 transcription  what a service needs before it transcribes
+words        the words that came of speech
 outcome      what came of the session, against what proves success
+good_ending  what the rules about missing answers share
 likely_causes  likely causes of failures, which are not wrong by themselves
 endings      what an ending itself shows of its cause
 request      parameters of the request
@@ -39,6 +41,7 @@ from . import (
     telephone,
     timing,
     transcription,
+    words,
 )
 
 RULES: dict[str, Measure] = {
@@ -55,6 +58,7 @@ RULES: dict[str, Measure] = {
         telephone,
         request,
         transcription,
+        words,
         outcome,
         likely_causes,
         endings,

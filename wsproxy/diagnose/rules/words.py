@@ -1,0 +1,221 @@
+"""Rules about the words that came of speech: none, empty ones, none that are final, no more.
+
+They need the timeline of the session, and return nothing where the session failed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+
+from wsproxy.catalog.success import AUDIO, WORDS
+from wsproxy.diagnose.evidence import Evidence, quoted, seconds
+from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.session.outcome import PATIENCE, figures_text, proof_of, waited
+from wsproxy.session.request_query import query_pairs
+from wsproxy.session.requested_model import requested_language
+from wsproxy.session.timeline import Timeline
+from wsproxy.wording import plural
+
+from .exchange import turn_not_ended
+from .good_ending import (
+    UNANSWERED,
+    closed_by_client,
+    closed_by_server,
+    documented_proof,
+    good_timeline,
+    last_of_server,
+)
+from .likely_causes import sound_is_undeclared
+from .transcription import MIN_SPEECH, never_committed, no_words_model
+
+STOPPED = 10.0  # seconds of speech after the last words from which on results have stopped
+FINALIZED = 5.0  # seconds after an interim result in which a final one comes
+LATE_FINAL = 8.0  # seconds from words to their final result
+_SETUP = 3  # messages of an app that do not do more than set a session up
+# Names and values in a request for a transcript, which other servers have no use for.
+_OF_TRANSCRIPTION = frozenset(
+    {
+        "diarize",
+        "hotwords",
+        "interim_results",
+        "lang",
+        "language",
+        "language_code",
+        "model",
+        "model_id",
+        "task",
+        "transcribe",
+        "transcription",
+        "use_vad",
+    }
+)
+
+
+def _wordless(facts: SessionFacts) -> Timeline | None:
+    """The timeline of a session of audible speech without the words that should have come."""
+    timeline = good_timeline(facts)
+    if timeline is None or WORDS not in _expected_proof(timeline):
+        return None
+    speech = timeline.sent.speech
+    if speech is None and timeline.api is None and sound_is_undeclared(facts):
+        speech = seconds(facts.audio.span_ns)
+    if proof_of(timeline) is not None or speech is None or speech < MIN_SPEECH:
+        return None
+    return timeline
+
+
+def _expected_proof(timeline: Timeline) -> Sequence[str]:
+    """What proves success; of an unknown API, whose results are empty texts, words do."""
+    return timeline.api.success.proof if timeline.api else (WORDS,)
+
+
+def empty_results(facts: SessionFacts) -> list[Evidence]:
+    """Results came for audible speech, and all of them are empty."""
+    timeline = _wordless(facts)
+    if timeline is None or not timeline.transcript.results:
+        return []
+    found = timeline.transcript
+    text = f"{figures_text(timeline)}: {plural(found.results, 'result is', 'results are')} empty"
+    if language := requested_language(facts.session):
+        text += f"; the language is set to {quoted(language)}"
+    frames = tuple(result.frame for result in found)[:3]
+    return [Evidence(text, frames, None, timeline.sent.speech, "s")]
+
+
+def no_results(facts: SessionFacts) -> list[Evidence]:
+    """Audible speech was sent, and no result came, although there was time for one."""
+    timeline = _wordless(facts)
+    if timeline is None or timeline.transcript.results or _lacks_setting(facts):
+        return []
+    if facts.measured(turn_not_ended):
+        return []
+    if _speaks(facts, timeline) or (timeline.api is None and not _asks_for_words(facts)):
+        return []
+    speech_ns = timeline.sent.speech_ns or 0
+    left_at_once = waited(facts.session, timeline, speech_ns) < PATIENCE
+    if left_at_once and (timeline.sent.speech or 0) < STOPPED and not closed_by_server(facts):
+        return []
+    text = f"{figures_text(timeline)}: the server sent no result"
+    return [
+        Evidence(text, (), None, timeline.sent.speech, "s"),
+        *last_of_server(facts, timeline),
+    ]
+
+
+def _speaks(facts: SessionFacts, timeline: Timeline) -> bool:
+    """Whether the service may answer with audio in this session."""
+    return AUDIO in documented_proof(timeline) and not facts.transcribes_only
+
+
+def _lacks_setting(facts: SessionFacts) -> bool:
+    """Whether what the service needs before it transcribes is missing."""
+    return bool(facts.measured(never_committed) or facts.measured(no_words_model))
+
+
+def _asks_for_words(facts: SessionFacts) -> bool:
+    """Whether the app asks a server that is not in the catalog for a transcript.
+
+    A server that only takes audio, such as one that records it, has no reason to answer, and its
+    clients do not wait after they have said that the audio has ended.
+    """
+    if _waits_for_answer(facts):
+        return True
+    names = {name.lower() for name, _ in query_pairs(facts.session.request)}
+    for message in facts.client_json[:_SETUP]:
+        names.update(name.lower() for name in message.content)
+        names.update(str(value).lower() for value in message.content.values())
+    return bool(names & _OF_TRANSCRIPTION)
+
+
+def _waits_for_answer(facts: SessionFacts) -> bool:
+    """Whether the app said something after its audio, and waited for an answer."""
+    last, audio = facts.sent.last, facts.audio.last
+    if last is None or audio is None or last.frame == audio.frame or not closed_by_client(facts):
+        return False
+    said = any(message.frame == last.frame for message in facts.client_json)
+    return said and seconds(facts.ended_ns - last.t_ns) >= UNANSWERED
+
+
+def no_final(facts: SessionFacts) -> list[Evidence]:
+    """The last words are those of an interim result, although there was time for a final one."""
+    timeline = good_timeline(facts)
+    if timeline is None or WORDS not in _expected_proof(timeline) or _speaks(facts, timeline):
+        return []
+    if _lacks_setting(facts):
+        return []
+    last = next((each for each in reversed(list(timeline.transcript)) if each.text), None)
+    if last is None or last.final or closed_by_server(facts):
+        return []
+    since = waited(facts.session, timeline, last.t_ns)
+    text = f"the last words are an interim result (frame {last.frame}); "
+    if since >= FINALIZED:
+        text += f"no final one came, and nothing else, in the {since:.1f} s until the end"
+    elif _left_in_audio(facts):
+        text += f"the app closed {since:.2f} s later, and had not ended the audio"
+    else:
+        return []
+    out = [Evidence(text, (last.frame,), last.t_ns, round(since, 1), "s")]
+    sent = facts.sent.last
+    if sent is not None and facts.client_json and facts.client_json[-1].frame == sent.frame:
+        words = quoted(json.dumps(facts.client_json[-1].content), 80)
+        out.append(Evidence(f"the app's last message is {words} (frame {sent.frame})"))
+    return out
+
+
+def _left_in_audio(facts: SessionFacts) -> bool:
+    """Whether the app closed the session, and its last message was audio."""
+    sent, audio = facts.sent.last, facts.audio.last
+    if sent is None or audio is None or not facts.audio.last_size:
+        return False
+    return facts.session.close is not None and closed_by_client(facts) and sent == audio
+
+
+def results_stopped(facts: SessionFacts) -> list[Evidence]:
+    """Words came, and then no more, while speech went on."""
+    timeline = good_timeline(facts)
+    if timeline is None or WORDS not in documented_proof(timeline):
+        return []
+    if AUDIO in documented_proof(timeline) and timeline.received.messages:
+        return []  # an agent: `agent_silent`
+    last_ns, speech = timeline.transcript.last_words_ns, timeline.sent.speech
+    if last_ns is None or speech is None:
+        return []
+    since = speech - timeline.speech_at_words
+    if since < STOPPED:
+        return []
+    frame = timeline.transcript.last_frame or 0
+    text = (
+        f"{since:.1f} s of speech were sent after the last words (frame {frame}, "
+        f"{seconds(facts.ended_ns - last_ns):.1f} s before the end)"
+    )
+    return [Evidence(text, (frame,), last_ns, round(since, 1), "s")]
+
+
+def final_in_pause(facts: SessionFacts) -> list[Evidence]:
+    """A final result came long after its words, and no audio was sent in between."""
+    timeline, declared = good_timeline(facts), facts.timed_format
+    if timeline is None or declared is None or not declared.from_client:
+        return []
+    results = [result for result in timeline.transcript if not result.by_agent and result.text]
+    for before, after in pairwise(results):
+        late = seconds(after.t_ns - before.t_ns)
+        if before.final or not after.final or late < LATE_FINAL:
+            continue
+        cursor = facts.audio.cursor
+        sent = declared.duration(cursor.size_at(after.t_ns) - cursor.size_at(before.t_ns))
+        if sent < late / 2:
+            text = f"the final result in frame {after.frame} came {late:.1f} s after its words "
+            text += f"(frame {before.frame}); {sent:.1f} s of audio were sent in that time"
+            return [Evidence(text, (after.frame,), after.t_ns, round(late, 1), "s")]
+    return []
+
+
+RULES: tuple[Measure, ...] = (
+    empty_results,
+    no_results,
+    no_final,
+    results_stopped,
+    final_in_pause,
+)
