@@ -173,10 +173,9 @@ def load(
     *,
     show: Callable[[LoadStats], None] = lambda stats: None,
     pace: Pace = RECORDED_PACE,
-    workers: int = 1,
     **options: object,
 ) -> LoadStats:
-    wanted = LoadPlan(sessions, workers=workers, **options)  # type: ignore[arg-type]
+    wanted = LoadPlan(sessions, workers=2, **options)  # type: ignore[arg-type]
     client = ClientOptions(url, timeout=20, pace=pace)
     return run(trace, client, wanted, partial(records, out), show)
 
@@ -186,13 +185,7 @@ def test_load_every_session_has_verdict(tmp_path: Path) -> None:
     seen: list[int] = []
     with Serving(trace, tmp_path / "server") as serving:
         stats = load(
-            trace,
-            serving.url,
-            tmp_path / "out",
-            40,
-            ramp=0.5,
-            workers=2,
-            show=lambda t: seen.append(t.begun),
+            trace, serving.url, tmp_path / "out", 40, ramp=0.5, show=lambda t: seen.append(t.begun)
         )
     assert stats.reproduced, stats.as_json()
     assert sorted(result.session for result in stats.results) == list(range(1, 41))
@@ -296,7 +289,7 @@ def test_load_dead_worker_is_noted_and_ends(tmp_path: Path) -> None:
         Serving(trace, tmp_path / "server") as serving,
         killer(lambda stats: stats.begun == 6, slice(0, 1)) as show,
     ):
-        stats = load(trace, serving.url, tmp_path / "out", 6, show=show, workers=2)
+        stats = load(trace, serving.url, tmp_path / "out", 6, show=show)
     assert stats.notes == ["worker 1 died (exit status -9): 3 sessions have no verdict"]
     assert stats.verdicts == {"reproduced": 3}
     assert sorted(result.session for result in stats.results) == [2, 4, 6]
@@ -310,17 +303,13 @@ def test_load_dead_judges_are_reported_and_end(tmp_path: Path) -> None:
         Serving(trace, tmp_path / "server") as serving,
         killer(lambda stats: stats.begun == 4, slice(2, 4)) as show,
     ):
-        stats = load(trace, serving.url, tmp_path / "out", 4, show=show, workers=2)
+        stats = load(trace, serving.url, tmp_path / "out", 4, show=show)
     assert stats.errors == {"not judged: a judge process died": 4}
     # What was not judged can be looked at.
     assert {result.trace for result in stats.results} == set((tmp_path / "out").glob("*.wstrace"))
 
 
 # -- the command
-
-
-# What a command starts is not forked (`forked_commands`): each process takes 0.4 s of CPU time.
-ONE_WORKER = ("--workers", 1)
 
 
 def command(*arguments: object) -> list[str]:
@@ -371,9 +360,7 @@ def test_load_no_record_writes_nothing(tmp_path: Path) -> None:
     work.mkdir()
     with Serving(trace, tmp_path / "server") as serving:
         done = subprocess.run(
-            command(
-                *(trace, "--to", serving.url, "--sessions", 2, "--no-record", "--json"), *ONE_WORKER
-            ),
+            command(trace, "--to", serving.url, "--sessions", 2, "--no-record", "--json"),
             capture_output=True,
             text=True,
             check=False,
@@ -389,7 +376,7 @@ def test_load_no_record_writes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.one_python
 def test_load_command_unreproduced_session_fails(tmp_path: Path) -> None:
-    trace, two_fast = build(close_4999, tmp_path), ("--sessions", 2, "--pace", "fast", *ONE_WORKER)
+    trace, two_fast = build(close_4999, tmp_path), ("--sessions", 2, "--pace", "fast")
     with Serving(build(close_utf8, tmp_path), tmp_path / "server") as serving:
         ran = subprocess.run(
             command(trace, "--to", serving.url, *two_fast, "--out", tmp_path / "out"),
