@@ -164,15 +164,8 @@ class Blocked:
         peer.eof()
 
 
-@pytest.mark.parametrize(
-    ("stops", "tls"),
-    [
-        pytest.param("client", False, id="client-ws", marks=pytest.mark.one_python),
-        pytest.param("client", True, id="client-wss"),
-        pytest.param("server", False, id="server-ws"),
-        pytest.param("server", True, id="server-wss", marks=pytest.mark.one_python),
-    ],
-)
+@pytest.mark.parametrize("tls", [False, True], ids=["ws", "wss"])
+@pytest.mark.parametrize("stops", ["client", "server"])
 def test_relay_peer_stops_reading_blocks_only_its_sender(
     stops: str, tls: bool, recorder: RecorderProcess, upstreams: dict[bool, Upstream]
 ) -> None:
@@ -250,9 +243,7 @@ def large(kind: str, mask: bytes | None) -> tuple[bytes, bytes]:
     return NOISE, frame(BINARY, NOISE, mask=mask)
 
 
-@pytest.mark.parametrize(
-    "kind", ["single", pytest.param("fragmented", marks=pytest.mark.one_python), "deflated"]
-)
+@pytest.mark.parametrize("kind", ["single", "fragmented", "deflated"])
 def test_relay_messages_of_16_mib_are_delivered_both_ways(
     kind: str, recorder: RecorderProcess, upstreams: dict[bool, Upstream]
 ) -> None:
