@@ -211,7 +211,7 @@ def turn_not_ended(facts: SessionFacts) -> list[Evidence]:
     turns, spoke_ns = _user_turns(facts)
     if turns is None or turns.manual is None or _is_since(turns.ended, spoke_ns):
         return []
-    if turns.transcribes and facts.measured(never_committed):
+    if facts.measured(never_committed):
         return []
     ends = _or(facts.api.exchange.turns.end if facts.api else ())
     since = "after the last speech" if turns.ended else "in the session"
@@ -223,7 +223,9 @@ def answer_not_requested(facts: SessionFacts) -> list[Evidence]:
     """The agent answers only when the app requests it, and the app did not after the last turn."""
     turns, spoke_ns = _user_turns(facts)
     settings = turns.manual or turns.silent if turns is not None else None
-    if turns is None or settings is None or turns.transcribes or turn_not_ended(facts):
+    if turns is None or settings is None or facts.transcribes_only:
+        return []
+    if facts.measured(turn_not_ended):
         return []
     requests = facts.api.exchange.turns.request if facts.api else ()
     turn_ns = turns.ended.t_ns if turns.manual and turns.ended else spoke_ns
