@@ -22,6 +22,8 @@ from wsproxy.session.traffic import DataTotals
 
 from .evidence import Evidence, quoted
 
+SETUP_MESSAGES = 3  # first ones of an app, which do no more than set a session up
+
 Measure = Callable[["SessionFacts"], list[Evidence]]
 
 

@@ -9,6 +9,7 @@ from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session.timeline import Timeline
 
 UNANSWERED = 10.0  # seconds without an answer from which on it is missing
+MIN_SPEECH = 1.0  # seconds of speech for which words, or an answer, are expected
 
 
 def good_timeline(facts: SessionFacts) -> Timeline | None:

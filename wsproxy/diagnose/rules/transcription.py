@@ -15,7 +15,8 @@ from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.request_query import query_parameters
 from wsproxy.session.timeline import Timeline
 
-MIN_SPEECH = 1.0  # seconds of speech for which words are expected
+from .good_ending import MIN_SPEECH
+
 _REPEATED = 2  # final results; one may be chance
 _TIMES = 3  # the same words in one result; twice is common
 _FASTEST = 20.0  # characters in a second of speech; people who repeat words are slower
