@@ -93,7 +93,7 @@ fast-tests: $(READY)
 
 # Python 3.12 and later get mitmproxy 12, 3.11 gets mitmproxy 11: both are tested.
 tests-newer: $(READY)
-	@newer=$$($(PYTHON) .ci/newer_python.py); \
+	+@newer=$$($(PYTHON) .ci/newer_python.py); \
 	if [ -z "$$newer" ]; then echo "no Python newer than $(PYTHON) found: tested on that one only"; \
 	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test \
 	  WORKERS=$(NEWER_WORKERS) MARKED="$(NEWER_MARKED)"; fi
@@ -129,7 +129,7 @@ environments: $(READY) environment-newer
 
 .PHONY: environment-newer
 environment-newer:
-	@newer=$$($(PYTHON) .ci/newer_python.py); \
+	+@newer=$$($(PYTHON) .ci/newer_python.py); \
 	if [ -n "$$newer" ]; then $(MAKE_HERE) $(NEWER_VENV)/.ready PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test; fi
 
 bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading, listing, sizes, redaction; how late replay is
