@@ -1,7 +1,7 @@
 """Rules for what is not wrong by itself, but a likely cause of a failure that happened.
 
 The causes of conditions name these rules (`when`). A cause is listed first where its rule finds
-evidence in the session. No condition of `catalog/traffic.toml` names them.
+evidence in the session. No condition has one as its match.
 """
 
 from __future__ import annotations
