@@ -162,7 +162,7 @@ $(READY): pyproject.toml .ci/set_up.py
 	@$(PYTHON) .ci/set_up.py $(VENV) '.[$(EXTRAS)]'
 	@touch $(INSTALLED) $@
 
-# pytest compiles the test modules: once here, not once in each worker.
+# Python and pytest compile what the tests import, and these: once here, not once in each worker.
 $(COLLECTED): $(READY)
-	@$(BIN)/python -m pytest --collect-only -qq >/dev/null || true
+	@$(BIN)/python -m pytest --collect-only -qq -m "$(MARKED)" >/dev/null || true
 	@touch $@

@@ -2,7 +2,8 @@
 
 Usage: set_up.py FOLDER EXTRAS, where EXTRAS is such as `.[test,docs]`. FOLDER may be there already:
 then what is missing is added to it. Runs in the Python that the environment is made of.
-uv installs if it is there, in a quarter of the time; where it fails, pip does.
+uv installs if it is there, in a quarter of the time; where it fails, pip does. Neither compiles:
+of what is installed a third is ever imported, and compiled then.
 """
 
 import re
@@ -19,8 +20,9 @@ OLDEST = (3, 11)
 SILENCE = 5.0  # seconds without a line, at most
 # What uv and pip say of a step, and the part of it that is shown.
 STEPS = re.compile(r" *((?:Collecting|Building) [^ <>=!~;(]+)")
-UV = ["pip", "install", "--compile-bytecode", "--python"]
-PIP = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+UV = ["pip", "install", "--python"]
+ADD_PIP = ["-m", "ensurepip", "--default-pip"]
+PIP = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile"]
 
 
 class Steps:
@@ -56,10 +58,14 @@ class Steps:
 
 
 def install(python: str, what: str, steps: Steps) -> int:
-    """Install into an environment; returns the exit status of what did it."""
+    """Install into an environment, pip as well; returns the exit status of what did it."""
     uv = shutil.which("uv")
-    if uv is not None and run([uv, *UV, python], what, steps)[0] == 0:
+    if uv is not None and run([uv, *UV, python, "pip"], what, steps)[0] == 0:
         return 0
+    steps.begin("Installing pip")
+    added = subprocess.run([python, *ADD_PIP], stdout=subprocess.DEVNULL, check=False)
+    if added.returncode != 0:
+        return added.returncode
     status, said = run([python, *PIP], what, steps)
     if status != 0:
         print(said, end="", file=sys.stderr)
@@ -96,7 +102,7 @@ def main(folder: str, what: str) -> int:
     python = Path(folder) / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     if not python.exists():
         steps.begin(f"Making a virtual environment of Python {sys.version.split()[0]}")
-        venv.create(folder, with_pip=True)
+        venv.create(folder)  # without pip, which takes seconds: see `install`
     steps.begin("Looking for what is to be installed")
     status = install(str(python), what, steps)
     steps.end("ready" if status == 0 else "not installed")
