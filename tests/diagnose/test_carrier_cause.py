@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+from itertools import chain
 
 import pytest
 
 from speech_sessions import SpeechSession, spoken
 from wsproxy.catalog import load
-from wsproxy.diagnose import Finding, diagnose
+from wsproxy.diagnose import Finding, carrier_cause, diagnose
+from wsproxy.diagnose.rules import RULES
+from wsproxy.report import other_findings
 
 CATALOG = load()
 WAITED = "Deepgram did not receive audio data or a text message within the timeout window."
@@ -55,3 +58,9 @@ def test_failure_after_keepalives_keeps_its_title() -> None:
     first, *_ = findings('{"type": "KeepAlive"}', '{"type": "KeepAlive"}')
     assert first.title == "No audio reached Deepgram in time"
     assert first.retry != "fix-first"
+
+
+def test_rules_named_in_the_program_exist() -> None:
+    following = other_findings._FOLLOWING
+    named = {*carrier_cause._FINDINGS, *following, *chain.from_iterable(following.values())}
+    assert named <= RULES.keys()

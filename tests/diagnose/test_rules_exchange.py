@@ -448,6 +448,12 @@ def test_turn_not_ended_of_gemini_replaces_that_the_agent_is_silent() -> None:
     assert "traffic.outcome.agent-silent" not in found
 
 
+def test_turn_not_ended_of_an_agent_is_the_only_finding_about_it() -> None:
+    found = [finding.id for finding in diagnose(own_turns(), CATALOG)]
+    assert found[0] == "traffic.exchange.turn-not-ended"
+    assert "traffic.transcription.never-committed" not in found
+
+
 def test_no_audio_for_text_that_was_not_flushed_says_so() -> None:
     session = elevenlabs({"text": "Good morning. "}).wait(6).close()
     found = {finding.id: finding for finding in diagnose(session, CATALOG)}

@@ -30,6 +30,7 @@ from wsproxy.diagnose.rules.outcome import RULES, ended_at_once
 from wsproxy.diagnose.rules.timing import audio_too_fast
 from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session import Session
+from wsproxy.session.transcript import KEPT_RESULTS
 
 ERROR = {"error": {"type": "server_error", "message": "The server had an error."}}
 
@@ -306,6 +307,14 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         speak(spoken(0.5), '{"type": "Flushed"}'),
     ),
 ]
+
+
+def test_final_in_pause_needs_results_that_follow_each_other() -> None:
+    """Between the first results, which are kept, and the last ones may be the final one."""
+    talk, final = listen().speak(2), dg_result("good morning")
+    talk.server(*[final] * (KEPT_RESULTS - 1), dg_result("good morning", final=False), final)
+    session = talk.wait(12).server(*[final] * KEPT_RESULTS).close(by="server")
+    assert "traffic.outcome.final-in-pause" not in [each.id for each in diagnose(session, CATALOG)]
 
 
 def own_server(*, last: str | bytes, wait: float) -> Session:

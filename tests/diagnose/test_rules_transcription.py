@@ -146,6 +146,12 @@ def test_transcription_rules_are_all_tested() -> None:
     assert len(RULES) == len(conditions)
 
 
+def test_never_committed_is_not_reported_after_the_server_finds_turns_again() -> None:
+    talk = openai(None, settings("gpt-4o-transcribe"))
+    talk.app({"type": "session.update", "session": settings("gpt-4o-transcribe", VAD)})
+    assert "traffic.transcription.never-committed" not in ids(talk.wait(8).close())
+
+
 def test_session_of_transcription_without_words_is_not_one_of_a_silent_agent() -> None:
     session = openai("gpt-4o-transcribe", None).wait(8).close()
     assert ids(session)[0] == "traffic.outcome.no-results"

@@ -399,7 +399,8 @@ def test_explain_retry_advice_fits_what_is_seen(make: Make, finding: Finding, ad
 
 
 def test_explain_findings_that_repeat_the_first_one_are_not_listed_beside_it(make: Make) -> None:
-    first = Finding("a.b.c", "error", "T", "M", [Evidence("x", (3, 4))], rules={"slow": "y"})
+    shown = [Evidence("x", (3, 4)), Evidence("the last text", (5,), detail=True)]
+    first = Finding("a.b.c", "error", "T", "M", shown, rules={"slow": "y"})
     same_rule = Finding("traffic.a", "warning", "A", "M", [Evidence("z", (9,))], rules={"slow": ""})
     same_frames = Finding("traffic.b", "warning", "B", "M", [Evidence("w", (4,))])
     confirming = Finding("traffic.c", "info", "C", "M", [Evidence("v", (8,))])

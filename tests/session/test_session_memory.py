@@ -14,7 +14,8 @@ from wsproxy.catalog import load
 from wsproxy.report.examination import ExaminedSession, examine
 from wsproxy.session import Session, frame_fold
 from wsproxy.session.audio_carrier import AudioCarrierReader
-from wsproxy.session.message import MAX_MESSAGE_VALUES, MessageReader
+from wsproxy.session.exchange_tracker import MAX_OPEN, ExchangeTracker
+from wsproxy.session.message import MAX_MESSAGE_VALUES, MessageReader, SessionMessage
 from wsproxy.session.messages import CompleteMessage
 from wsproxy.trace import FrameRecord
 from wsproxy.trace.read_limits import Allowance
@@ -51,6 +52,20 @@ def test_examine_one_of_many_traces_frees_its_memory_without_garbage_collection(
     left, peak = measured(lambda: examine(path, catalog, Allowance()))
     assert peak > 20 * MIB
     assert left < 4 * MIB
+
+
+def test_exchange_tracker_texts_of_many_contexts_keep_a_part_of_them(
+    measured: Callable[[Callable[[], object]], tuple[int, int]],
+) -> None:
+    tracker = ExchangeTracker(load().api("cartesia", "tts"))
+
+    def add(count: int) -> None:
+        for number in range(count):
+            content = {"context_id": f"{number:05}" * 20, "transcript": "Good", "continue": True}
+            tracker.add(SessionMessage(number, number, True, "", content, 100))
+
+    add(MAX_OPEN)
+    assert measured(lambda: add(4 * MAX_OPEN))[0] < 64 << 10
 
 
 def test_message_reader_too_many_values_reads_no_json() -> None:

@@ -45,10 +45,10 @@ class UserTurns:
     """Who ends the turns of the user, and who requests the answers; without `manual`: unknown.
 
     Attributes:
-        manual: settings, in messages of either side, with which the app ends the turns.
+        manual: settings, in messages of either side or in the URL, with which the app ends the
+            turns.
         automatic: those with which the server ends them.
         silent: those with which the agent answers only when the app requests it.
-        transcribing: those of a session without an agent.
         end: of the app, that end a turn.
         request: of the app, that request an answer; empty: the agent answers each turn.
         transcribe: settings that ask for the words of the user.
@@ -58,7 +58,6 @@ class UserTurns:
     manual: Patterns = ()
     automatic: Patterns = ()
     silent: Patterns = ()
-    transcribing: Patterns = ()
     end: Patterns = ()
     request: Patterns = ()
     transcribe: Patterns = ()
@@ -67,7 +66,7 @@ class UserTurns:
     @property
     def settings(self) -> Patterns:
         """All patterns of settings."""
-        kinds = (self.manual, self.automatic, self.silent, self.transcribing, self.transcribe)
+        kinds = (self.manual, self.automatic, self.silent, self.transcribe)
         return tuple(pattern for patterns in kinds for pattern in patterns)
 
 

@@ -136,8 +136,6 @@ class Vocabulary:
         text: dotted path of the text to synthesize in a client's message.
         manual_turns: pattern of the client's message after which it marks its turns itself.
         turn_start: dotted path of the field in a client's message that begins such a turn.
-        commit: the client's messages after which the audio so far is transcribed.
-        commit_needed: settings with which it is not before.
         repeats_asked: settings that ask for final words in messages of two kinds.
         once: the client's kinds that a session takes once, as its first message.
     """
@@ -153,8 +151,6 @@ class Vocabulary:
     text: str = ""
     manual_turns: MessagePattern | None = None
     turn_start: str = ""
-    commit: tuple[MessagePattern, ...] = ()
-    commit_needed: tuple[MessagePattern, ...] = ()
     repeats_asked: tuple[MessagePattern, ...] = ()
     once: tuple[str, ...] = ()
 

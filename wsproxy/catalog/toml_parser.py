@@ -179,7 +179,6 @@ def _user_turns(table: Table) -> UserTurns:
         manual=_patterns(table, "manual"),
         automatic=_patterns(table, "automatic"),
         silent=_patterns(table, "silent"),
-        transcribing=_patterns(table, "transcribing"),
         end=_patterns(table, "end"),
         request=_patterns(table, "request"),
         transcribe=_patterns(table, "transcribe"),
@@ -248,8 +247,6 @@ def _vocabulary(table: Table) -> Vocabulary:
         text=table.take("text", str, ""),
         manual_turns=MessagePattern.parse(manual) if manual else None,
         turn_start=table.take("turn_start", str, ""),
-        commit=_patterns(table, "commit"),
-        commit_needed=_patterns(table, "commit_needed"),
         repeats_asked=_patterns(table, "repeats_asked"),
         once=table.strings("once"),
     )

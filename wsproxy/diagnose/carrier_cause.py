@@ -43,17 +43,12 @@ def with_carrier(findings: Sequence[Finding], condition: Condition | None) -> li
     carrier = next((each for each in findings if each.id in ids), None)
     if cause is None or carrier is None:
         return list(findings)
-    fitting = findings[0].fitting or carrier.remedies
     first = replace(
         findings[0],
         title=f"{findings[0].title}: {_clause(cause.text)}",
         evidence=[*carrier.evidence, *findings[0].evidence],
-        retry="fix-first",
-        retry_note="",
-        fitting=fitting,
-        remedies=[*fitting, *(each for each in findings[0].remedies if each not in fitting)],
-    )
-    return [first, *(each for each in findings[1:] if each is not carrier)]
+    ).with_fitting(findings[0].fitting or carrier.remedies)
+    return [first.fix_first(), *(each for each in findings[1:] if each is not carrier)]
 
 
 def _cause(finding: Finding, condition: Condition) -> Advice | None:

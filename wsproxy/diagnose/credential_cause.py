@@ -40,13 +40,11 @@ def _with_cause(first: Finding, shown: Finding) -> Finding:
     seen = [cause, *(each for each in first.seen if each not in (general, cause))]
     others = [each for each in first.causes if each not in first.seen]
     # The condition that has this cause has its own remedies, which name the provider's scheme.
-    fitting = [*first.fitting, *([] if general else shown.remedies)]
+    first = first.with_fitting([*first.fitting, *([] if general else shown.remedies)])
     return replace(
         first,
         seen=seen,
         causes=[*seen, *others],
         quoting=[*first.quoting, cause],
         rules={**first.rules, **dict.fromkeys(rules, cause)},
-        fitting=fitting,
-        remedies=[*fitting, *(each for each in first.remedies if each not in fitting)],
     )

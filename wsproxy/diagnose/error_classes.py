@@ -62,8 +62,12 @@ def _first_class(text: str) -> ErrorClass | None:
 
 
 def class_of(name: str) -> ErrorClass:
-    """The class with an id."""
-    return next(each for each in error_classes() if each.id == name)
+    """The class with an id.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return {each.id: each for each in error_classes()}[name]
 
 
 def _error_class(table: Mapping[str, Any]) -> ErrorClass:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .evidence import Evidence
 
@@ -49,3 +49,19 @@ class Finding:
     quoting: Sequence[str] = ()
     rules: Mapping[str, str] = field(default_factory=dict)
     fitting: Sequence[str] = ()
+
+    def with_seen(self, causes: Sequence[str]) -> Finding:
+        """The finding with further causes that the session shows, in words of the session."""
+        new = [cause for cause in causes if cause not in self.seen]
+        seen = [*self.seen, *new]
+        others = (cause for cause in self.causes if cause not in seen)
+        return replace(self, seen=seen, causes=[*seen, *others], quoting=[*self.quoting, *new])
+
+    def with_fitting(self, remedies: Sequence[str]) -> Finding:
+        """The finding with these remedies for the causes that are seen, before its others."""
+        others = (remedy for remedy in self.remedies if remedy not in remedies)
+        return replace(self, fitting=remedies, remedies=[*remedies, *others])
+
+    def fix_first(self) -> Finding:
+        """The finding with the advice that a retry fails until its cause is fixed."""
+        return replace(self, retry="fix-first", retry_note="")

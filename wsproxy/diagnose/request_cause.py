@@ -30,6 +30,7 @@ _OTHER_CAUSES = (401, 402, 403, 407, 408, 409, 426, 429)  # statuses with a mean
 _CLASSES = ("parameter", "model", "state", "format", "request")
 _VALUES = (parameter_value, parameter_apart, rate_below_model, empty_parameter)
 _RULES = (*_VALUES, undocumented_name)
+_CHANGE = "Change this setting of the URL, or leave it out"
 _CORRECT = "Correct the setting that is seen to be wrong, or leave it out"
 _LISTED = 12  # parameters of the URL
 _WIDTH = 240  # characters of them
@@ -55,17 +56,8 @@ def _with_own_limit(findings: Sequence[Finding], facts: SessionFacts) -> list[Fi
     ]
     if not seen:
         return list(findings)
-    fitting = [*first.fitting, "Change this setting of the URL, or leave it out"]
-    named = replace(
-        first,
-        fitting=fitting,
-        remedies=[*fitting, *(each for each in first.remedies if each not in fitting)],
-        seen=[*first.seen, *seen],
-        causes=[*first.seen, *seen, *(each for each in first.causes if each not in first.seen)],
-        quoting=[*first.quoting, *seen],
-        retry="fix-first" if first.retry == "maybe" else first.retry,
-    )
-    return [named, *findings[1:]]
+    named = first.with_seen(seen).with_fitting([*first.fitting, _CHANGE])
+    return [named.fix_first() if first.retry == "maybe" else named, *findings[1:]]
 
 
 def _bare(name: str) -> str:
@@ -79,17 +71,11 @@ def _with_causes(findings: Sequence[Finding], facts: SessionFacts) -> list[Findi
     if first is None or first.severity != "error" or not _is_rejected(first, facts):
         return list(findings)
     causes = [each.text for rule in _RULES for each in facts.measured(rule)]
-    seen = [cause for cause in causes if cause not in first.seen]
-    fitting = [*first.fitting, *([_CORRECT] if causes else [])]
+    rules = {rule.__name__: "" for rule in _RULES if facts.measured(rule)}
     named = replace(
-        first,
-        fitting=fitting,
-        remedies=[*fitting, *(each for each in first.remedies if each not in fitting)],
-        rules={**first.rules, **{r.__name__: "" for r in _RULES if facts.measured(r)}},
+        first.with_seen(causes).with_fitting([*first.fitting, *([_CORRECT] if causes else [])]),
+        rules={**first.rules, **rules},
         evidence=_with_parameters(first, facts),
-        seen=[*first.seen, *seen],
-        causes=[*first.seen, *seen, *(each for each in first.causes if each not in first.seen)],
-        quoting=[*first.quoting, *seen],
     )
     return [named, *findings[1:]]
 

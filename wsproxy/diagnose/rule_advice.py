@@ -6,8 +6,6 @@ the rule's own condition knows what to do about it, and whether a retry can help
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from wsproxy.catalog import TRAFFIC, Condition
 
 from .finding import Finding
@@ -28,20 +26,14 @@ def with_advice_of_rules(finding: Finding, facts: SessionFacts) -> Finding:
         if condition.id != finding.id and any(m.rule == first for m in condition.matches):
             finding = _advised(finding, condition)
             break
-    return _fix_first(finding) if _OF_REQUEST & finding.rules.keys() else finding
+    is_of_request = _OF_REQUEST & finding.rules.keys() and finding.retry in _HOPEFUL
+    return finding.fix_first() if is_of_request else finding
 
 
 def _advised(finding: Finding, condition: Condition) -> Finding:
     fitting = list(finding.fitting)
     if not fitting:
         fitting = [str(each) for each in condition.remedies if not each.when]
-    others = [each for each in finding.remedies if each not in fitting]
     lasts = condition.id.startswith(_LASTING) and condition.retry == "fix-first"
-    changed = replace(finding, fitting=fitting, remedies=[*fitting, *others])
-    return _fix_first(changed) if lasts else changed
-
-
-def _fix_first(finding: Finding) -> Finding:
-    if finding.retry not in _HOPEFUL:
-        return finding
-    return replace(finding, retry="fix-first", retry_note="")
+    changed = finding.with_fitting(fitting)
+    return changed.fix_first() if lasts and finding.retry in _HOPEFUL else changed

@@ -22,6 +22,8 @@ from wsproxy.session.traffic import DataTotals
 
 from .evidence import Evidence, quoted
 
+SETUP_MESSAGES = 3  # first ones of an app, which do no more than set a session up
+
 Measure = Callable[["SessionFacts"], list[Evidence]]
 
 
@@ -82,7 +84,9 @@ class SessionFacts:
 
     @cached_property
     def transcribes_only(self) -> bool:
-        """Whether the session is one of transcription, of a service that can also answer."""
+        """Whether nobody answers the audio: by the API, or by the settings of the session."""
+        if self.api is not None and self.api.audio.origin == "client":
+            return True
         settings = self.api.success.words_only if self.api else ()
         query = {"query": query_parameters(self.session.request)} if settings else {}
         said = [("", query), *((m.kind, m.content) for m in (*self.server_json, *self.client_json))]

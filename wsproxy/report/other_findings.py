@@ -23,8 +23,9 @@ _OF_GATEWAYS = "gateway_between"
 def other_findings(findings: Sequence[Finding], main: Finding | None, reason: str) -> list[Finding]:
     """The findings after the first one, without those that only repeat it.
 
-    A finding repeats the first one if it rests on the same rule, text or frames. What is missing
-    is a consequence if the first line has its figure.
+    A finding repeats the first one if it rests on the same rule, text or frames; a frame that is
+    only a detail of the first one may show something else as well. What is missing is a
+    consequence if the first line has its figure.
 
     Args:
         main: the first finding; None if it is not shown as one.
@@ -54,7 +55,7 @@ def _rests_on_the_same(finding: Finding, main: Finding) -> bool:
     if not finding.evidence:
         return False
     first = finding.evidence[0]
-    known = {frame for each in main.evidence for frame in each.frames}
+    known = {frame for each in main.evidence if not each.detail for frame in each.frames}
     if first.frames and known.issuperset(first.frames):
         return True
     return any(first.text in text for text in (*main.seen, *(e.text for e in main.evidence)))

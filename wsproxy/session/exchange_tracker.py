@@ -164,7 +164,8 @@ class ExchangeTracker:
             self._note_joint(context, here, text)
             self.letters += _letters(text)
             self.first_text = self.first_text or here
-            self._unflushed.setdefault(context, here)
+            if len(self._unflushed) < MAX_OPEN:
+                self._unflushed.setdefault(context, here)
             if self.text_end is not None:
                 self.after_end.add(message, len(text))
             if context in self._ended:

@@ -35,6 +35,11 @@ class KeptEnds(Generic[T]):
         """The items that are kept."""
         return chain(self._first, self._last)
 
+    def runs(self) -> list[list[T]]:
+        """The items that are kept, in lists of those that follow each other."""
+        is_cut = len(self) < self.count
+        return [self._first, list(self._last)] if is_cut else [list(self)]
+
     def __len__(self) -> int:
         """How many items are kept."""
         return len(self._first) + len(self._last)

@@ -35,7 +35,6 @@ class TurnTracker:
             ends them.
         silent: the message since which the agent answers only when the app requests it; None if
             it answers each turn.
-        transcribes: whether there is no agent.
         ended, requested: the app's last message that ends a turn, and that requests an answer.
         wants_words: the message that asks for the words of the user; None if there is none.
         has_words: whether any came, or the failure to find them.
@@ -48,7 +47,6 @@ class TurnTracker:
         self._kinds = {pattern.kind for pattern in (*api.end, *api.request, *api.words)}
         self.manual: TurnPlace | None = None
         self.silent: TurnPlace | None = None
-        self.transcribes = False
         self.ended: TurnPlace | None = None
         self.requested: TurnPlace | None = None
         self.wants_words: TurnPlace | None = None
@@ -76,8 +74,6 @@ class TurnTracker:
             self.manual = self.silent = None
         if silent := _first(api.silent, message, content):
             self.silent = self.silent or silent
-        if _first(api.transcribing, message, content):
-            self.transcribes = True
         self.wants_words = self.wants_words or _first(api.transcribe, message, content)
 
 

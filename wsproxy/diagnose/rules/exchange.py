@@ -14,11 +14,10 @@ from wsproxy.session.request_query import query_parameters
 from wsproxy.session.turn_tracker import TurnPlace, TurnTracker
 from wsproxy.wording import plural
 
+from .good_ending import MIN_SPEECH, UNANSWERED
 from .transcription import never_committed
 
-UNANSWERED = 5.0  # seconds after which an app has not answered a function call
-NO_REPLY = 10.0  # seconds after which an agent has not replied to a text
-MIN_TURN = 1.0  # seconds of speech for which an answer is expected
+OVERDUE = 5.0  # seconds after a function call, or a turn, for what the app has to do next
 LATE_FLUSH = 3.0  # seconds from a text to the first message that asks for its audio
 _MIN_INTERRUPTED = 3  # turns
 _MIN_SILENT_TURNS = 2
@@ -144,7 +143,7 @@ def call_pending(facts: SessionFacts) -> list[Evidence]:
 def call_unanswered(facts: SessionFacts) -> list[Evidence]:
     """The app did not answer a function call, although it had time to."""
     found = call_pending(facts)
-    if not found or facts.session.failed or (found[0].value or 0.0) < UNANSWERED:
+    if not found or facts.session.failed or (found[0].value or 0.0) < OVERDUE:
         return []
     return found
 
@@ -160,7 +159,7 @@ def result_unanswered(facts: SessionFacts) -> list[Evidence]:
     if found.turns.last is not None and found.turns.last.frame > last.frame:
         return []  # the agent took its turn, if only in text
     silent = waited(session, session.timeline, last.t_ns)
-    if silent < NO_REPLY:
+    if silent < UNANSWERED:
         return []
     text = f"no audio came in {silent:.1f} s after the result of a function (frame {last.frame})"
     asked = facts.measured(result_not_requested)
@@ -200,7 +199,7 @@ def user_text_unanswered(facts: SessionFacts) -> list[Evidence]:
     if session.failed or (timeline.last_server_frame or 0) > last.frame:
         return []
     silent = waited(session, timeline, last.t_ns)
-    if silent < NO_REPLY:
+    if silent < UNANSWERED:
         return []
     text = f"no answer came in {silent:.1f} s after the app had asked for one (frame {last.frame})"
     return [_evidence(text, last, round(silent, 1), "s")]
@@ -211,7 +210,7 @@ def turn_not_ended(facts: SessionFacts) -> list[Evidence]:
     turns, spoke_ns = _user_turns(facts)
     if turns is None or turns.manual is None or _is_since(turns.ended, spoke_ns):
         return []
-    if turns.transcribes and facts.measured(never_committed):
+    if facts.measured(never_committed):
         return []
     ends = _or(facts.api.exchange.turns.end if facts.api else ())
     since = "after the last speech" if turns.ended else "in the session"
@@ -223,7 +222,9 @@ def answer_not_requested(facts: SessionFacts) -> list[Evidence]:
     """The agent answers only when the app requests it, and the app did not after the last turn."""
     turns, spoke_ns = _user_turns(facts)
     settings = turns.manual or turns.silent if turns is not None else None
-    if turns is None or settings is None or turns.transcribes or turn_not_ended(facts):
+    if turns is None or settings is None or facts.transcribes_only:
+        return []
+    if facts.measured(turn_not_ended):
         return []
     requests = facts.api.exchange.turns.request if facts.api else ()
     turn_ns = turns.ended.t_ns if turns.manual and turns.ended else spoke_ns
@@ -240,10 +241,10 @@ def _user_turns(facts: SessionFacts) -> tuple[TurnTracker | None, int]:
     if found is None or timeline is None or facts.session.failed:
         return None, 0
     speech, spoke_ns = timeline.sent.speech, timeline.sent.speech_ns
-    if spoke_ns is None or speech is None or speech < MIN_TURN:
+    if spoke_ns is None or speech is None or speech < MIN_SPEECH:
         return None, 0
     answered = (timeline.received.last_ns or 0) > spoke_ns
-    if answered or waited(facts.session, timeline, spoke_ns) < UNANSWERED:
+    if answered or waited(facts.session, timeline, spoke_ns) < OVERDUE:
         return None, 0
     return found.user_turns, spoke_ns
 
@@ -267,7 +268,7 @@ def words_never_came(facts: SessionFacts) -> list[Evidence]:
     answered = found.turns.count - found.user_texts.count
     if asked is None or found.user_turns.has_words or answered < _MIN_SILENT_TURNS:
         return []
-    if spoken < MIN_TURN * answered:
+    if spoken < MIN_SPEECH * answered:
         return []  # the agent may have spoken by itself
     text = f"{asked.what} (frame {asked.frame}): no words of the user came, who spoke for about "
     text += f"{spoken:.0f} s, and whom the agent answered"

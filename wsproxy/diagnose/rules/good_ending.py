@@ -9,6 +9,8 @@ from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session.timeline import Timeline
 
 UNANSWERED = 10.0  # seconds without an answer from which on it is missing
+LATE_FINAL = 8.0  # seconds from words to their final result
+MIN_SPEECH = 1.0  # seconds of speech for which words, or an answer, are expected
 
 
 def good_timeline(facts: SessionFacts) -> Timeline | None:

@@ -1,7 +1,7 @@
 """Rules for what is not wrong by itself, but a likely cause of a failure that happened.
 
 The causes of conditions name these rules (`when`). A cause is listed first where its rule finds
-evidence in the session. No condition of `catalog/traffic.toml` names them.
+evidence in the session. No condition has one as its match.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from wsproxy.audio.sniff import TEXT_KINDS, sniff
 from wsproxy.catalog.success import MessagePattern
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.measurements import audio_and_wall_seconds
-from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
+from wsproxy.diagnose.session_facts import (
+    SETUP_MESSAGES,
+    Measure,
+    ServerMessage,
+    SessionFacts,
+)
 from wsproxy.session.request_query import query_pairs
 from wsproxy.session.size_histogram import Place
 from wsproxy.wire.parser import UNASKED_COMPRESSION
@@ -33,7 +38,6 @@ _MIN_TELEPHONE = 50  # messages
 _SOON = 2.0  # seconds after the app's last message in which an answer may still be on its way
 _COMPRESSED = ("ogg", "webm", "opus", "flac", "mp3", "mpeg", "aac", "mp4", "amr")
 _INTERIM = ("interim_results", "enable_partials", "interimResults", "partial_results")
-_SETTINGS = 3  # first messages of an app, which have its settings
 _MIN_PINGS = 2  # without an answer
 _IGNORED = 5.0  # seconds without an answer after which the end of the audio was ignored
 _AHEAD = 3.0  # times real time
@@ -360,7 +364,7 @@ def interim_off(facts: SessionFacts) -> list[Evidence]:
     if not ends or any(message.kind in ends for message in facts.client_json):
         return []
     settings = [("the URL", dict(query_pairs(facts.session.request)))]
-    settings += [(f"frame {m.frame}", m.content) for m in facts.client_json[:_SETTINGS]]
+    settings += [(f"frame {m.frame}", m.content) for m in facts.client_json[:SETUP_MESSAGES]]
     for place, values in settings:
         for name in _INTERIM:
             if name in values and str(values[name]).lower() == "false":

@@ -24,8 +24,6 @@ _MINUTE = 60 * 10**9  # ns
 _KIND = 60  # characters of a message's kind that are compared
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{200,}={0,2}\s*")
 
-# Servers and gateways that answer in place of an API, by the names in their headers and pages.
-
 
 def json_as_binary(facts: SessionFacts) -> list[Evidence]:
     """A control message was sent in a binary frame, where the API takes it for audio."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from wsproxy.catalog.success import AUDIO
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
-from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.diagnose.session_facts import SETUP_MESSAGES, Measure, SessionFacts
 from wsproxy.session.outcome import (
     PATIENCE,
     failed_objects,
@@ -32,18 +32,17 @@ from .exchange import (
     turn_not_ended,
 )
 from .good_ending import (
+    MIN_SPEECH,
     UNANSWERED,
     closed_by_server,
     documented_proof,
     good_timeline,
     last_of_server,
 )
-from .transcription import MIN_SPEECH
 from .words import STOPPED, empty_results, results_stopped
 
 READY = 5.0  # seconds after the upgrade for the message that the API's clients wait for
 AT_ONCE = 3.0  # seconds after the app's message in which a server ends a session at once
-_SETUP = 3  # messages of an app that do not do more than set a session up
 _SHOWN = 3  # failed objects
 _CAUSES_OF_SILENCE = (call_unanswered, result_unanswered, turn_not_ended, answer_not_requested)
 _ENVELOPES = {
@@ -190,7 +189,7 @@ def nothing_sent(facts: SessionFacts) -> list[Evidence]:
     sent = facts.session.traffic.data[True]
     if facts.session.ending in ("unfinished", "stopped"):
         return []  # what the app may have sent later is not in the trace
-    if timeline.sent.messages or timeline.texts or sent.count > _SETUP:
+    if timeline.sent.messages or timeline.texts or sent.count > SETUP_MESSAGES:
         return []
     if timeline.exchange.user_texts.count or facts.measured(ended_at_once):
         return []
@@ -234,7 +233,7 @@ def _is_used(facts: SessionFacts, timeline: Timeline) -> bool:
     """Whether the app did more in the session than to set it up, or anything came of it."""
     sent = timeline.sent.messages or timeline.texts or timeline.exchange.user_texts.count
     other = proof_of(timeline) is not None or facts.session.audio.tracks(from_client=True)
-    return bool(sent or other or facts.sent.count > _SETUP)
+    return bool(sent or other or facts.sent.count > SETUP_MESSAGES)
 
 
 def no_user_audio(facts: SessionFacts) -> list[Evidence]:

@@ -109,9 +109,9 @@ def _is_with(other: str, query: dict[str, str]) -> bool:
 
 
 def rate_below_model(facts: SessionFacts) -> list[Evidence]:
-    """The declared sample rate is lower than the model of the URL needs, and the session failed."""
+    """The declared sample rate is lower than the model of the URL needs."""
     declared, query = facts.client_format, query_parameters(facts.session.request)
-    if facts.api is None or not facts.session.failed or declared is None or not declared.rate:
+    if facts.api is None or declared is None or not declared.rate:
         return []
     return [
         Evidence(

@@ -37,10 +37,9 @@ _SILENT_END = 20.0  # seconds of digital silence at the end, from which on a sou
 _AT_END = 1.0  # seconds of the audio that belong to its end
 # Faults that change how many bytes a second of audio has.
 _CHANGE_PACE = OTHER_SAMPLES - {OTHER_LAW} | {WRONG_RATE, STEREO_AS_MONO}
-
-
-_CAPTURED = 44_100  # Hz; no program sends a file at the pace that it seems to have then
-_FIRM = 0.05  # of it, for the jitter of timers and what was sent before the samples
+# The rate of many sound cards, Hz: no program sends a file at the pace that it seems to have then.
+_CAPTURED = 44_100
+_FIRM = 0.05  # of that rate, for the jitter of timers and what was sent before the samples
 _MIN_WALL = 1.0  # seconds of a pace that means something
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import re
 
 from wsproxy.catalog.envelope import field as field_of
+from wsproxy.catalog.exchange import Patterns
 from wsproxy.catalog.success import MessagePattern
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.request_query import query_parameters
 from wsproxy.session.timeline import Timeline
 
-MIN_SPEECH = 1.0  # seconds of speech for which words are expected
-LATE_COMMIT = 8.0  # seconds from interim words to final ones that nobody committed
+from .good_ending import LATE_FINAL, MIN_SPEECH
+
 _REPEATED = 2  # final results; one may be chance
 _TIMES = 3  # the same words in one result; twice is common
 _FASTEST = 20.0  # characters in a second of speech; people who repeat words are slower
@@ -24,17 +25,22 @@ _WORDS = 60  # of a result that are compared
 
 def never_committed(facts: SessionFacts) -> list[Evidence]:
     """The service transcribes what the app commits, and the app committed nothing."""
-    needed, commits = facts.vocabulary.commit_needed, facts.vocabulary.commit
     timeline, late = _without_final_words(facts), _first_final_late(facts)
-    if timeline is None and late >= LATE_COMMIT:
+    if timeline is None and late >= LATE_FINAL:
         timeline = facts.session.timeline
-    if timeline is None or not needed or (setting := _setting(facts, needed)) is None:
+    if timeline is None or facts.api is None or not facts.transcribes_only:
         return []
-    if any(p.matches(m.kind, m.content) for p in commits for m in facts.client_json):
+    turns, tracked = facts.api.exchange.turns, timeline.exchange.user_turns
+    setting = _setting_of_url(facts, turns.manual)
+    if setting is None and tracked.manual is not None:  # it still is: no later message changed it
+        setting = _setting_of_message(facts, turns.manual)
+    # A message with audio is no message of its own for the tracker.
+    commits = (p.matches(m.kind, m.content) for p in turns.end for m in facts.client_json)
+    if setting is None or tracked.ended is not None or any(commits):
         return []
-    names = " or ".join(str(pattern) for pattern in commits)
+    names = " or ".join(str(pattern) for pattern in turns.end)
     text = f"{timeline.sent.speech:.1f} s of speech were sent, and no {names}; {setting}"
-    if late >= LATE_COMMIT:
+    if late >= LATE_FINAL:
         text += f"; the final words came {late:.1f} s after the interim ones"
     first = facts.audio.first
     frames = (first.frame,) if first is not None else ()
@@ -59,15 +65,23 @@ def _first_final_late(facts: SessionFacts) -> float:
     return seconds(found.first_final_ns - found.first_interim_ns)
 
 
-def _setting(facts: SessionFacts, patterns: tuple[MessagePattern, ...]) -> str | None:
+def _setting(facts: SessionFacts, patterns: Patterns) -> str | None:
     """Which of the settings the app has chosen, for people."""
+    return _setting_of_url(facts, patterns) or _setting_of_message(facts, patterns)
+
+
+def _setting_of_url(facts: SessionFacts, patterns: Patterns) -> str | None:
+    query = {"query": query_parameters(facts.session.request)}
     for pattern in patterns:
-        if any(path.startswith("query.") for path, _ in pattern.fields):
-            query = {"query": query_parameters(facts.session.request)}
-            if pattern.matches("", query):
-                name, _, value = str(pattern).removeprefix("query.").partition("=")
-                return f"the URL has {f'no {name}' if value == 'none' else f'{name}={value}'}"
-            continue
+        is_of_url = any(path.startswith("query.") for path, _ in pattern.fields)
+        if is_of_url and pattern.matches("", query):
+            name, _, value = str(pattern).removeprefix("query.").partition("=")
+            return f"the URL has {f'no {name}' if value == 'none' else f'{name}={value}'}"
+    return None
+
+
+def _setting_of_message(facts: SessionFacts, patterns: Patterns) -> str | None:
+    for pattern in patterns:
         for message in facts.client_json:
             if pattern.matches(message.kind, message.content):
                 fields = ", ".join(f"{path} is {value}" for path, value in pattern.fields)

@@ -6,20 +6,23 @@ They need the timeline of the session, and return nothing where the session fail
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from wsproxy.catalog.success import AUDIO, WORDS
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
-from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.diagnose.session_facts import SETUP_MESSAGES, Measure, SessionFacts
 from wsproxy.session.outcome import PATIENCE, figures_text, proof_of, waited
 from wsproxy.session.request_query import query_pairs
 from wsproxy.session.requested_model import requested_language
 from wsproxy.session.timeline import Timeline
+from wsproxy.session.transcript import Result, SessionTranscript
 from wsproxy.wording import plural
 
 from .exchange import turn_not_ended
 from .good_ending import (
+    LATE_FINAL,
+    MIN_SPEECH,
     UNANSWERED,
     closed_by_client,
     closed_by_server,
@@ -28,12 +31,10 @@ from .good_ending import (
     last_of_server,
 )
 from .likely_causes import sound_is_undeclared
-from .transcription import MIN_SPEECH, never_committed, no_words_model
+from .transcription import never_committed, no_words_model
 
 STOPPED = 10.0  # seconds of speech after the last words from which on results have stopped
 FINALIZED = 5.0  # seconds after an interim result in which a final one comes
-LATE_FINAL = 8.0  # seconds from words to their final result
-_SETUP = 3  # messages of an app that do not do more than set a session up
 # Names and values in a request for a transcript, which other servers have no use for.
 _OF_TRANSCRIPTION = frozenset(
     {
@@ -123,7 +124,7 @@ def _asks_for_words(facts: SessionFacts) -> bool:
     if _waits_for_answer(facts):
         return True
     names = {name.lower() for name, _ in query_pairs(facts.session.request)}
-    for message in facts.client_json[:_SETUP]:
+    for message in facts.client_json[:SETUP_MESSAGES]:
         names.update(name.lower() for name in message.content)
         names.update(str(value).lower() for value in message.content.values())
     return bool(names & _OF_TRANSCRIPTION)
@@ -220,18 +221,23 @@ def final_in_pause(facts: SessionFacts) -> list[Evidence]:
         return []
     if facts.measured(never_committed):
         return []
-    results = [result for result in timeline.transcript if not result.by_agent and result.text]
-    for before, after in pairwise(results):
+    cursor = facts.audio.cursor
+    for before, after in _neighbors(timeline.transcript):
         late = seconds(after.t_ns - before.t_ns)
         if before.final or not after.final or late < LATE_FINAL:
             continue
-        cursor = facts.audio.cursor
         sent = declared.duration(cursor.size_at(after.t_ns) - cursor.size_at(before.t_ns))
         if sent < late / 2:
             text = f"the final result in frame {after.frame} came {late:.1f} s after its words "
             text += f"(frame {before.frame}); {sent:.1f} s of audio were sent in that time"
             return [Evidence(text, (after.frame,), after.t_ns, round(late, 1), "s")]
     return []
+
+
+def _neighbors(transcript: SessionTranscript) -> Iterator[tuple[Result, Result]]:
+    """Results of the user's words, each with the next one."""
+    for run in transcript.kept.runs():
+        yield from pairwise(each for each in run if each.text and not each.by_agent)
 
 
 RULES: tuple[Measure, ...] = (
