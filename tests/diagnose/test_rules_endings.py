@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ended_sessions import CATALOG, UNKNOWN, S, session_at
-from speech_sessions import SpeechSession
+from speech_sessions import SpeechSession, cartesia_chunk, cartesia_request
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.rules import endings
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
@@ -51,6 +51,18 @@ def ended(seconds: int) -> Session:
     return opened(FrameRecord(1, True, 2, b"a"), Eof(seconds * S, False, "eof"))
 
 
+def spoken_until(*, spoken: bool) -> Session:
+    """A text has its audio or not when the connection ends."""
+    talk = SpeechSession("cartesia", "tts").app(cartesia_request()).server(cartesia_chunk())
+    talk.wait(1).app(cartesia_request())
+    if spoken:
+        talk.server(cartesia_chunk())
+    session = talk.session
+    session.add(Eof(int(talk.t * S) + 1, False, "eof"))
+    session.add(End(int(talk.t * S) + 2, "eof", "server"))
+    return session
+
+
 OTHER = failed("certificate verify failed")
 CASES: list[tuple[Measure, Session, Session]] = [
     (endings.certificate_expired, failed("verify failed: certificate has expired"), OTHER),
@@ -73,6 +85,7 @@ CASES: list[tuple[Measure, Session, Session]] = [
         closed(1009, by_client=False, large=True),
     ),
     (endings.open_for_long, ended(90), ended(2)),
+    (endings.text_unspoken, spoken_until(spoken=False), spoken_until(spoken=True)),
 ]
 
 

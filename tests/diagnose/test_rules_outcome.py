@@ -91,6 +91,16 @@ def interim_only(wait: float) -> Session:
     )
 
 
+def guessed(*after: str) -> Session:
+    talk = listen().speak(2).server(dg_result("parcel", final=False))
+    return talk.server(*after).app(END).server(METADATA).close(by="server")
+
+
+def never_final() -> Session:
+    talk = listen().speak(2).server(dg_result("good morning", final=False))
+    return talk.speak(20).close()
+
+
 def stopped(*later: str) -> Session:
     talk = listen().speak(2).server(dg_result("good morning")).speak(20)
     return talk.server(*map(dg_result, later)).app(END).server(METADATA).close(by="server")
@@ -205,6 +215,18 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         interim_only(wait=8.0),
         "the last words are an interim result (frame 21); no final one came",
         interim_only(wait=1.0),
+    ),
+    (
+        "words-dropped",
+        guessed(dg_result("")),
+        "the interim result in frame 21 has parcel, and the final one in frame 22 is empty",
+        guessed(dg_result("Parcel."), dg_result("")),
+    ),
+    (
+        "results-stopped",
+        never_final(),
+        "s of speech were sent after the last words (frame 21, 20.0 s before the end)",
+        guessed(dg_result("Parcel.")),
     ),
     (
         "results-stopped",

@@ -91,6 +91,12 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         scribe("&commit_strategy=vad").wait(8).close(),
     ),
     (
+        "never-committed",
+        scribe("&commit_strategy=manual").wait(9).server(COMMITTED).close(),
+        "the URL has commit_strategy=manual; the final words came 9.0 s after the interim ones",
+        scribe("&commit_strategy=manual").wait(2).server(COMMITTED).close(),
+    ),
+    (
         "no-words-model",
         openai(None, None).app(BETA).wait(8).close(),
         "session.audio.input.transcription is null in session.created (frame 1), the server's last "

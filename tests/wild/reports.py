@@ -18,6 +18,7 @@ import listening_reports
 import openai_reports
 import order_reports
 import provider_reports
+import quiet_reports
 import realtime_setting_reports
 import realtime_turn_reports
 import recognition_reports
@@ -80,11 +81,13 @@ REPORTS = [
     *agent_silence_reports.REPORTS,
     *agent_bridge_reports.REPORTS,
     *agent_form_reports.REPORTS,
+    *quiet_reports.REPORTS,
 ]
 UNSOLVED = [
     *audio_form_reports.UNSOLVED,
     *stt_refused_reports.UNSOLVED,
     *dictation_reports.UNSOLVED,
     *agent_form_reports.UNSOLVED,
+    *quiet_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

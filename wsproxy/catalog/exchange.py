@@ -83,7 +83,8 @@ class Exchange:
         context: dotted paths of the context to which a message of the app belongs.
         contextless: of the app, that belong to no context.
         context_end: of the app, after which its context takes no more text.
-        user_text: of the app, with a text for the agent.
+        user_text: of the app, with a text for the agent, who shall answer it.
+        open_text: those that leave the turn of the user open: more is to come.
         turn: of the server, each of which ends a turn of the agent.
         interrupted: those of a turn that the user interrupted.
         text_answer: those of an answer in text alone.
@@ -102,6 +103,7 @@ class Exchange:
     contextless: Patterns = ()
     context_end: Patterns = ()
     user_text: Patterns = ()
+    open_text: Patterns = ()
     turn: Patterns = ()
     interrupted: Patterns = ()
     text_answer: Patterns = ()

@@ -164,6 +164,7 @@ def _exchange(table: Table) -> Exchange:
         contextless=_patterns(table, "contextless"),
         context_end=_patterns(table, "context_end"),
         user_text=_patterns(table, "user_text"),
+        open_text=_patterns(table, "open_text"),
         turn=_patterns(table, "turn"),
         interrupted=_patterns(table, "interrupted"),
         text_answer=_patterns(table, "text_answer"),

@@ -19,6 +19,7 @@ ABSENCES = frozenset(
         "empty-transcripts",
         "no-results",
         "no-final",
+        "words-dropped",
         "results-stopped",
         "agent-silent",
         "never-ready",
@@ -34,6 +35,7 @@ ABSENCES = frozenset(
 _DOUBTS = (
     "traffic.outcome.results-stopped",
     "traffic.outcome.no-final",
+    "traffic.outcome.words-dropped",
     "traffic.transcription.never-committed",
     "traffic.transcription.no-words-model",
     "traffic.outcome.left-early",

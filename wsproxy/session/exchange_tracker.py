@@ -17,6 +17,7 @@ from .turn_tracker import TurnTracker
 
 MAX_OPEN = 1000  # function calls, and contexts with text, at a time
 _KEPT_TURNS = 50  # of an agent
+_AT_ONCE_NS = 1_000_000_000  # between two texts, the second of which does not wait for an answer
 _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
 _MAX_ID = 100  # characters of an id
 _SHOWN = 40  # characters of a name, and of the end or the beginning of a text
@@ -30,7 +31,7 @@ class NotedMessage:
     """A message that another one may belong to.
 
     Attributes:
-        name: of the function that it calls, or the end of its text.
+        name: of the function that it calls, the end of its text, or its kind.
     """
 
     frame: int
@@ -74,6 +75,8 @@ class ExchangeTracker:
         contextless: messages without a context; `has_contexts`: whether others have one.
         reused: the message that ended a context, and the latest text for such a context.
         user_texts: texts for the agent.
+        open_text: the last text that left the turn of the user open; None since one ended it.
+        overlap: the first two texts of which the second came at once, before any answer.
         turns, interrupted: turns of the agent, and those that the user interrupted.
         turn_times: when the latest turns ended that were not interrupted, ns.
         text_answers: answers in text alone, while answers in audio were agreed on.
@@ -108,6 +111,8 @@ class ExchangeTracker:
         self._ended: dict[str, NotedMessage] = {}
         self.reused: tuple[NotedMessage, NotedMessage] | None = None
         self.user_texts = Counted()
+        self.open_text: NotedMessage | None = None
+        self.overlap: tuple[NotedMessage, NotedMessage] | None = None
         self.turns = Counted()
         self.turn_times: deque[int] = deque(maxlen=_KEPT_TURNS)
         self.interrupted = Counted()
@@ -144,7 +149,8 @@ class ExchangeTracker:
     def _patterns(self, *, from_client: bool) -> Iterator[MessagePattern]:
         api = self._api
         if from_client:
-            return iter((*api.user_text, *api.function.answer, *api.function.request))
+            texts = (*api.user_text, *api.open_text)
+            return iter((*texts, *api.function.answer, *api.function.request))
         return iter((*api.function.message, *api.turn, *api.interrupted, *api.text_answer))
 
     # -- texts to speak
@@ -212,7 +218,9 @@ class ExchangeTracker:
     def _add_sent(self, message: SessionMessage, content: Content) -> None:
         api = self._api
         if _any(api.user_text, message.kind, content):
-            self.user_texts.add(message)
+            self._add_user_text(message)
+        elif _any(api.open_text, message.kind, content):
+            self.open_text = NotedMessage(message.frame, message.t_ns, message.kind)
         if _any(api.function.request, message.kind, content):
             self.is_requested = True
         if not _any(api.function.answer, message.kind, content):
@@ -224,6 +232,15 @@ class ExchangeTracker:
             path = api.function.answer_name
             if path and not field_of(answer, path):
                 self.unnamed.add(message)
+
+    def _add_user_text(self, message: SessionMessage) -> None:
+        before, self.open_text = self.user_texts.last, None
+        self.user_texts.add(message)
+        if before is None or message.t_ns - before.t_ns > _AT_ONCE_NS:
+            return
+        if self.turns.last is None or self.turns.last.frame < before.frame:
+            here = NotedMessage(message.frame, message.t_ns, message.kind)
+            self.overlap = self.overlap or (before, here)
 
     # -- the server
 

@@ -53,7 +53,7 @@ class Timeline:
         api: whose messages these are; None if unknown.
         sent, received: the audio of the client, and of the server.
         characters, texts: of the texts to speak that the client sent, and their number.
-        first_text_frame: of them; None if there was none.
+        first_text_frame, last_text: of them, the latter as (frame, time in ns); None without one.
         server_messages: how many messages the server sent.
         last_server_ns, last_server_frame: of the server's last message; None if there was none.
         error_frames: of the server's first messages whose kind is an error.
@@ -76,6 +76,7 @@ class Timeline:
         self.characters = 0
         self.texts = 0
         self.first_text_frame: int | None = None
+        self.last_text: tuple[int, int] | None = None
         self.server_messages = 0
         self.last_server_ns: int | None = None
         self.last_server_frame: int | None = None
@@ -186,6 +187,7 @@ class Timeline:
             self.texts += 1
             self.characters += text
             self.first_text_frame = self.first_text_frame or message.frame
+            self.last_text = message.frame, message.t_ns
             self.latency.add_text(message.t_ns)
         if self.api is not None and message.kind in self.api.vocabulary.keepalive:
             self._session.audio.keep_open(from_client=True)

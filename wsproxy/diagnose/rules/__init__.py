@@ -13,6 +13,7 @@ carriers     what carries the audio, against what the API takes
 timing       gaps, pace and durations, against the API's documented limits
 messages     kinds, frames, sizes and order of messages
 exchange     texts to speak, function calls, turns: messages that belong together
+user_texts   texts for an agent: left open, or two at once
 telephone    the media streams of telephone services
 transcription  what a service needs before it transcribes
 words        the words that came of speech
@@ -41,6 +42,7 @@ from . import (
     telephone,
     timing,
     transcription,
+    user_texts,
     words,
 )
 
@@ -55,6 +57,7 @@ RULES: dict[str, Measure] = {
         timing,
         messages,
         exchange,
+        user_texts,
         telephone,
         request,
         transcription,

@@ -118,6 +118,21 @@ def open_for_long(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(f"it had been open for {lasted:.0f} s", (), facts.ended_ns, lasted, "s")]
 
 
+def text_unspoken(facts: SessionFacts) -> list[Evidence]:
+    """A text to speak was sent, and the session broke off before any audio came after it."""
+    timeline = facts.session.timeline
+    if timeline is None or timeline.last_text is None or not facts.session.failed:
+        return []
+    frame, t_ns = timeline.last_text
+    if (timeline.received.last_ns or 0) > t_ns:
+        return []
+    since = seconds(facts.ended_ns - t_ns)
+    text = (
+        f"the text in frame {frame} was sent {since:.2f} s before the end, without audio after it"
+    )
+    return [Evidence(text, (frame,), t_ns, round(since, 2), "s")]
+
+
 RULES: tuple[Measure, ...] = (
     certificate_expired,
     certificate_not_trusted,
@@ -131,4 +146,5 @@ RULES: tuple[Measure, ...] = (
     too_big_for_server,
     too_big_for_app,
     open_for_long,
+    text_unspoken,
 )

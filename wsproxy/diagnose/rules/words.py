@@ -144,7 +144,7 @@ def no_final(facts: SessionFacts) -> list[Evidence]:
     timeline = good_timeline(facts)
     if timeline is None or WORDS not in _expected_proof(timeline) or _speaks(facts, timeline):
         return []
-    if _lacks_setting(facts):
+    if _lacks_setting(facts) or facts.measured(results_stopped) or facts.measured(words_dropped):
         return []
     last = next((each for each in reversed(list(timeline.transcript)) if each.text), None)
     if last is None or last.final or closed_by_server(facts):
@@ -163,6 +163,26 @@ def no_final(facts: SessionFacts) -> list[Evidence]:
         words = quoted(json.dumps(facts.client_json[-1].content), 80)
         out.append(Evidence(f"the app's last message is {words} (frame {sent.frame})"))
     return out
+
+
+def words_dropped(facts: SessionFacts) -> list[Evidence]:
+    """An interim result has words, the final one after it is empty, and no final one has words."""
+    timeline = good_timeline(facts)
+    if timeline is None or WORDS not in documented_proof(timeline) or _speaks(facts, timeline):
+        return []
+    if (timeline.sent.speech or 0.0) < MIN_SPEECH:
+        return []
+    results = [each for each in timeline.transcript if not each.by_agent]
+    worded = next((each for each in reversed(results) if each.text and not each.final), None)
+    if worded is None or any(each.text and each.final for each in results):
+        return []
+    empty = next((each for each in results if each.final and each.frame > worded.frame), None)
+    if empty is None:
+        return []
+    text = f"the interim result in frame {worded.frame} has {quoted(worded.text, 60)}, and the "
+    text += f"final one in frame {empty.frame} is empty"
+    frames = (worded.frame, empty.frame)
+    return [Evidence(text, frames, empty.t_ns, timeline.sent.speech, "s")]
 
 
 def _left_in_audio(facts: SessionFacts) -> bool:
@@ -199,6 +219,8 @@ def final_in_pause(facts: SessionFacts) -> list[Evidence]:
     timeline, declared = good_timeline(facts), facts.timed_format
     if timeline is None or declared is None or not declared.from_client:
         return []
+    if facts.measured(never_committed):
+        return []
     cursor = facts.audio.cursor
     for before, after in _neighbors(timeline.transcript):
         late = seconds(after.t_ns - before.t_ns)
@@ -222,6 +244,7 @@ RULES: tuple[Measure, ...] = (
     empty_results,
     no_results,
     no_final,
+    words_dropped,
     results_stopped,
     final_in_pause,
 )
