@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from wsproxy.catalog.envelope import field as field_of
-from wsproxy.catalog.exchange import Patterns
+from wsproxy.catalog.exchange import Patterns, UserTurns
 from wsproxy.catalog.success import MessagePattern
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
@@ -25,20 +25,14 @@ _WORDS = 60  # of a result that are compared
 
 def never_committed(facts: SessionFacts) -> list[Evidence]:
     """The service transcribes what the app commits, and the app committed nothing."""
-    timeline, late = _without_final_words(facts), _first_final_late(facts)
-    if timeline is None and late >= LATE_FINAL:
-        timeline = facts.session.timeline
+    timeline, late = _with_speech(facts), _first_final_late(facts)
     if timeline is None or facts.api is None or not facts.transcribes_only:
         return []
-    turns, tracked = facts.api.exchange.turns, timeline.exchange.user_turns
-    setting = _setting_of_url(facts, turns.manual)
-    if setting is None and tracked.manual is not None:  # it still is: no later message changed it
-        setting = _setting_of_message(facts, turns.manual)
-    # A message with audio is no message of its own for the tracker.
-    commits = (p.matches(m.kind, m.content) for p in turns.end for m in facts.client_json)
-    if setting is None or tracked.ended is not None or any(commits):
+    if late < LATE_FINAL and _without_final_words(facts) is None:
         return []
-    names = " or ".join(str(pattern) for pattern in turns.end)
+    if (setting := _commit_setting(facts, timeline, facts.api.exchange.turns)) is None:
+        return []
+    names = " or ".join(str(pattern) for pattern in facts.api.exchange.turns.end)
     text = f"{timeline.sent.speech:.1f} s of speech were sent, and no {names}; {setting}"
     if late >= LATE_FINAL:
         text += f"; the final words came {late:.1f} s after the interim ones"
@@ -47,14 +41,33 @@ def never_committed(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, frames, None, timeline.sent.speech, "s")]
 
 
-def _without_final_words(facts: SessionFacts) -> Timeline | None:
-    """The timeline of a session in which speech was sent, and no final words came."""
+def _commit_setting(facts: SessionFacts, timeline: Timeline, turns: UserTurns) -> str | None:
+    """The setting with which the app commits its audio, if it never did; for people."""
+    tracked = timeline.exchange.user_turns
+    # A message with audio is no message of its own for the tracker.
+    commits = (p.matches(m.kind, m.content) for p in turns.end for m in facts.client_json)
+    if tracked.ended is not None or any(commits):
+        return None
+    setting = _setting_of_url(facts, turns.manual)
+    if setting is None and tracked.manual is not None:  # it still is: no later message changed it
+        setting = _setting_of_message(facts, turns.manual)
+    return setting
+
+
+def _with_speech(facts: SessionFacts) -> Timeline | None:
+    """The timeline of a session in which speech was sent."""
     timeline = facts.session.timeline
     if timeline is None or not facts.session.accepted:
         return None
-    if (timeline.sent.speech or 0) < MIN_SPEECH:
+    return timeline if (timeline.sent.speech or 0) >= MIN_SPEECH else None
+
+
+def _without_final_words(facts: SessionFacts) -> Timeline | None:
+    """The timeline of a session in which speech was sent, and no final words came."""
+    timeline = _with_speech(facts)
+    if timeline is None or any(each.final and each.text for each in timeline.transcript):
         return None
-    return None if any(each.final and each.text for each in timeline.transcript) else timeline
+    return timeline
 
 
 def _first_final_late(facts: SessionFacts) -> float:
