@@ -57,6 +57,12 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+async def collect(server: ReplayServer, served: list[Verdict], count: int) -> None:
+    """Add the server's verdicts to a list until it has as many."""
+    while len(served) < count:
+        served.append(await server.verdict())
+
+
 async def locust(client: Path | None, server: Path, folder: Path, sessions: int) -> Ran:
     """Replay one trace with Locust, in two workers, against another as the server."""
     script, out = folder / "locustfile.py", folder / "kept"
@@ -77,17 +83,13 @@ async def locust(client: Path | None, server: Path, folder: Path, sessions: int)
             stderr=asyncio.subprocess.STDOUT,
         )
         served: list[Verdict] = []
+        collected = asyncio.ensure_future(collect(running, served, sessions if client else 0))
         try:
-            output_task = asyncio.ensure_future(process.communicate())
-            while client is not None and len(served) < sessions and not output_task.done():
-                verdict = asyncio.ensure_future(running.verdict())
-                await asyncio.wait([verdict, output_task], return_when=asyncio.FIRST_COMPLETED)
-                if verdict.done():
-                    served.append(verdict.result())
-                else:
-                    verdict.cancel()
-            output, _ = await output_task
+            output, _ = await process.communicate()
+            # The last verdicts may come after the client's end.
+            await asyncio.wait([collected], timeout=60 if process.returncode == 0 else 1)
         finally:
+            collected.cancel()
             if process.returncode is None:
                 process.kill()
                 await process.wait()

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -27,7 +28,7 @@ from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.outcome import outcome
 from wsproxy.proxy import embedding
 from wsproxy.session import Session
-from wsproxy.simulate import serve_in_thread
+from wsproxy.simulate import dialogue_api, serve_in_thread
 
 pytestmark = [
     pytest.mark.one_python,
@@ -129,7 +130,8 @@ def recorder(folder: Path) -> Iterator[tuple[str, embedding.RunningProxy]]:
 
     It keeps the Host header: Gladia answers with a URL of the host that it was asked at.
     """
-    with serve_in_thread() as api:
+    # On a busy machine an SDK pauses in the middle of its audio, which is no end of a turn.
+    with patch.object(dialogue_api, "_AUDIO_IDLE", 3.0), serve_in_thread() as api:
         settings = embedding.ProxySettings(
             port=0,
             out=folder / "out",
