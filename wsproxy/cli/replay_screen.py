@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 from collections import Counter
@@ -25,6 +26,7 @@ from .replay_options import VERDICTS
 T = TypeVar("T")
 
 INTERRUPTED = 130  # the status of a shell after Ctrl-C; `git bisect run` stops on it
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 UNPROVEN = 125  # `git bisect run` skips the commit
 
 _STYLES = {"reproduced": "bold green", "unproven": "bold yellow"}
@@ -82,12 +84,8 @@ class Screen:
         """
 
         async def body() -> T:
-            # asyncio.run() handles SIGINT, to cancel the main task.
-            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
-            try:
+            with _stopped_between_callbacks():
                 return await what()
-            finally:
-                signal.signal(signal.SIGTERM, signal.default_int_handler)
 
         with self.interruptible(known):
             return asyncio.run(body())
@@ -129,6 +127,31 @@ def _because(verdict: Verdict) -> str:
 
 class Interrupted(Exception):
     """Ctrl-C or SIGTERM ended the command."""
+
+
+@contextmanager
+def _stopped_between_callbacks() -> Iterator[None]:
+    """Let SIGINT and SIGTERM cancel the current task, and end it as Ctrl-C does.
+
+    asyncio's own handler of SIGINT cancels it in the middle of any callback, such as one that is
+    about to set the result of the future that the task waits for. The loop's come between two.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    try:
+        for number in _STOPPING:
+            loop.add_signal_handler(number, task.cancel)
+    except NotImplementedError:  # Windows, where SIGTERM gets the handler of SIGINT
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        for number in _STOPPING:
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+            signal.signal(number, signal.default_int_handler)
 
 
 def counted(verdicts: list[Verdict], of: int = 0) -> str:
