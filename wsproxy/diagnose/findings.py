@@ -68,17 +68,12 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     found = _rule_findings(facts, findings, hits) if measured else []
     survived = _survived_error(facts, hits, [*findings, *found], said)
     findings += [*survived, *_without_consequences(found, survived)]
-    findings = _sorted(findings)
+    findings.sort(key=lambda finding: _SEVERITIES.index(finding.severity))
     if measured:
         findings = with_carrier(findings, hits[0].condition if hits else None)
         findings = with_credentials(findings, session)
         findings = with_request(findings, facts)
-    return _sorted([*findings, *_trace_losses(session)])
-
-
-def _sorted(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings, the most severe first."""
-    return sorted(findings, key=lambda finding: _SEVERITIES.index(finding.severity))
+    return [*findings, *_trace_losses(session)]
 
 
 def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Finding:

@@ -15,6 +15,7 @@ from wsproxy.session import Session
 from wsproxy.session.audio_carrier import BINARY, OBJECT_TEXT
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.declared_audio import DeclaredFormat, declared_format
+from wsproxy.session.exchange_tracker import ExchangeTracker
 from wsproxy.session.format_timeline import FormatTimeline, format_timeline, without_header
 from wsproxy.session.message_kinds import kind_at
 from wsproxy.session.request_query import query_parameters
@@ -91,6 +92,12 @@ class SessionFacts:
         query = {"query": query_parameters(self.session.request)} if settings else {}
         said = [("", query), *((m.kind, m.content) for m in (*self.server_json, *self.client_json))]
         return any(each.matches(kind, content) for each in settings for kind, content in said)
+
+    @property
+    def exchange(self) -> ExchangeTracker | None:
+        """Which messages belong together; None where the session was refused or only counted."""
+        timeline = self.session.timeline
+        return timeline.exchange if timeline is not None and self.session.accepted else None
 
     @property
     def limits(self) -> ApiLimits:

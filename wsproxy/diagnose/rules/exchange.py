@@ -8,7 +8,7 @@ from __future__ import annotations
 from wsproxy.catalog.exchange import Patterns
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.exchange_tracker import ExchangeTracker, NotedMessage
+from wsproxy.session.exchange_tracker import NotedMessage
 from wsproxy.session.outcome import PATIENCE, waited
 from wsproxy.session.request_query import query_parameters
 from wsproxy.session.turn_tracker import TurnPlace, TurnTracker
@@ -24,17 +24,12 @@ _MIN_SILENT_TURNS = 2
 _MOST = 0.75  # of the turns that were interrupted
 
 
-def _exchange(facts: SessionFacts) -> ExchangeTracker | None:
-    timeline = facts.session.timeline
-    return timeline.exchange if timeline is not None and facts.session.accepted else None
-
-
 # -- texts to speak
 
 
 def text_after_end(facts: SessionFacts) -> list[Evidence]:
     """The app sent text after the message with which it ends its text."""
-    found = _exchange(facts)
+    found = facts.exchange
     if found is None or found.text_end is None or (first := found.after_end.first) is None:
         return []
     late, end = found.after_end, found.text_end
@@ -47,7 +42,7 @@ def text_after_end(facts: SessionFacts) -> list[Evidence]:
 
 def text_not_flushed(facts: SessionFacts) -> list[Evidence]:
     """The app left without asking for the audio of its last text."""
-    session, found = facts.session, _exchange(facts)
+    session, found = facts.session, facts.exchange
     if found is None or found.unflushed is None or session.timeline is None:
         return []
     if session.closed_by != "client" or found.letters == found.spoken or _needs_no_flush(facts):
@@ -74,7 +69,7 @@ def _needs_no_flush(facts: SessionFacts) -> bool:
 
 def flushed_late(facts: SessionFacts) -> list[Evidence]:
     """The first message that asks for the audio of a text came long after the text."""
-    found = _exchange(facts)
+    found = facts.exchange
     if found is None or found.first_text is None or found.first_flush is None:
         return []
     late = seconds(found.first_flush.t_ns - found.first_text.t_ns)
@@ -87,7 +82,7 @@ def flushed_late(facts: SessionFacts) -> list[Evidence]:
 
 def texts_joined(facts: SessionFacts) -> list[Evidence]:
     """The API joins the end of one text and the beginning of the next one without a space."""
-    found = _exchange(facts)
+    found = facts.exchange
     if found is None or facts.api is None or not facts.api.exchange.joins_texts:
         return []
     if found.joined is None:
@@ -102,7 +97,7 @@ def texts_joined(facts: SessionFacts) -> list[Evidence]:
 
 def context_missing(facts: SessionFacts) -> list[Evidence]:
     """A message of the app names no context, and others do."""
-    found = _exchange(facts)
+    found = facts.exchange
     if found is None or not found.has_contexts or found.contextless.first is None:
         return []
     first, name = found.contextless.first, facts.api.exchange.context[0] if facts.api else ""
@@ -113,7 +108,7 @@ def context_missing(facts: SessionFacts) -> list[Evidence]:
 
 def context_reused(facts: SessionFacts) -> list[Evidence]:
     """A text was sent to a context that the app had ended, and no audio came after it."""
-    session, found = facts.session, _exchange(facts)
+    session, found = facts.session, facts.exchange
     if found is None or found.reused is None or session.timeline is None:
         return []
     end, text = found.reused
@@ -131,7 +126,7 @@ def context_reused(facts: SessionFacts) -> list[Evidence]:
 
 def call_pending(facts: SessionFacts) -> list[Evidence]:
     """A function call of the agent had no answer yet when the session ended."""
-    found = _exchange(facts)
+    found = facts.exchange
     if found is None or not (calls := found.open_calls):
         return []
     first, name = calls[0], f" of {quoted(calls[0].name, 40)}" if calls[0].name else ""
@@ -150,7 +145,7 @@ def call_unanswered(facts: SessionFacts) -> list[Evidence]:
 
 def result_unanswered(facts: SessionFacts) -> list[Evidence]:
     """The agent did not speak after the app's answer to a function call."""
-    session, found = facts.session, _exchange(facts)
+    session, found = facts.session, facts.exchange
     if found is None or found.last_answer is None or session.timeline is None:
         return []
     last, received = found.last_answer, session.timeline.received
@@ -169,7 +164,7 @@ def result_unanswered(facts: SessionFacts) -> list[Evidence]:
 
 def result_not_requested(facts: SessionFacts) -> list[Evidence]:
     """After its last answer to a function call, the app did not request the agent's answer."""
-    found = _exchange(facts)
+    found = facts.exchange
     if found is None or found.last_answer is None or found.is_requested or facts.api is None:
         return []
     text = f"no {facts.api.exchange.function.request[0]} was sent after it"
@@ -178,7 +173,7 @@ def result_not_requested(facts: SessionFacts) -> list[Evidence]:
 
 def call_unnamed(facts: SessionFacts) -> list[Evidence]:
     """The answer of a function does not name the function, which the API requires."""
-    found = _exchange(facts)
+    found = facts.exchange
     if found is None or found.unnamed.first is None:
         return []
     first = found.unnamed.first
@@ -192,7 +187,7 @@ def call_unnamed(facts: SessionFacts) -> list[Evidence]:
 
 def user_text_unanswered(facts: SessionFacts) -> list[Evidence]:
     """The app sent the agent a text, and nothing came back."""
-    session, found = facts.session, _exchange(facts)
+    session, found = facts.session, facts.exchange
     if found is None or found.user_texts.last is None or session.timeline is None:
         return []
     last, timeline = found.user_texts.last, session.timeline
@@ -237,7 +232,7 @@ def answer_not_requested(facts: SessionFacts) -> list[Evidence]:
 
 def _user_turns(facts: SessionFacts) -> tuple[TurnTracker | None, int]:
     """How turns end, and when the user last spoke; None where an answer is not overdue."""
-    found, timeline = _exchange(facts), facts.session.timeline
+    found, timeline = facts.exchange, facts.session.timeline
     if found is None or timeline is None or facts.session.failed:
         return None, 0
     speech, spoke_ns = timeline.sent.speech, timeline.sent.speech_ns
@@ -261,7 +256,7 @@ def _or(patterns: Patterns) -> str:
 
 def words_never_came(facts: SessionFacts) -> list[Evidence]:
     """The app asked for the words of the user, whom the agent answered, and got none."""
-    found, timeline = _exchange(facts), facts.session.timeline
+    found, timeline = facts.exchange, facts.session.timeline
     if found is None or timeline is None or facts.session.failed or not timeline.received.messages:
         return []
     asked, spoken = found.user_turns.wants_words, timeline.sent.speech or 0.0
@@ -277,7 +272,7 @@ def words_never_came(facts: SessionFacts) -> list[Evidence]:
 
 def always_interrupted(facts: SessionFacts) -> list[Evidence]:
     """The agent was interrupted in nearly each of its turns."""
-    found = _exchange(facts)
+    found = facts.exchange
     if found is None or found.interrupted.first is None:
         return []
     count, turns = found.interrupted.count, max(found.turns.count, found.interrupted.count)
@@ -290,7 +285,7 @@ def always_interrupted(facts: SessionFacts) -> list[Evidence]:
 
 def turns_without_audio(facts: SessionFacts) -> list[Evidence]:
     """After the agent had spoken, its last turns ended without any audio."""
-    found, timeline = _exchange(facts), facts.session.timeline
+    found, timeline = facts.exchange, facts.session.timeline
     if found is None or timeline is None or facts.session.failed:
         return []
     spoke_ns, answer, calls = timeline.received.last_ns, found.last_answer, found.open_calls
@@ -308,7 +303,7 @@ def turns_without_audio(facts: SessionFacts) -> list[Evidence]:
 
 def answered_in_text(facts: SessionFacts) -> list[Evidence]:
     """The agent answered in text alone, although audio was agreed on."""
-    found = _exchange(facts)
+    found = facts.exchange
     if found is None or found.text_answers.first is None:
         return []
     first, count = found.text_answers.first, found.text_answers.count

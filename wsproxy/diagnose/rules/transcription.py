@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 
 from wsproxy.catalog.envelope import field as field_of
+from wsproxy.catalog.envelope import holders
 from wsproxy.catalog.exchange import Patterns, UserTurns
-from wsproxy.catalog.success import MessagePattern
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
-from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
+from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.request_query import query_parameters
 from wsproxy.session.timeline import Timeline
 
@@ -107,7 +107,9 @@ def no_words_model(facts: SessionFacts) -> list[Evidence]:
     paths = facts.api.success.words_model if facts.api else ()
     if not facts.transcribes_only or _without_final_words(facts) is None:
         return []
-    described = [(m, path) for m in facts.server_json for path in paths if _is_named(m, path)]
+    # Of the messages that have the field, which may be null there.
+    named = ((m, path) for m in facts.server_json for path in paths)
+    described = [(m, path) for m, path in named if any(holders(m.content, path))]
     if not described or field_of(described[-1][0].content, described[-1][1]) is not None:
         return []
     message, path = described[-1]
@@ -119,13 +121,6 @@ def no_words_model(facts: SessionFacts) -> list[Evidence]:
         text += f"; it confirmed no change after {ignored[-1].kind} (frame {ignored[-1].frame})"
         frames.append(ignored[-1].frame)
     return [Evidence(text, tuple(frames), message.t_ns)]
-
-
-def _is_named(message: ServerMessage, path: str) -> bool:
-    """Whether the object at a path is there, or null."""
-    return field_of(message.content, path) is not None or MessagePattern(
-        "", ((path, "null"),)
-    ).matches(message.kind, message.content)
 
 
 def words_twice(facts: SessionFacts) -> list[Evidence]:

@@ -7,19 +7,14 @@ from __future__ import annotations
 
 from wsproxy.diagnose.evidence import Evidence, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.exchange_tracker import ExchangeTracker, NotedMessage
+from wsproxy.session.exchange_tracker import NotedMessage
 
 _MIN_SPEECH = 1.0  # seconds of the user's speech, which may have interrupted the agent
 
 
-def _exchange(facts: SessionFacts) -> ExchangeTracker | None:
-    timeline = facts.session.timeline
-    return timeline.exchange if timeline is not None and facts.session.accepted else None
-
-
 def text_left_open(facts: SessionFacts) -> list[Evidence]:
     """The app's last text for the agent leaves the turn of the user open."""
-    found = _exchange(facts)
+    found = facts.exchange
     if found is None or found.open_text is None:
         return []
     ends = _completes(facts, found.open_text)
@@ -29,7 +24,7 @@ def text_left_open(facts: SessionFacts) -> list[Evidence]:
 
 def texts_overlap(facts: SessionFacts) -> list[Evidence]:
     """Two texts asked for an answer at once, and an answer was interrupted without speech."""
-    found, timeline = _exchange(facts), facts.session.timeline
+    found, timeline = facts.exchange, facts.session.timeline
     if found is None or timeline is None or found.overlap is None:
         return []
     first, second = found.overlap
