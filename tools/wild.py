@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 _TESTS = Path(__file__).resolve().parents[1] / "tests"
@@ -20,9 +20,11 @@ import own_settings  # noqa: E402, F401
 from bug_report import Explanation, Report, explanation, judge  # noqa: E402
 from reports import REPORTS, UNSOLVED  # noqa: E402
 
+SEARCHED = "reports that were searched out"
+REBUILT = "reports that were rebuilt before"
 _LINE = 220  # characters of a text that comes from a trace
 
-_HEAD = """\
+HEAD = """\
 # Reports from the wild
 
 This page shows what `wsproxy explain` says of failures that people reported in public. Each report
@@ -85,15 +87,15 @@ def document(reports: Iterable[Report], earlier: Iterable[Report]) -> str:
     found = list(_explained(reports))
     before = list(_explained(earlier))
     lines = [
-        _HEAD,
-        _count("reports that were searched out", found),
-        _count("reports that were rebuilt before", before),
+        HEAD,
+        count(SEARCHED, [judge(*each).verdict for each in found]),
+        count(REBUILT, [judge(*each).verdict for each in before]),
         "",
         "## Reports with their sources",
         "",
         "| session | report | it showed | true cause | wsproxy says | near miss |",
         "|---|---|---|---|---|---|",
-        *(_row(report, explained) for report, explained in found),
+        *(row(report, explained) for report, explained in found),
         "",
         "## Reports rebuilt before",
         "",
@@ -101,10 +103,7 @@ def document(reports: Iterable[Report], earlier: Iterable[Report]) -> str:
         "",
         "| session | true cause | wsproxy says |",
         "|---|---|---|",
-        *(
-            _cells(f"`{report.name}`", report.cause, _said(report, explained))
-            for report, explained in before
-        ),
+        *(earlier_row(report, explained) for report, explained in before),
         "",
     ]
     return "\n".join(lines)
@@ -117,18 +116,24 @@ def _explained(reports: Iterable[Report]) -> Iterator[tuple[Report, Explanation]
             yield report, explanation(trace)
 
 
-def _count(what: str, explained: list[tuple[Report, Explanation]]) -> str:
-    verdicts = [judge(*each).verdict for each in explained]
+def count(what: str, verdicts: Sequence[str]) -> str:
+    """The line that counts the verdicts."""
     counts = ", ".join(f"{verdicts.count(each)} {each}" for each in ("right", "generic", "wrong"))
     return f"- {len(verdicts)} {what}: {counts}."
 
 
-def _row(report: Report, explained: Explanation) -> str:
+def row(report: Report, explained: Explanation) -> str:
+    """The row of a report that was searched out."""
     link = f"[{report.source}]({_address(report.source)})"
     said = _said(report, explained)
     source = f"{link}: {report.title}"
     name = f"`{report.name}` ({report.kind})"
     return _cells(name, source, report.showed, report.cause, said, report.near_differs)
+
+
+def earlier_row(report: Report, explained: Explanation) -> str:
+    """The row of a report whose source is not recorded."""
+    return _cells(f"`{report.name}`", report.cause, _said(report, explained))
 
 
 def _address(source: str) -> str:
