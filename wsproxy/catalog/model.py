@@ -15,7 +15,8 @@ from .exchange import NO_EXCHANGE, Exchange
 from .parameter_form import ParameterForm
 from .success import NO_RESULT_PATHS, NO_SUCCESS, MessagePattern, ResultPaths, Success
 
-SEVERITIES = ("error", "warning", "info")
+SEVERITIES = ("error", "warning", "notice", "info")  # the most severe first
+PROBLEMS = frozenset({"error", "warning"})  # the severities of what is wrong, or may be
 RETRIES = ("yes", "wait", "fix-first", "maybe", "no-error")
 CONFIDENCES = ("high", "medium", "low")
 KINDS = ("message", "close", "refused", "http", "ending", "measured")
@@ -433,6 +434,11 @@ class Condition:
     sentence_first: bool = False
     intermediary: str = ""
     order: int = 0
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether something is wrong, or may be, in a session that has it."""
+        return self.severity in PROBLEMS
 
     @property
     def simulated(self) -> bool:

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
+from wsproxy.catalog import (
+    GENERIC,
+    SEVERITIES,
+    TRAFFIC,
+    Advice,
+    Catalog,
+    Condition,
+    Hit,
+    candidates,
+    explains,
+)
 from wsproxy.catalog.envelope import json_object
 from wsproxy.catalog.server_sentence import MAX_SENTENCE, contains
 from wsproxy.session import Session
@@ -36,7 +46,6 @@ from .rule_advice import with_advice_of_rules
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
-_SEVERITIES = ("error", "warning", "info")
 _REASON = "close reason"
 # Facts that the sentence about the end of the session has.
 _IN_FIRST_LINE = ("close code", "status", "ending", "failed at", "failure")
@@ -68,7 +77,7 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     found = _rule_findings(facts, findings, hits) if measured else []
     survived = _survived_error(facts, hits, [*findings, *found], said)
     findings += [*survived, *_without_consequences(found, survived)]
-    findings.sort(key=lambda finding: _SEVERITIES.index(finding.severity))
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     if measured:
         findings = with_carrier(findings, hits[0].condition if hits else None)
         findings = with_credentials(findings, session)
@@ -121,7 +130,7 @@ def _with_said(finding: Finding, said: Said, *, titled: bool = True) -> Finding:
 
 def _concerns(hit: Hit, said: Said) -> bool:
     """Whether what the server said is about the condition that matched."""
-    if hit.condition.severity == "info":
+    if not hit.condition.is_problem:
         return _is_reason_of_normal_close(hit, said)
     return said.sentence.ends if hit.about_end else _is_about(hit, said)
 
@@ -154,7 +163,7 @@ def _survived_error(
     known = {fact.frame for hit in hits for fact in hit.facts}
     # What is missing may be a consequence of the error: its evidence names the last message. So may
     # other evidence of a problem, after the first.
-    problems = [f.evidence for f in findings if f.severity != "info" and f.id not in ABSENCES]
+    problems = [f.evidence for f in findings if f.is_problem and f.id not in ABSENCES]
     shown = [e for evidence in problems for e in evidence if e is evidence[0] or _tells(e, said)]
     known.update(frame for evidence in shown for frame in evidence.frames)
     if said.sentence.frame in known:

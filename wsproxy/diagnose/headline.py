@@ -181,7 +181,7 @@ def with_sentence(
     )
     if not own and said.sentence.where == "message" and condition.severity == "warning":
         changed = replace(changed, severity="error")  # the code alone would be harmless
-    if condition.severity == "info":
+    if not condition.is_problem:
         changed = replace(changed, severity="warning")  # so is that of a normal end
     if not own:
         source = Source("The server's own sentence, classified by its words")

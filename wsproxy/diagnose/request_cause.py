@@ -46,7 +46,7 @@ def with_request(findings: Sequence[Finding], facts: SessionFacts) -> list[Findi
 def _with_own_limit(findings: Sequence[Finding], facts: SessionFacts) -> list[Finding]:
     """The findings, the first one with the setting of the URL that has its name."""
     first = next(iter(findings), None)
-    if first is None or first.severity == "info":
+    if first is None or not first.is_problem:
         return list(findings)
     name = _bare(first.id.rpartition(".")[2])
     seen = [

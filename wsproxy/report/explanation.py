@@ -107,7 +107,7 @@ class Explanation:
 
     @property
     def main(self) -> Finding | None:
-        """The most important finding; None if nothing is wrong."""
+        """The most important finding; None if there is nothing to say beside how it ended."""
         first = self.findings[0] if self.findings else None
         if first is not None and first.severity == "info" and self.state != "failed":
             return None
@@ -118,18 +118,24 @@ class Explanation:
         """What happened and whether it is a failure, in one sentence."""
         if self.state == "failed":
             return self.summary
-        shown = [*([self.main] if self.main is not None else []), *self.further]
-        count = sum(finding.severity == "warning" for finding in shown)
-        warnings = plural(count, "warning") if count else ""
+        warnings, notices = self._counted("warning"), self._counted("notice")
         if self.state == "open":
-            return f"{self.summary} {warnings or 'No problems'} so far."
+            found = ", ".join(filter(None, [warnings or "No problems", notices]))
+            return f"{self.summary} {found} so far."
         if self.state == "unproven":
             is_title = self.main is not None and self.reason == self.main.title
             reason = f" ({self.reason})" if self.reason and not is_title else ""
-            more = f", {warnings}" if warnings else ""
-            return f"{self.summary.removesuffix('.')}; success is unproven{reason}{more}."
-        end = f"no failure, {warnings}" if warnings else "no problems found"
-        return f"{self.summary.removesuffix('.')}; {end}."
+            start = f"success is unproven{reason}"
+        else:
+            start = "no failure" if warnings else "no problems found"
+        found = ", ".join(filter(None, [start, warnings, notices]))
+        return f"{self.summary.removesuffix('.')}; {found}."
+
+    def _counted(self, severity: str) -> str:
+        """How many findings of this severity are shown; "" for none."""
+        shown = [*([self.main] if self.main is not None else []), *self.further]
+        count = sum(finding.severity == severity for finding in shown)
+        return plural(count, severity) if count else ""
 
     @property
     def others(self) -> Sequence[Finding]:
