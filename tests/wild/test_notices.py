@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -90,7 +90,7 @@ def test_header_of_wav_that_was_asked_for_is_no_notice(tmp_path: Path) -> None:
     assert found(inworld(parts, "WAV"), tmp_path)[0] == []
 
 
-def inworld(parts: list[bytes], encoding: str = "LINEAR16") -> WireSession:
+def inworld(parts: Iterable[bytes], encoding: str = "LINEAR16") -> WireSession:
     url = "wss://api.inworld.ai/tts/v1/voice:streamBidirectional"
     session = WireSession(url, {"Authorization": "Basic " + "U3ludGhldGlj" * 4}).accept()
     config = {"audioEncoding": encoding, "sampleRateHertz": 24000}

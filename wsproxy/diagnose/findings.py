@@ -19,6 +19,7 @@ from wsproxy.catalog import (
     explains,
 )
 from wsproxy.catalog.envelope import json_object
+from wsproxy.catalog.failure_words import reports_failure
 from wsproxy.catalog.server_sentence import MAX_SENTENCE, contains
 from wsproxy.session import Session
 from wsproxy.wire import accept_key
@@ -29,6 +30,7 @@ from .credential_cause import with_credentials
 from .evidence import Evidence, quoted, seconds
 from .finding import Finding
 from .headline import (
+    NAMELESS,
     Said,
     arranged,
     footnote,
@@ -137,7 +139,10 @@ def _concerns(hit: Hit, said: Said) -> bool:
 
 def _is_reason_of_normal_close(hit: Hit, said: Said) -> bool:
     """Whether a server that closed with a normal code says something else in its reason."""
-    return hit.match.kind == "close" and said.kind is not None and said.sentence.where == _REASON
+    sentence = said.sentence
+    if hit.match.kind != "close" or sentence.where != _REASON:
+        return False
+    return said.kind is not None or reports_failure(sentence.text)
 
 
 def _is_about(hit: Hit, said: Said) -> bool:
@@ -169,7 +174,7 @@ def _survived_error(
     if said.sentence.frame in known:
         return []
     severity = "error" if said.sentence.ends else "warning"
-    condition = new_condition(facts, said, severity, "server.error", partial(_shown, facts))
+    condition = new_condition(facts, said, severity, NAMELESS, partial(_shown, facts))
     evidence = [*said.evidence, *who_ended(facts)]
     return [_with_said(_finding(facts, condition, evidence), said)]
 

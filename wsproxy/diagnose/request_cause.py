@@ -85,7 +85,7 @@ def _is_rejected(first: Finding, facts: SessionFacts) -> bool:
     response = facts.session.response
     if facts.session.accepted or response is None:
         is_name = bool(first.sentence) and " " not in first.sentence and not first.error_class
-        return first.error_class in _CLASSES or (is_name and facts.session.failed)
+        return first.error_class in _CLASSES or (is_name and facts.is_failure_reported)
     return response.status in _STATUSES and first.error_class in ("", *_CLASSES)
 
 

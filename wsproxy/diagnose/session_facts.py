@@ -11,6 +11,7 @@ from wsproxy.audio.sniff import TEXT_KINDS
 from wsproxy.catalog import Api, ApiLimits, Catalog, Provider, Vocabulary, json_messages
 from wsproxy.catalog.envelope import Json
 from wsproxy.catalog.envelope import field as field_of
+from wsproxy.catalog.server_sentence import ServerSentence, server_sentences
 from wsproxy.session import Session
 from wsproxy.session.audio_carrier import BINARY, OBJECT_TEXT
 from wsproxy.session.audio_track import AudioTrack
@@ -102,6 +103,20 @@ class SessionFacts:
     @property
     def limits(self) -> ApiLimits:
         return self.api.limits if self.api else ApiLimits()
+
+    @cached_property
+    def sentences(self) -> Sequence[ServerSentence]:
+        """What the server said of a failure, the most relevant first."""
+        return server_sentences(self.session, self.api.envelope if self.api else "")
+
+    @property
+    def is_failure_reported(self) -> bool:
+        """Whether the session failed, or its last messages report an error.
+
+        A server may send an error, and then close normally.
+        """
+        said = (each.ends and each.where == "message" for each in self.sentences)
+        return self.session.failed or any(said)
 
     # -- times
 
