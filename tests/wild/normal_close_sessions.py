@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from deepgram_reports import assemblyai_good, speak_good, spoken, speaking
 from elevenlabs_reports import agent, greets, user_speaks
 from provider_reports import gladia, gladia_final, soniox_stt, tokens
 from provider_sessions import (
     HELLO,
     REQUEST_ID,
-    append,
     answered,
+    append,
     aws_audio,
     aws_transcript,
     azure_audio,
@@ -26,7 +25,6 @@ from provider_sessions import (
     cartesia_text,
     cartesia_tts,
     chunks,
-    deepgram_metadata,
     deepgram_result,
     elevenlabs_audio,
     elevenlabs_tts,
@@ -140,12 +138,6 @@ def elevenlabs_agent_then(last: Json) -> WireSession:
     session = user_speaks(greets(agent()))
     session.server(last)
     return session.app_closes(1000, after=1.0)
-
-
-def speak_then(last: Json) -> WireSession:
-    session = spoken(speaking(), HELLO)
-    session.app({"type": "Speak", "text": HELLO}, {"type": "Flush"})
-    return session.server(last).app_closes(1000, after=3.0)
 
 
 # -- servers that no catalog knows

@@ -139,12 +139,13 @@ def forced_end(facts: SessionFacts) -> list[Evidence]:
     timeline = facts.session.timeline
     if timeline is None or not facts.audio.from_client or facts.api is None:
         return []
-    forced, runs = facts.api.exchange.force_end, list(timeline.transcript.kept.runs())
+    forced, runs = facts.api.exchange.force_end, timeline.transcript.kept.runs()
     # Of a long session only the latest results are known without gaps.
-    latest = list(runs[-1]) if forced and runs else []
-    ends = sorted(each.end_s for each in latest if each.text and each.end_s)
-    first = latest[0].frame if len(runs) > 1 else 0
-    for message in facts.client_json if ends else ():
+    ends = sorted(each.end_s for each in runs[-1] if each.text and each.end_s)
+    if not forced or not ends:
+        return []
+    first = runs[-1][0].frame if len(runs) > 1 else 0
+    for message in facts.client_json:
         if message.frame < first or not _any(forced, message):
             continue
         sent = facts.timeline.seconds(facts.audio, message.t_ns)
