@@ -468,6 +468,10 @@ class Provider:
     names: tuple[tuple[str, Pattern], ...] = ()
     file: Path | None = None
 
+    def is_at(self, host: str) -> bool:
+        """Whether a host is one of the provider's own."""
+        return any(pattern.search(host.lower()) for pattern in self.hosts)
+
     def name_at(self, host: str) -> str:
         """Its name for people at a host: "Azure OpenAI" at a host of Azure."""
         found = (name for name, pattern in self.names if pattern.search(host.lower()))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from urllib.parse import urlsplit
 
-from wsproxy.audio.encodings import AudioFormat
+from wsproxy.audio.encodings import AudioFormat, encoding_named
 from wsproxy.audio.sniff import sniff
 from wsproxy.catalog.envelope import read
 from wsproxy.session import Session
@@ -78,7 +78,8 @@ def audio_pace(facts: SessionFacts) -> list[Evidence]:
     if declared is None or audio.first is None or audio.last is None:
         return _no_audio(facts)
     first, last = audio.first, audio.last
-    if not declared.bytes_per_second:
+    is_packed = audio.header is not None and encoding_named(audio.header.encoding) is None
+    if not declared.bytes_per_second or is_packed:
         text = f"{plural(audio.messages, 'message')} of audio, {audio.size} bytes; declared: "
         return [Evidence(text + str(declared), (), first.t_ns, float(audio.size), "bytes")]
     length, wall = audio_and_wall_seconds(facts, declared)
@@ -201,6 +202,8 @@ def last_client_message(facts: SessionFacts) -> list[Evidence]:
     if not before:
         return []
     last = before[-1]
+    if any(number == last.frame for number, _ in facts.session.broken):
+        return []  # such as one that is compressed although nobody agreed to that
     envelope = facts.api.envelope if facts.api else ""
     in_envelope = bool(envelope) and read(envelope, last.text)[0] is not None
     what = (
@@ -362,7 +365,7 @@ def _unanswered(pings: int, missing: int) -> str:
 
 
 def who_ended(facts: SessionFacts) -> list[Evidence]:
-    """Which side ended the session, and the last frame before that."""
+    """Which side ended the session, and the last frame before the end."""
     session, end = facts.session, facts.ended_ns
     if session.closed_by is None or not session.accepted:
         return []
@@ -377,7 +380,7 @@ def who_ended(facts: SessionFacts) -> list[Evidence]:
         who = "app" if frame.from_client else "server"
         ago = seconds(end - frame.t_ns)
         what = f"{frame.opcode} from the {who}, {frame.length} bytes"
-        text = f"the last frame before that: {what}, {ago:.2f} s earlier"
+        text = f"the last frame before the end: {what}, {ago:.2f} s earlier"
         is_soon = ago < _SHORT
         out.append(Evidence(text, (frame.number,), frame.t_ns, ago, "s", detail=is_soon))
     return out

@@ -65,6 +65,8 @@ _OUTCOMES = ("traffic.transcription.", "traffic.outcome.", "traffic.exchange.")
 _AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.", "traffic.received.")
 
 
+# What such a limit ends has been done until then.
+_ENDS_BY_TIME = ("server.session-limit", "server.silence", "server.timeout")
 _HEADERS = "traffic.signal.second-header"
 
 
@@ -133,6 +135,8 @@ def _is_reason_of_end(finding: FindingLike, session: Session) -> bool:
     """Whether a finding is what the server said of a failure when it closed with a normal code."""
     close = session.close
     if close is None or close.from_client or not finding.id.startswith("server."):
+        return False
+    if finding.id in _ENDS_BY_TIME:
         return False
     return close.frame in _first_frames(finding)
 

@@ -21,6 +21,7 @@ from wsproxy.session.format_timeline import FormatTimeline, format_timeline, wit
 from wsproxy.session.message_kinds import kind_at
 from wsproxy.session.request_query import query_parameters
 from wsproxy.session.traffic import DataTotals
+from wsproxy.system.address import is_loopback
 
 from .evidence import Evidence, quoted
 
@@ -74,11 +75,22 @@ class SessionFacts:
 
     @property
     def server_name(self) -> str:
-        """The provider's name at the recorded host; of an unknown provider, the host."""
+        """Who answers: the provider, at a host of its own or a simulated one; else the host.
+
+        An API that is known by its path may be behind somebody's gateway, or self-hosted.
+        """
+        host = self.session.recorded_host or ""
+        if self.provider is not None and (self.provider.is_at(host) or is_loopback(host)):
+            return self.provider.name_at(host)
         request = self.session.request
+        return quoted(request.host) if request else "the server"
+
+    @property
+    def provider_name(self) -> str:
+        """The name of the provider whose API this is; of an unknown one, the host."""
         if self.provider is not None:
             return self.provider.name_at(self.session.recorded_host or "")
-        return quoted(request.host) if request else "the server"
+        return self.server_name
 
     @property
     def vocabulary(self) -> Vocabulary:

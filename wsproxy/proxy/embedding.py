@@ -227,7 +227,7 @@ async def _proxy(
         address, ca, is_open = _address(master), _ca(master), _open_to_all(master)
         running = RunningProxy(address, ca, is_open, watch, stop, passed)
         if isinstance(addon, RecordAddon):
-            running.unreached = addon.unreached
+            running.unreached = addon.unreached.reasons
         if settings.kind == "reverse":
             running.proxy_address = _address(master, RegularMode)
         yield running, task

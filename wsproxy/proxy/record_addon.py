@@ -13,7 +13,6 @@ import logging
 import re
 import threading
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -43,6 +42,7 @@ from .failed_attempts import FailedAttempts
 from .failure_cause import FailureCause
 from .http_records import is_upgrade_request, request_record, response_record
 from .recorded_hosts import RecordedHosts
+from .unreached_hosts import UnreachedHosts
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +54,6 @@ REFUSAL = (
 )
 
 _NOT_FORWARDED = "wsproxy_not_forwarded"  # in a flow's metadata
-_MAX_UNREACHED = 1000  # hosts, with a reason each
-_UNREACHED = ("dns", "connect", "tls-server", "proxy")
 
 
 class RecordAddon:
@@ -67,8 +65,7 @@ class RecordAddon:
 
     Attributes:
         hosts: which hosts are recorded.
-        unreached: how many connections to hosts that are not recorded could not be made, by host,
-            port and reason.
+        unreached: the hosts of connections that failed, and that are not recorded.
         stopped_in_order: False if it has stopped before everything was written.
     """
 
@@ -80,7 +77,7 @@ class RecordAddon:
         on_end: Callable[[SessionWriter], None] | None = None,
     ) -> None:
         self.stopped_in_order = True
-        self.unreached: Counter[str] = Counter()
+        self.unreached = UnreachedHosts()
         self._on_begin = on_begin
         self._on_end = on_end
         self._recorder: RecorderWorker | None = None
@@ -410,20 +407,12 @@ class RecordAddon:
         if self._recorder is None:
             return
         if not self.records_failure(client, host):
-            self._note_unreached(host, port, cause)
+            self.unreached.add(host, port, cause)
             return
         session = self._new_session(client, host, "/", synthetic=True)
         session.add(Request(session.now(), "GET", scheme, host, port, "/"))
         session.add(cause.at(session.now()))
         session.end()
-
-    def _note_unreached(self, host: str, port: int, cause: FailureCause) -> None:
-        if cause.from_client or cause.where not in _UNREACHED:
-            return
-        address = authority(host, port)
-        reason = f"{address}: {cause.message.removeprefix(f'Cannot connect to {address}: ')}"
-        if reason in self.unreached or len(self.unreached) < _MAX_UNREACHED:
-            self.unreached[reason] += 1
 
     def _end(self, flow: http.HTTPFlow) -> None:
         self._forget(flow.id, flow.client_conn).end()

@@ -21,7 +21,7 @@ from wsproxy.diagnose.outcome import outcome
 from wsproxy.diagnose.summary import intermediary
 from wsproxy.session import FrameInfo, Session
 from wsproxy.session.outcome import SUCCEEDED
-from wsproxy.system.address import authority, is_loopback
+from wsproxy.system.address import authority
 from wsproxy.wire import Opcode
 from wsproxy.wording import plural
 
@@ -196,11 +196,12 @@ def _support(session: Session, findings: Sequence[Finding], catalog: Catalog) ->
     by_gateway = any(finding.error_class == "gateway" for finding in findings[:1])
     if session.response is None or by_gateway or intermediary(session, catalog):
         return ""
-    if is_loopback(session.recorded_host or ""):  # a simulated API, or a server of one's own
-        return ""
     facts = SessionFacts(session, catalog)
+    # Not of a simulated API, a gateway, or a server of one's own.
+    if facts.provider is None or not facts.provider.is_at(session.recorded_host or ""):
+        return ""
     ending = "'" if facts.server_name.endswith("s") else "'s"
-    return f"{facts.server_name}{ending} support" if facts.provider is not None else ""
+    return f"{facts.server_name}{ending} support"
 
 
 def state(session: Session, findings: Sequence[Finding]) -> str:
