@@ -84,10 +84,6 @@ REPORTS = [
     *quiet_reports.REPORTS,
 ]
 UNSOLVED = [
-    *audio_form_reports.UNSOLVED,
     *stt_refused_reports.UNSOLVED,
-    *dictation_reports.UNSOLVED,
-    *agent_form_reports.UNSOLVED,
-    *quiet_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

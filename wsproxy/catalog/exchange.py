@@ -85,6 +85,7 @@ class Exchange:
         context_end: of the app, after which its context takes no more text.
         user_text: of the app, with a text for the agent, who shall answer it.
         open_text: those that leave the turn of the user open: more is to come.
+        force_end: of the app, that end an utterance at once, before its words are final.
         turn: of the server, each of which ends a turn of the agent.
         interrupted: those of a turn that the user interrupted.
         text_answer: those of an answer in text alone.
@@ -104,6 +105,7 @@ class Exchange:
     context_end: Patterns = ()
     user_text: Patterns = ()
     open_text: Patterns = ()
+    force_end: Patterns = ()
     turn: Patterns = ()
     interrupted: Patterns = ()
     text_answer: Patterns = ()

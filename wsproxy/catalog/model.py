@@ -15,7 +15,8 @@ from .exchange import NO_EXCHANGE, Exchange
 from .parameter_form import ParameterForm
 from .success import NO_RESULT_PATHS, NO_SUCCESS, MessagePattern, ResultPaths, Success
 
-SEVERITIES = ("error", "warning", "info")
+SEVERITIES = ("error", "warning", "notice", "info")  # the most severe first
+PROBLEMS = frozenset({"error", "warning"})  # the severities of what is wrong, or may be
 RETRIES = ("yes", "wait", "fix-first", "maybe", "no-error")
 CONFIDENCES = ("high", "medium", "low")
 KINDS = ("message", "close", "refused", "http", "ending", "measured")
@@ -435,6 +436,11 @@ class Condition:
     order: int = 0
 
     @property
+    def is_problem(self) -> bool:
+        """Whether something is wrong, or may be, in a session that has it."""
+        return self.severity in PROBLEMS
+
+    @property
     def simulated(self) -> bool:
         """Whether a simulated server can cause it."""
         script = self.simulate
@@ -461,6 +467,10 @@ class Provider:
     request_ids: RequestIds
     names: tuple[tuple[str, Pattern], ...] = ()
     file: Path | None = None
+
+    def is_at(self, host: str) -> bool:
+        """Whether a host is one of the provider's own."""
+        return any(pattern.search(host.lower()) for pattern in self.hosts)
 
     def name_at(self, host: str) -> str:
         """Its name for people at a host: "Azure OpenAI" at a host of Azure."""

@@ -167,6 +167,7 @@ def _exchange(table: Table) -> Exchange:
         open_text=_patterns(table, "open_text"),
         turn=_patterns(table, "turn"),
         interrupted=_patterns(table, "interrupted"),
+        force_end=_patterns(table, "force_end"),
         text_answer=_patterns(table, "text_answer"),
         modalities=table.strings("modalities"),
         function=_optional(table.table("function"), _function_calls) or FunctionCalls(),

@@ -16,6 +16,7 @@ carrier_cause   a failure because of the form in which audio was sent
 credential_cause  a refusal because of where a credential was sent, or of its form
 rule_advice     what to do about a cause that a rule shows
 request_cause   a rejected request, with what of it the API does not take
+protocol_findings  broken rules of the protocol, and what a trace lacks
 findings        the findings of one session
 summary         how a session ended, in one sentence
 annotation      what a recorder writes of them at the end of a trace

@@ -65,6 +65,8 @@ _OUTCOMES = ("traffic.transcription.", "traffic.outcome.", "traffic.exchange.")
 _AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.", "traffic.received.")
 
 
+# What such a limit ends has been done until then.
+_ENDS_BY_TIME = ("server.session-limit", "server.silence", "server.timeout")
 _HEADERS = "traffic.signal.second-header"
 
 
@@ -123,10 +125,20 @@ def outcome(session: Session, findings: Sequence[FindingLike]) -> Outcome | None
         return Outcome(FAILED, error.title, _first_frames(error), found.figures)
     api = session.timeline.api if session.timeline else None
     doubts = _DOUBTS + _MISHEARD if api is not None and api.audio.origin == "both" else _DOUBTS
-    doubt = next((finding for finding in findings if finding.id in doubts), None)
+    doubt = next((f for f in findings if f.id in doubts or _is_reason_of_end(f, session)), None)
     if doubt is None or found.kind != SUCCEEDED:
         return found
     return Outcome(UNPROVEN, doubt.title, _first_frames(doubt), found.figures)
+
+
+def _is_reason_of_end(finding: FindingLike, session: Session) -> bool:
+    """Whether a finding is what the server said of a failure when it closed with a normal code."""
+    close = session.close
+    if close is None or close.from_client or not finding.id.startswith("server."):
+        return False
+    if finding.id in _ENDS_BY_TIME:
+        return False
+    return close.frame in _first_frames(finding)
 
 
 def _first_frames(finding: FindingLike) -> tuple[int, ...]:

@@ -80,6 +80,9 @@ class ExchangeTracker:
         turns, interrupted: turns of the agent, and those that the user interrupted.
         turn_times: when the latest turns ended that were not interrupted, ns.
         text_answers: answers in text alone, while answers in audio were agreed on.
+        text_request: the app's first request for an answer in text alone, in a session that is
+            set to audio; None without one. `text_as_asked` counts answers in text that were asked
+            for.
         user_turns: who ends the turns of the user.
     """
 
@@ -117,6 +120,8 @@ class ExchangeTracker:
         self.turn_times: deque[int] = deque(maxlen=_KEPT_TURNS)
         self.interrupted = Counted()
         self.text_answers = Counted()
+        self.text_request: NotedMessage | None = None
+        self.text_as_asked = Counted()
         self.user_turns = TurnTracker(self._api.turns)
 
     @property
@@ -134,7 +139,7 @@ class ExchangeTracker:
         if self._api is NO_EXCHANGE or content is None:
             return
         if any(name in content for name in self._modality_names):
-            self._note_modalities(content)
+            self._note_modalities(message, content)
         self.user_turns.add(message, content)
         kinds = self._kinds[side]
         if side and (self._has_texts or self._api.context):
@@ -258,8 +263,9 @@ class ExchangeTracker:
                 self.turn_times.append(message.t_ns)
         if _any(api.interrupted, kind, content):
             self.interrupted.add(message)
-        if _any(api.text_answer, kind, content) and "audio" in self._modalities:
-            self.text_answers.add(message)
+        if _any(api.text_answer, kind, content):
+            is_asked = "audio" not in self._modalities
+            (self.text_as_asked if is_asked else self.text_answers).add(message)
 
     def _note_cancelled(self, content: Content) -> None:
         path = self._api.function.cancelled
@@ -267,11 +273,16 @@ class ExchangeTracker:
         for each in ids[:MAX_OPEN] if isinstance(ids, list) else ():
             self._calls.pop(str(each)[:_MAX_ID], None)
 
-    def _note_modalities(self, content: Content) -> None:
+    def _note_modalities(self, message: SessionMessage, content: Content) -> None:
         for path in self._api.modalities:
             value = field_of(content, path)
-            if isinstance(value, list):
-                self._modalities = tuple(str(item).lower() for item in value[:4])
+            if not isinstance(value, list):
+                continue
+            before, self._modalities = self._modalities, tuple(str(v).lower() for v in value[:4])
+            is_less = "audio" in before and "audio" not in self._modalities
+            is_request = _any(self._api.turns.request, message.kind, content)
+            if is_less and is_request and self.text_request is None:
+                self.text_request = NotedMessage(message.frame, message.t_ns, message.kind)
 
 
 def _items(content: Content, path: str) -> list[Content]:

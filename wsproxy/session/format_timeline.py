@@ -24,10 +24,10 @@ from .session_audio import SessionAudio
 DEFAULT, QUERY, MESSAGE, MEDIA_TYPE, HEADER = "default", "query", "message", "media-type", "header"
 
 _ENCODINGS = (
-    "encoding", "audio_encoding", "codec", "media_encoding", "media-encoding", "audio_format",
-    "audioformat", "format", "output_format", "input_audio_format", "output_audio_format",
-    "user_input_audio_format", "agent_output_audio_format", "mimetype", "mime_type",
-    "content_type", "content-type",
+    "encoding", "audio_encoding", "audioencoding", "codec", "media_encoding", "media-encoding",
+    "audio_format", "audioformat", "format", "output_format", "input_audio_format",
+    "output_audio_format", "user_input_audio_format", "agent_output_audio_format", "mimetype",
+    "mime_type", "content_type", "content-type",
 )  # fmt: skip
 _RATES = (
     "sample_rate", "samplerate", "sample-rate", "sample_rate_hertz", "sampleratehertz",

@@ -130,6 +130,8 @@ class Timeline:
             (self.sent if from_client else self.received).add_all((t_ns,), (carried.size,))
             if from_client:
                 self._check_envelope(frame, complete.length, carried.carrier)
+                if complete.is_text and self.exchange.user_turns.may_end_turn(complete.data):
+                    self.exchange.add(self._messages.read(complete))
                 return
             self._add_server_message(frame, t_ns)
             self._add_server_audio(frame, t_ns)

@@ -20,6 +20,7 @@ words        the words that came of speech
 outcome      what came of the session, against what proves success
 good_ending  what the rules about missing answers share
 likely_causes  likely causes of failures, which are not wrong by themselves
+notices      what is lawful, and surprises
 endings      what an ending itself shows of its cause
 request      parameters of the request
 credentials  where a key was sent and what it looks like, without showing it
@@ -35,6 +36,7 @@ from . import (
     exchange,
     likely_causes,
     messages,
+    notices,
     outcome,
     received,
     request,
@@ -64,6 +66,7 @@ RULES: dict[str, Measure] = {
         words,
         outcome,
         likely_causes,
+        notices,
         endings,
     )
     for rule in module.RULES

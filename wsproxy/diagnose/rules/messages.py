@@ -75,10 +75,12 @@ def invalid_json(facts: SessionFacts) -> list[Evidence]:
     kinds = facts.vocabulary.client
     if not kinds or facts.api is None or facts.api.envelope:
         return []
+    broken = {number for number, _ in facts.session.broken}  # such as compressed unasked
     bad = [
         message
         for message in facts.session.messages(from_client=True)
         if message.t_ns <= facts.ended_ns
+        and message.frame not in broken
         and message.complete  # what follows may complete the JSON
         and message.text.strip() not in kinds
         and not is_json(message.text)

@@ -38,7 +38,7 @@ def received_other_samples(facts: SessionFacts) -> list[Evidence]:
 
     Or it is in a container. Some APIs put raw samples into WAV; a telephone's stream has none.
     """
-    track = _track(facts)
+    track = received_track(facts)
     if track is None:
         return []
     if (
@@ -48,7 +48,7 @@ def received_other_samples(facts: SessionFacts) -> list[Evidence]:
         and _asked_for_wav(facts)
     ):
         return [_evidence(track, " raw: it has no header of a WAV file", track.last_media, 0)]
-    agreed = _agreed(facts, track)
+    agreed = agreed_format(facts, track)
     if agreed is None or agreed.source == DEFAULT:
         return []
     declared = agreed.format
@@ -68,10 +68,10 @@ def received_noise(facts: SessionFacts) -> list[Evidence]:
 
     A copy without personal data has noise in place of the audio, and so has a replay of it.
     """
-    track, start = _track(facts), facts.session.start
+    track, start = received_track(facts), facts.session.start
     if track is None or start is None or start.source != _RECORDED or track.header is not None:
         return []
-    agreed = _agreed(facts, track)
+    agreed = agreed_format(facts, track)
     samples = encoding_named(agreed.format.encoding) if agreed is not None else None
     if samples is None or agreed is None or received_other_samples(facts):
         return []
@@ -89,10 +89,10 @@ def received_noise(facts: SessionFacts) -> list[Evidence]:
 
 def received_silent(facts: SessionFacts) -> list[Evidence]:
     """What the server sends as speech is silence, or hardly louder."""
-    track, start = _track(facts), facts.session.start
+    track, start = received_track(facts), facts.session.start
     if track is None or start is None or start.source != _RECORDED:
         return []
-    agreed = _agreed(facts, track)
+    agreed = agreed_format(facts, track)
     report = track.signal(agreed.format if agreed is not None else None)
     peak = report.peak_dbfs
     if report.duration_s < _MIN_SILENT or (peak is not None and peak > _SILENT_DBFS):
@@ -108,8 +108,8 @@ def received_silent(facts: SessionFacts) -> list[Evidence]:
 
 def received_too_slowly(facts: SessionFacts) -> list[Evidence]:
     """A long stretch of the server's audio comes more slowly than it plays."""
-    track = _track(facts)
-    agreed = _agreed(facts, track) if track is not None else None
+    track = received_track(facts)
+    agreed = agreed_format(facts, track) if track is not None else None
     per_second = agreed.format.bytes_per_second if agreed is not None else 0
     if track is None or not per_second or track.header is not None:
         return []
@@ -134,13 +134,13 @@ def _stretches(chunks: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]
             first = at
 
 
-def _track(facts: SessionFacts) -> AudioTrack | None:
+def received_track(facts: SessionFacts) -> AudioTrack | None:
     """The server's audio."""
     tracks = facts.tracks(from_client=False)
     return tracks[0] if tracks and tracks[0].first_places else None
 
 
-def _agreed(facts: SessionFacts, track: AudioTrack) -> FormatDeclaration | None:
+def agreed_format(facts: SessionFacts, track: AudioTrack) -> FormatDeclaration | None:
     """The last declaration of a format before the server's first audio."""
     timeline = format_timeline(facts.session, facts.api, track, from_client=False)
     formats = without_header(timeline).declarations

@@ -184,8 +184,18 @@ def slow_first_result(facts: SessionFacts) -> list[Evidence]:
     # If the app paused, there was nothing to recognize.
     if waited <= SLOW or declared.duration(audio_so_far) < waited / 2:
         return []
+    if declared.duration(audio_so_far) - _first_utterance_s(facts) <= SLOW:
+        return []
     text = f"the first result came {waited:.1f} s after the first audio (frame {first.frame})"
     return [Evidence(text, (first.frame,), first.t_ns, waited, "s")]
+
+
+def _first_utterance_s(facts: SessionFacts) -> float:
+    """Seconds of audio until a result can come: without interim ones, one whole utterance."""
+    timeline = facts.session.timeline
+    if timeline is None or timeline.transcript.interims or not timeline.transcript.results:
+        return 0.0
+    return next((each.end_s for each in facts.signal.speech.kept), 0.0)
 
 
 def result_latency(facts: SessionFacts) -> list[Evidence]:

@@ -235,9 +235,14 @@ def final_in_pause(facts: SessionFacts) -> list[Evidence]:
 
 
 def _neighbors(transcript: SessionTranscript) -> Iterator[tuple[Result, Result]]:
-    """Results of the user's words, each with the next one."""
+    """Results of the user's words, each with the next one of its channel."""
     for run in transcript.kept.runs():
-        yield from pairwise(each for each in run if each.text and not each.by_agent)
+        channels: dict[str, list[Result]] = {}
+        for each in run:
+            if each.text and not each.by_agent:
+                channels.setdefault(each.channel, []).append(each)
+        for results in channels.values():
+            yield from pairwise(results)
 
 
 RULES: tuple[Measure, ...] = (
