@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import json
 
-from audio_samples import MP3_FRAME, mulaw
+from audio_samples import MP3_FRAME, mulaw, scaled
 from bug_report import Report
 from provider_sessions import Json, b64, chunks, pcm
-from telephone_reports import SILENCE, TWILIO, caller
+from telephone_reports import TWILIO
 from wire_session import Message, WireSession
 
 STREAM = "MZ0123456789abcdef0123456789abcdef"
 QUOTA = {"detail": {"status": "quota_exceeded", "message": "You have 0 credits remaining."}}
+
+
+def hiss(seconds: float, rate: int = 8000) -> bytes:
+    """Of a line on which nobody speaks: 16-bit samples."""
+    return scaled(bytes(round(seconds * rate) * 2), 0.0, 40.0)
+
+
+def quiet(seconds: float) -> list[bytes]:
+    """Frames of 20 ms from the caller, who listens."""
+    return list(chunks(mulaw(hiss(seconds)), 160))
 
 
 # -- Twilio
@@ -28,7 +38,16 @@ def call(*, starts: bool = True) -> WireSession:
     if starts:
         session.app({"event": "connected", "protocol": "Call", "version": "1.0.0"})
         session.app({"event": "start", "streamSid": STREAM, "start": start | {"mediaFormat": form}})
-    return caller(session, SILENCE * 20)
+    return listens(session, 0.4)
+
+
+def heard(data: bytes) -> Message:
+    payload = {"track": "inbound", "payload": b64(data)}
+    return {"event": "media", "streamSid": STREAM, "media": payload}
+
+
+def listens(session: WireSession, seconds: float) -> WireSession:
+    return session.stream(quiet(seconds), 0.02, heard)
 
 
 def media(data: bytes) -> Message:
@@ -50,7 +69,7 @@ def hangs_up(session: WireSession) -> WireSession:
 
 def played(data: bytes) -> WireSession:
     """The app sends this as its first sentence."""
-    return hangs_up(caller(says(call(), data), SILENCE * 200))
+    return hangs_up(listens(says(call(), data), 4.0))
 
 
 def gaps(every: float) -> WireSession:
@@ -58,8 +77,8 @@ def gaps(every: float) -> WireSession:
     session = call()
     for data in chunks(mulaw(pcm(10.0, 8000)), 4000):
         says(session, data)
-        caller(session, SILENCE * round(every / 0.02))
-    return hangs_up(caller(session, SILENCE * 500))
+        listens(session, every)
+    return hangs_up(listens(session, 10.0))
 
 
 def nameless(*, starts: bool) -> WireSession:
@@ -68,15 +87,15 @@ def nameless(*, starts: bool) -> WireSession:
     for data in chunks(mulaw(pcm(2.0, 8000)), 4000):
         name: Json = {"streamSid": STREAM} if starts else {}
         session.server({"event": "media", **name, "media": {"payload": b64(data)}})
-    return hangs_up(caller(session, SILENCE * 200))
+    return hangs_up(listens(session, 4.0))
 
 
 def goodbye(*, waits: bool) -> WireSession:
     """The last sentence lasts six seconds; it is sent in one burst."""
     session = says(call(), mulaw(pcm(6.0, 8000))).server(mark("goodbye"))
     if not waits:
-        return caller(session, SILENCE * 100).server_closes(1000)
-    caller(session, SILENCE * 300).app(mark("goodbye"))
+        return listens(session, 2.0).server_closes(1000)
+    listens(session, 6.0).app(mark("goodbye"))
     return session.server_closes(1000, after=0.1)
 
 
@@ -88,7 +107,7 @@ def vonage(last: int) -> WireSession:
     session = WireSession("wss://voice.example.com/socket", agent="VonageVoice/1.0").accept()
     form = {"event": "websocket:connected", "content-type": "audio/l16;rate=16000"}
     session.app({**form, "call_id": "redacted"})
-    session.stream([bytes(640)] * 25, 0.02)
+    session.stream(chunks(hiss(0.5, 16_000), 640), 0.02)
     session.stream(chunks(pcm(3.0), 640), 0.018, from_client=False)
     session.server(pcm(0.02)[:last], after=0.018)
     return session.drop(by_client=True, after=0.05)
@@ -102,16 +121,14 @@ def telnyx(every: float) -> WireSession:
     start = {"call_control_id": "v3:1", "media_format": form}
     session.app({"event": "start", "sequence_number": "1", "start": start, "stream_id": "s1"})
 
-    def heard(data: bytes) -> Message:
-        return {"event": "media", "stream_id": "s1", "media": {"track": "inbound", **said(data)}}
+    def inbound(data: bytes) -> Message:
+        media = {"track": "inbound", "payload": b64(data)}
+        return {"event": "media", "stream_id": "s1", "media": media}
 
-    def said(data: bytes) -> Json:
-        return {"payload": b64(data)}
-
-    session.stream([SILENCE] * 20, 0.02, heard)
+    session.stream(quiet(0.4), 0.02, inbound)
     for data in chunks(mulaw(pcm(8.0, 8000)), 160):
-        session.server({"event": "media", "media": said(data)}, after=every)
-    session.stream([SILENCE] * 100, 0.02, heard)
+        session.server({"event": "media", "media": {"payload": b64(data)}}, after=every)
+    session.stream(quiet(2.0), 0.02, inbound)
     session.app({"event": "stop", "stream_id": "s1", "stop": {"call_control_id": "v3:1"}})
     return session.app_closes(1000)
 
@@ -127,9 +144,9 @@ def exotel(rate: int) -> WireSession:
     def frame(data: bytes) -> Message:
         return {"event": "media", "stream_sid": "e1", "media": {"payload": b64(data)}}
 
-    session.stream(chunks(bytes(64_000), 3200), 0.1, frame)
+    session.stream(chunks(hiss(2.0, 16_000), 3200), 0.1, frame)
     session.stream(chunks(pcm(6.0, rate), rate // 5), 0.1, frame, from_client=False)
-    session.stream(chunks(bytes(64_000), 3200), 0.1, frame)
+    session.stream(chunks(hiss(2.0, 16_000), 3200), 0.1, frame)
     return session.app({"event": "stop", "stream_sid": "e1"}).app_closes(1000)
 
 
