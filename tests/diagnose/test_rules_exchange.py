@@ -12,7 +12,7 @@ from audio_samples import mulaw
 from speech_sessions import CATALOG, GEMINI_AUDIO, SpeechSession, cartesia_chunk, spoken
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.outcome import outcome
-from wsproxy.diagnose.rules import exchange, messages, telephone
+from wsproxy.diagnose.rules import exchange, messages, playback, telephone
 from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session import Session
 
@@ -387,7 +387,7 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         [lambda: telephone_call(["inbound"], at=1.0)],
     ),
     (
-        telephone.playback_not_cleared,
+        playback.playback_not_cleared,
         lambda: telephone_call(["inbound"], at=1.0),
         "sent no clear message",
         [

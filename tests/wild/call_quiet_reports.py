@@ -15,7 +15,12 @@ from telephone_reports import TWILIO
 from wire_session import Message, WireSession
 
 STREAM = "MZ0123456789abcdef0123456789abcdef"
-QUOTA = {"detail": {"status": "quota_exceeded", "message": "You have 0 credits remaining."}}
+QUOTA = {
+    "detail": {
+        "status": "quota_exceeded",
+        "message": "You have 0 credits remaining, while 57 credits are required for this request.",
+    }
+}
 
 
 def hiss(seconds: float, rate: int = 8000) -> bytes:

@@ -174,8 +174,13 @@ class AudioCarrierReader:
             kinds.add(kind)
         contents = [longest]
         if name and parts.count(name) > 1:
-            contents = [p for i, p in enumerate(parts) if i > 1 and parts[i - 2] == name]
-            contents = [p for p in contents if p and is_base64(p)]
+            # After a colon: the kind may have the same name, as in {"type": "audio", "audio": "…"}.
+            contents = [
+                part
+                for i, part in enumerate(parts)
+                if i > 1 and parts[i - 2] == name and parts[i - 1].strip() == b":"
+            ]
+            contents = [part for part in contents if part and is_base64(part)]
         carrier = TWILIO_JSON if kind == b"media" and name == b"payload" else BASE64_JSON
         return _base64(carrier, name, contents, missing, media, known=known)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog n
 _MAX_ID = 100  # characters of an id
 _SHOWN = 40  # characters of a name, and of the end or the beginning of a text
 _ENDS = ".!?:;…"  # of a sentence
+_SSML = re.compile(r"<(?:break|speak|prosody|phoneme|say-as|emphasis|sub|lang)\b[^<>]{0,200}>")
 
 Content = Mapping[str, Any]
 
@@ -72,7 +74,9 @@ class ExchangeTracker:
         first_text, first_flush: the first text, and the first message that asks for its audio.
         letters, spoken: characters that are no spaces: of the texts, and of what was spoken.
         joined: the two texts that were first joined without a space; `joins` counts them.
+        tagged: the first text with a tag of SSML, where a setting decides whether they are read.
         contextless: messages without a context; `has_contexts`: whether others have one.
+        open_contexts: contexts with text that the app has not closed, where the API needs that.
         reused: the message that ended a context, and the latest text for such a context.
         user_texts: texts for the agent.
         open_text: the last text that left the turn of the user open; None since one ended it.
@@ -87,7 +91,9 @@ class ExchangeTracker:
         self._api = api.exchange if api else NO_EXCHANGE
         named = api.vocabulary.text if api else ""
         self._texts = (named,) if named else _TEXT_FIELDS
-        self._has_texts = bool(self._api.text_end or self._api.text_flush or self._api.joins_texts)
+        self._has_texts = bool(
+            self._api.text_end or self._api.text_flush or self._api.joins_texts or self._api.ssml
+        )
         self._kinds = {
             side: {pattern.kind for pattern in self._patterns(from_client=side)}
             for side in (True, False)
@@ -106,6 +112,8 @@ class ExchangeTracker:
         self.first_flush: NotedMessage | None = None
         self.letters = self.spoken = self.joins = 0
         self.joined: tuple[NotedMessage, NotedMessage, str] | None = None
+        self.tagged: NotedMessage | None = None
+        self.open_contexts: dict[str, NotedMessage] = {}
         self.contextless = Counted()
         self.has_contexts = False
         self._ended: dict[str, NotedMessage] = {}
@@ -170,6 +178,13 @@ class ExchangeTracker:
                 self.after_end.add(message, len(text))
             if context in self._ended:
                 self.reused = self._ended[context], here
+            if api.context_close and len(self.open_contexts) < MAX_OPEN:
+                self.open_contexts.setdefault(context, here)
+            if api.ssml and self.tagged is None and (tag := _SSML.search(text)):
+                self.tagged = NotedMessage(message.frame, message.t_ns, tag[0][:_SHOWN])
+        if _any(api.context_close, message.kind, content):
+            for known in [context] if context else list(self.open_contexts):
+                self.open_contexts.pop(known, None)
         if context and _any(api.context_end, message.kind, content):
             self._end_context(context, here)
         ends = _any(api.text_end, message.kind, content)
@@ -211,7 +226,7 @@ class ExchangeTracker:
     def _note_spoken(self, content: Content) -> None:
         if self._api.spoken:
             characters = field_of(content, self._api.spoken)
-            self.spoken += _letters(characters) if isinstance(characters, list) else 0
+            self.spoken += _letters(characters)
 
     # -- the app
 
