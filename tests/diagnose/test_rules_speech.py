@@ -1,0 +1,353 @@
+"""Rules about texts to speak and about telephone streams, each with near misses."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from audio_samples import mulaw
+from speech_sessions import CATALOG, SpeechSession, cartesia_chunk, spoken
+from wsproxy.diagnose.rules import exchange, playback, received, spoken_texts, telephone
+from wsproxy.diagnose.session_facts import SessionFacts
+from wsproxy.session import Session
+
+Json = dict[str, Any]
+Build = Callable[[], Session]
+
+MULTI = "/v1/text-to-speech/v/multi-stream-input?model_id=m"
+ONE = "/v1/text-to-speech/v/stream-input?model_id=m"
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+# -- texts to speak
+
+
+def contexts(count: int, *after: Json, text: str = "Good morning. ") -> Session:
+    session = SpeechSession("elevenlabs", "tts-multi", MULTI)
+    for number in range(count):
+        session.app({"text": text, "context_id": f"c{number}", "flush": True})
+        session.server({"audio": b64(spoken(0.5)), "contextId": f"c{number}"}).wait(3)
+        for message in after:
+            session.app({**message, "context_id": f"c{number}"})
+    return session.close()
+
+
+def text_with(tag: str, query: str = "") -> Session:
+    session = SpeechSession("elevenlabs", "tts", ONE + query)
+    session.app({"text": f"One moment. {tag} Here it is. "}).app({"text": ""})
+    return session.server({"audio": b64(spoken(0.5))}, {"isFinal": True}).close(by="server")
+
+
+def words(*said: str, flushed: bool = True) -> Session:
+    session = SpeechSession("gradium", "tts").server({"type": "ready"})
+    session.app({"type": "text", "text": "The parcel has not arrived."}).app({"type": "flush"})
+    for word in said:
+        session.server({"type": "text", "text": word}, {"type": "audio", "audio": b64(spoken(0.3))})
+    if flushed:
+        session.server({"type": "flushed"})
+    return session.wait(4).close()
+
+
+def times(*server: Json, **asked: object) -> Session:
+    text = {"context_id": "a", "transcript": "Good morning. ", **asked}
+    session = SpeechSession("cartesia", "tts").app(text).server(*server, cartesia_chunk())
+    return session.server({"type": "done", "context_id": "a", "done": True}).wait(1).close()
+
+
+TIMES = {"type": "timestamps", "word_timestamps": {"words": ["Good"], "start": [0.1]}}
+
+
+def alignment(value: object) -> Session:
+    session = SpeechSession("elevenlabs", "tts", ONE + "&sync_alignment=true")
+    session.app({"text": "Good morning. "}).app({"text": ""})
+    session.server({"audio": b64(spoken(0.5)), "alignment": value})
+    return session.server({"isFinal": True}).close(by="server")
+
+
+def requests(*ends: str, audio: tuple[bool, ...], text: str = "Good morning.") -> Session:
+    """Texts with an id of their own, of a service that is not known."""
+    session = SpeechSession(None, None, "/tts/ws")
+    for number, has_audio in enumerate(audio):
+        session.app({"text": text if not has_audio else "Good morning.", "id": f"r{number}"})
+        if has_audio:
+            session.server(spoken(0.5))
+        for end in ends:
+            session.server({"type": end, "id": f"r{number}"}).wait(1)
+    return session.close()
+
+
+def unknown(path: str, *app: Json, server: tuple[Any, ...] = (), wait: float = 8.0) -> Session:
+    session = SpeechSession(None, None, path)
+    for message in app:
+        session.app(message)
+    return session.server(*server).wait(wait).close()
+
+
+def one_text(*server: Json, wait: float = 3.0) -> Session:
+    session = SpeechSession("elevenlabs", "tts", ONE).app({"text": "Sure. "})
+    return session.server(*server).wait(wait).close()
+
+
+# -- telephones
+
+STREAM = {"streamSid": "MZ1"}
+FORM = {"encoding": "audio/x-mulaw", "sampleRate": 8000}
+
+
+def media(data: bytes, **fields: object) -> Json:
+    return {"event": "media", **fields, "media": {"payload": b64(data)}}
+
+
+def call(*, start: bool = True, form: Json = FORM) -> SpeechSession:
+    session = SpeechSession(None, None)
+    if start:
+        session.app({"event": "start", **STREAM, "start": {**STREAM, "mediaFormat": form}})
+    return session
+
+
+def named(**fields: object) -> Session:
+    session = call().app(media(mulaw(spoken(0.1, 8000)), **STREAM))
+    return session.server(media(mulaw(spoken(0.5, 8000)), **fields)).wait(1).close()
+
+
+def not_started(start: bool, event: str = "media") -> Session:
+    message = media(mulaw(spoken(0.1, 8000)), **STREAM) | {"event": event}
+    return call(start=start).app(message).wait(1).close()
+
+
+def vonage(*sizes: int, kind: str = "websocket:connected") -> Session:
+    session = SpeechSession(None, None)
+    session.app({"event": kind, "content-type": "audio/l16;rate=8000"})
+    data = spoken(2, 8000)
+    for size in (*[320] * 20, *sizes):
+        session.server(data[:size]).wait(0.019)
+    return session.close()
+
+
+def ends(after: float, *, by: str = "server", last: Json | None = None) -> Session:
+    """The app sends four seconds at once, and ends the stream."""
+    session = call().server(media(mulaw(spoken(4, 8000)), **STREAM)).wait(after)
+    if last is not None:
+        (session.app if last["event"] == "stop" else session.server)(last)
+    return session.close(by=by)
+
+
+def pieces(count: int, every: float, length: float = 0.5, speaks: bool = False) -> Session:
+    session = call()
+    for _ in range(count):
+        session.server(media(mulaw(spoken(length, 8000)), **STREAM))
+        if speaks:
+            session.app(media(mulaw(spoken(1.0, 8000)), **STREAM))
+        session.wait(every)
+    return session.close()
+
+
+def paced(rate: int, declared: int, pace: float = 1.0) -> Session:
+    form = {"encoding": "audio/x-l16", "sampleRate": declared}
+    session, data = call(form=form), spoken(6, rate)
+    for at in range(0, len(data), rate // 5):
+        session.server(media(data[at : at + rate // 5], **STREAM)).wait(0.099 / pace)
+    return session.close()
+
+
+def said(data: bytes) -> Session:
+    return call().server(media(data, **STREAM)).wait(1).close()
+
+
+def sized(size: int, fields: str = "&output_format=pcm_16000") -> Session:
+    session = SpeechSession("elevenlabs", "tts", ONE + fields).app({"text": "Good morning. "})
+    data = spoken(2)
+    for at in range(0, len(data), size):
+        session.server({"audio": b64(data[at : at + size])})
+    return session.server({"isFinal": True}).close(by="server")
+
+
+ERROR = json.dumps({"detail": {"status": "quota_exceeded", "message": "No credits. " * 10}})
+
+CASES: list[tuple[Any, Build, str, list[Build]]] = [
+    (
+        spoken_texts.contexts_left_open,
+        lambda: contexts(3),
+        "3 contexts still open at the end: no close_context=true",
+        [
+            lambda: contexts(2),
+            lambda: contexts(3, {"close_context": True}),
+            lambda: contexts(3, text=" "),
+        ],
+    ),
+    (
+        spoken_texts.ssml_not_read,
+        lambda: text_with('<break time="1s" />'),
+        "has no enable_ssml_parsing=true",
+        [
+            lambda: text_with('<break time="1s" />', "&enable_ssml_parsing=true"),
+            lambda: text_with("<- here"),
+            lambda: text_with("[pause]"),
+        ],
+    ),
+    (
+        spoken_texts.words_unspoken,
+        lambda: words("The", "parcel"),
+        "9 of 23 letters were spoken",
+        [
+            lambda: words("The", "parcel", "has", "not", "arrived."),
+            lambda: words("The", "parcel", flushed=False),
+            words,
+        ],
+    ),
+    (
+        spoken_texts.word_times_missing,
+        lambda: times(add_timestamps=True),
+        "add_timestamps is set in frame 1",
+        [
+            lambda: times(TIMES, add_timestamps=True),
+            lambda: times(add_timestamps=False),
+            times,
+            lambda: alignment({"chars": ["G"]}),
+        ],
+    ),
+    (
+        spoken_texts.word_times_missing,
+        lambda: alignment(None),
+        "sync_alignment is set in the URL",
+        [],
+    ),
+    (
+        spoken_texts.some_texts_without_audio,
+        lambda: requests("start", "end", audio=(True, False, True)),
+        "1 of 3 texts had no audio: that of frame 5",
+        [
+            lambda: requests("start", "end", audio=(True, True, True)),
+            lambda: requests("start", "end", audio=(False, False)),
+            lambda: requests(audio=(True, False, True)),
+            lambda: requests("end", audio=(True, False, True), text="..."),
+        ],
+    ),
+    (
+        spoken_texts.unknown_speech_missing,
+        lambda: unknown("/v1/tts", {"text": "Good morning."}),
+        "1 text sent, from frame 1 on; no audio came",
+        [
+            lambda: unknown("/v1/tts", {"text": "Good morning."}, server=(spoken(0.5),)),
+            lambda: unknown("/v1/tts", {"text": "Good morning."}, wait=2.0),
+            lambda: unknown("/v1/chat", {"text": "Good morning."}),
+            lambda: unknown("/v1/chat", {"text": "Good morning.", "voice": "a"}),
+            lambda: unknown("/v1/tts", {"kind": "ping"}),
+        ],
+    ),
+    (
+        exchange.text_not_flushed,
+        one_text,
+        "no audio came after it",
+        [lambda: one_text({"audio": b64(spoken(0.5))}, {"isFinal": True}, wait=0.5)],
+    ),
+    (
+        telephone.stream_unnamed,
+        named,
+        "1 message without streamSid, from frame 3 on",
+        [lambda: named(**STREAM)],
+    ),
+    (
+        telephone.stream_unnamed,
+        lambda: named(streamSid="MZ2"),
+        "with another streamSid (MZ2)",
+        [],
+    ),
+    (
+        telephone.stream_not_started,
+        lambda: not_started(start=False),
+        "the first message is media (frame 1)",
+        [lambda: not_started(start=True), lambda: not_started(start=False, event="audio")],
+    ),
+    (
+        telephone.telephone_frame_size,
+        lambda: vonage(160),
+        "1 message has 160 bytes (frame 22); 20 ms of 16-bit samples at 8000 Hz are 320",
+        [vonage, lambda: vonage(160, kind="connected")],
+    ),
+    (
+        playback.playback_cut_off,
+        lambda: ends(1.0),
+        "3.0 s had still to be played",
+        [
+            lambda: ends(4.0),
+            lambda: ends(1.0, by="client"),
+            lambda: ends(1.0, last={"event": "stop"}),
+            lambda: ends(1.0, last={"event": "clear", **STREAM}),
+        ],
+    ),
+    (
+        playback.playback_ran_dry,
+        lambda: pieces(8, 2.0),
+        "4.0 s of audio came in 8 pieces",
+        [
+            lambda: pieces(8, 0.3),
+            lambda: pieces(3, 2.0),
+            lambda: pieces(8, 2.5, length=2.0),
+            lambda: pieces(8, 2.0, speaks=True),
+        ],
+    ),
+    (
+        received.received_at_lower_rate,
+        lambda: paced(8000, 16_000),
+        "0.50 times real time at 16000 Hz is real time at 8000 Hz",
+        [lambda: paced(16_000, 16_000), lambda: paced(16_000, 16_000, pace=0.8)],
+    ),
+    (
+        received.received_text,
+        lambda: said(ERROR.encode()),
+        'is JSON: {"detail"',
+        [lambda: said(mulaw(spoken(1, 8000)))],
+    ),
+    (
+        received.received_split_samples,
+        lambda: sized(3001),
+        "no multiple of 2 bytes",
+        [lambda: sized(3000), lambda: sized(3001, "&output_format=mp3_44100_128")],
+    ),
+]
+
+
+@pytest.mark.parametrize("rule, faulty, text, near_misses", CASES)
+def test_rule_finds_the_fault_and_not_its_near_misses(
+    rule: Any, faulty: Build, text: str, near_misses: list[Build]
+) -> None:
+    [evidence, *_] = rule(SessionFacts(faulty(), CATALOG))
+    assert text in evidence.text
+    found = [rule(SessionFacts(near(), CATALOG)) for near in near_misses]
+    assert found == [[] for _ in near_misses]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"encoding": "PCMU", "sample_rate": 8000},
+        {"encoding": "audio/x-mulaw", "sampleRate": 8000},
+        {"encoding": "base64", "sample_rate": "16000"},
+    ],
+    ids=["Telnyx", "Twilio", "Exotel"],
+)
+def test_pace_of_a_call_is_that_of_the_format_in_its_start_message(form: Json) -> None:
+    name = "mediaFormat" if "sampleRate" in form else "media_format"
+    is_pcm = form["encoding"] == "base64"
+    session = SpeechSession(None, None).app({"event": "start", "start": {name: form}})
+    data = spoken(6, 16_000) if is_pcm else mulaw(spoken(6, 8000))
+    for at in range(0, len(data), 640 if is_pcm else 160):
+        session.server(media(data[at : at + (640 if is_pcm else 160)])).wait(0.03)
+    [evidence] = received.received_too_slowly(SessionFacts(session.close(), CATALOG))
+    assert "0.65 times real time" in evidence.text
+
+
+def test_audio_next_to_a_kind_of_its_name_has_its_own_size_only() -> None:
+    data = spoken(1)
+    message = {"type": "audio", "audio": b64(data)}
+    session = SpeechSession("gradium", "tts").app({"type": "text", "text": "Good morning."})
+    [track] = session.server(message).close().audio.tracks(from_client=False)
+    assert (track.size, track.head) == (len(data), data)
