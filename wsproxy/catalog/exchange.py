@@ -80,7 +80,7 @@ class Exchange:
         no_flush: (name, value) in the URL with which the API needs no flush.
         joins_texts: whether the API joins texts as they are, without a space between them.
         ssml: (name, value) in the URL with which the API reads SSML; without it, tags are text.
-        spoken: dotted path of what was spoken, a text or a list of characters, in the server's
+        spoken: dotted path of what was spoken, texts or lists of characters, in the server's
             messages.
         context: dotted paths of the context to which a message of the app belongs.
         contextless: of the app, that belong to no context.

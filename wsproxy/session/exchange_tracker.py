@@ -10,12 +10,14 @@ from typing import Any
 
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import field as field_of
+from wsproxy.catalog.envelope import holders
 from wsproxy.catalog.exchange import NO_EXCHANGE, Patterns
 from wsproxy.catalog.success import MessagePattern
 
 from .message import SessionMessage
 from .turn_tracker import TurnTracker
 
+LATE_FLUSH_NS = 1_500_000_000  # from a text to its flush, which follows at once where it can
 MAX_OPEN = 1000  # function calls, and contexts with text, at a time
 _KEPT_TURNS = 50  # of an agent
 _AT_ONCE_NS = 1_000_000_000  # between two texts, the second of which does not wait for an answer
@@ -72,6 +74,8 @@ class ExchangeTracker:
         text_end: the app's message after which the API takes no more text; None before it.
         after_end: texts after that message.
         first_text, first_flush: the first text, and the first message that asks for its audio.
+        late_flushes: flushes long after the last text before them, the first with that text's place
+            as `late_text`.
         letters, spoken: characters that are no spaces: of the texts, and of what was spoken.
         joined: the two texts that were first joined without a space; `joins` counts them.
         tagged: the first text with a tag of SSML, where a setting decides whether they are read.
@@ -110,6 +114,9 @@ class ExchangeTracker:
         self.after_end = Counted()
         self.first_text: NotedMessage | None = None
         self.first_flush: NotedMessage | None = None
+        self.late_flushes = Counted()
+        self.late_text: NotedMessage | None = None
+        self._last_text: NotedMessage | None = None
         self.letters = self.spoken = self.joins = 0
         self.joined: tuple[NotedMessage, NotedMessage, str] | None = None
         self.tagged: NotedMessage | None = None
@@ -171,7 +178,7 @@ class ExchangeTracker:
         if text:
             self._note_joint(context, here, text)
             self.letters += _letters(text)
-            self.first_text = self.first_text or here
+            self.first_text, self._last_text = self.first_text or here, here
             if len(self._unflushed) < MAX_OPEN:
                 self._unflushed.setdefault(context, here)
             if self.text_end is not None:
@@ -190,12 +197,20 @@ class ExchangeTracker:
         ends = _any(api.text_end, message.kind, content)
         if ends or _any(api.text_flush, message.kind, content):
             self.first_flush = self.first_flush or here
+            self._note_flush(message)
             for known in [context] if context else list(self._unflushed):
                 self._unflushed.pop(known, None)
             for known in [context] if context else list(self._ending):
                 self._ending.pop(known, None)
         if ends:
             self.text_end = self.text_end or here
+
+    def _note_flush(self, message: SessionMessage) -> None:
+        """Note a flush that comes long after the last text."""
+        text, self._last_text = self._last_text, None
+        if text is not None and message.t_ns - text.t_ns >= LATE_FLUSH_NS:
+            self.late_text = self.late_text or text
+            self.late_flushes.add(message)
 
     def _end_context(self, context: str, here: NotedMessage) -> None:
         self._ended.setdefault(context, here)
@@ -225,8 +240,9 @@ class ExchangeTracker:
 
     def _note_spoken(self, content: Content) -> None:
         if self._api.spoken:
-            characters = field_of(content, self._api.spoken)
-            self.spoken += _letters(characters)
+            self.spoken += sum(
+                _letters(at[name]) for at, name in holders(content, self._api.spoken)
+            )
 
     # -- the app
 

@@ -117,7 +117,15 @@ def wrong_carrier(facts: SessionFacts) -> list[Evidence]:
 
     Base64 in text messages has a rule of its own, `text_as_audio`.
     """
-    carriers = (HEX_JSON, TWILIO_JSON, BUFFER_JSON, NUMBERS_JSON, OBJECT_TEXT, PRINTED_BYTES, DATA_URL)
+    carriers = (
+        HEX_JSON,
+        TWILIO_JSON,
+        BUFFER_JSON,
+        NUMBERS_JSON,
+        OBJECT_TEXT,
+        PRINTED_BYTES,
+        DATA_URL,
+    )
     return (
         _carried(facts, *carriers)
         or binary_for_json(facts)

@@ -23,6 +23,8 @@ _MIN_SPEECH = 0.4  # seconds of the caller's speech
 _TELEPHONE = 8000  # bytes a second, where nothing else is declared
 _STEP = 0.25  # seconds of the model of what waits
 _MAX_STEPS = 2400  # the first ten minutes
+_UNHEARD = 0.5  # seconds of a sentence of which nobody has understood anything
+_JUST_BEFORE = 1.5  # seconds before a message of the app that speech of the caller may have caused
 _PIECE = 1.5  # seconds of audio that are hardly a sentence
 _GAP = (0.1, 4.0)  # seconds without audio between pieces of one sentence
 _PIECES = 5  # with gaps between them
@@ -84,6 +86,35 @@ def playback_cut_off(facts: SessionFacts) -> list[Evidence]:
     text = f"the app ended the stream {ago:.1f} s after its last audio (frame {sent.last.frame}), "
     text += f"of which {left:.1f} s had still to be played"
     return [Evidence(text, (sent.last.frame,), facts.ended_ns, round(left, 1), "s")]
+
+
+def playback_cleared_unheard(facts: SessionFacts) -> list[Evidence]:
+    """The app discarded its audio before it was played, and the caller had not spoken."""
+    timeline, sent = facts.session.timeline, agent_audio(facts)
+    if timeline is None or sent is None or start_of(facts) is None or not facts.audio.from_client:
+        return []
+    pieces = _pieces(facts, sent)
+    for event in timeline.events:
+        if event.from_client or event.category != "interruption":
+            continue
+        for piece in pieces:
+            played = seconds(event.t_ns - piece.t_ns)
+            left = piece.length - played
+            if not 0 <= played <= _UNHEARD or left < QUEUED or _has_spoken(facts, event.t_ns):
+                continue
+            text = f"the app sent {event.kind} (frame {event.frame}) {played:.1f} s after the "
+            text += f"beginning of its audio, of which {left:.1f} s had still to be played; the "
+            text += "caller had not spoken"
+            return [Evidence(text, (event.frame,), event.t_ns, round(left, 1), "s")]
+    return []
+
+
+def _has_spoken(facts: SessionFacts, t_ns: int) -> bool:
+    """Whether the caller speaks at a time, or just before it."""
+    return any(
+        region.t_ns <= t_ns <= region.t_ns + (region.seconds + _JUST_BEFORE) * 1e9
+        for region in facts.signal.speech.kept
+    )
 
 
 def _has_stopped(facts: SessionFacts) -> bool:
@@ -164,4 +195,9 @@ def _bytes_per_second(facts: SessionFacts, sent: AudioTrack) -> int:
     return (declared.bytes_per_second if declared is not None else 0) or _TELEPHONE
 
 
-RULES: tuple[Measure, ...] = (playback_not_cleared, playback_cut_off, playback_ran_dry)
+RULES: tuple[Measure, ...] = (
+    playback_not_cleared,
+    playback_cut_off,
+    playback_cleared_unheard,
+    playback_ran_dry,
+)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from html import unescape
+from itertools import pairwise
 
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
@@ -22,9 +24,20 @@ SILENT = 5.0  # seconds without audio after a text, where the API is unknown
 _MIN_OPEN = 3  # contexts
 _SPOKEN = 0.9  # of the letters of a text, from which on all of it was spoken
 _MIN_UNSPOKEN = 5  # letters
+_MIN_LATE = 2  # flushes
+_KEPT_BACK = 2.0  # seconds in which a text that is not kept back has audio
+_AT_ONCE = 1.5  # seconds in which audio follows what it waited for
 _MIN_LETTERS = 3  # of a text that can be spoken
 _MAX_ID = 100  # characters of an id
 _TEXTS = ("text", "transcript", "input")
+_IS_SSML = re.compile(r"(?im)^path:\s*ssml")
+_TAG = re.compile(r"<[^<>]{1,2000}>")
+# Bold words, links, headings, code, at least two items of a list, or a token of signs alone.
+_MARKDOWN = re.compile(
+    r"\*\*\w[^*\n]{0,80}\*\*|\[[^\]\n]{1,80}\]\(https?://|^#{1,6} \w|```"
+    r"|^[*+-] \S[^\n]*\n+[*+-] \S|^\s*\*{2,3}\s*\Z",
+    re.MULTILINE,
+)
 # Of addresses and fields of services that speak, and of those that listen.
 _SPEAKS = re.compile(r"(?i)\btts\b|text-to-speech|t2a|speech|speak|synthe|voice|audio_setting")
 _LISTENS = re.compile(r"(?i)\bstt\b|\basr\b|speech-to-text|transcri|recogni|listen|chat|agent")
@@ -70,17 +83,50 @@ def words_unspoken(facts: SessionFacts) -> list[Evidence]:
     found, timeline = facts.exchange, good_timeline(facts)
     if found is None or timeline is None or not found.spoken or found.unflushed is not None:
         return []
-    missing = found.letters - found.spoken
-    if found.spoken >= _SPOKEN * found.letters or missing < _MIN_UNSPOKEN:
+    letters = found.letters or sum(_letters(text) for _, _, text in _ssml(facts))
+    missing = letters - found.spoken
+    if found.spoken >= _SPOKEN * letters or missing < _MIN_UNSPOKEN:
         return []
     if found.has_contexts or found.tagged or timeline.success.owed or not timeline.success.answers:
         return []  # a context may have been interrupted, and a tag is not spoken
-    if found.first_text is None or facts.session.closed_by == "server":
+    text = f"{found.spoken} of {letters} letters were spoken, by what the service reports; it had "
+    text += "confirmed that the text was complete"
+    frame = timeline.first_text_frame or 0
+    return [Evidence(text, (frame,), None, float(missing), "letters")]
+
+
+def _ssml(facts: SessionFacts) -> Iterator[tuple[int, int, str]]:
+    """The app's texts in SSML without their tags: frame, time in ns, text."""
+    if facts.api is None or facts.api.envelope != "azure":
+        return
+    for message in facts.session.messages(from_client=True):
+        head, _, body = message.text.partition("\r\n\r\n")
+        if _IS_SSML.search(head):
+            yield message.frame, message.t_ns, unescape(_TAG.sub(" ", body))
+
+
+def markdown_in_text(facts: SessionFacts) -> list[Evidence]:
+    """A text to speak has the signs of Markdown."""
+    if not _speaks_texts(facts):
         return []
-    text = f"{found.spoken} of {found.letters} letters were spoken, by what the service reports; "
-    text += "it had confirmed that the text was complete"
-    first = found.first_text
-    return [Evidence(text, (first.frame,), first.t_ns, float(missing), "letters")]
+    texts = [(m.frame, m.t_ns, text) for m in facts.client_json for text in _texts(m)]
+    for frame, t_ns, text in (*texts, *_ssml(facts)):
+        if found := _MARKDOWN.search(text):
+            shown = quoted(found[0].strip(), 60)
+            return [Evidence(f"the text in frame {frame} has {shown}", (frame,), t_ns)]
+    return []
+
+
+def _speaks_texts(facts: SessionFacts) -> bool:
+    """Whether the app's texts are spoken, and nothing else is done with them."""
+    if facts.api is None:
+        return speaks(facts) and bool(facts.tracks(from_client=False))
+    return facts.api.audio.origin == "server"
+
+
+def _texts(message: ServerMessage) -> Iterator[str]:
+    found = (message.content.get(name) for name in _TEXTS)
+    return (text for text in found if isinstance(text, str))
 
 
 def word_times_missing(facts: SessionFacts) -> list[Evidence]:
@@ -149,12 +195,11 @@ def _answered_texts(facts: SessionFacts) -> Iterator[_AnsweredText]:
 
 
 def _has_text(message: ServerMessage) -> bool:
-    found = (message.content.get(name) for name in _TEXTS)
-    return any(isinstance(text, str) and _letters(text) >= _MIN_LETTERS for text in found)
+    return any(sum(map(str.isalnum, text)) >= _MIN_LETTERS for text in _texts(message))
 
 
 def _letters(text: str) -> int:
-    return sum(character.isalnum() for character in text)
+    return sum(not character.isspace() for character in text)
 
 
 def _short_texts(content: Mapping[str, object]) -> Iterator[str]:
@@ -185,6 +230,43 @@ def unknown_speech_missing(facts: SessionFacts) -> list[Evidence]:
     return [evidence, *last_of_server(facts, timeline)]
 
 
+def spoken_with_next_text(facts: SessionFacts) -> list[Evidence]:
+    """The audio of a text came when the next text, or the end, was sent, and not before."""
+    tracks = facts.tracks(from_client=False)
+    if facts.api is not None or not tracks or not speaks(facts) or good_timeline(facts) is None:
+        return []
+    cursor, texts = tracks[0].cursor, [m for m in facts.client_json if _has_text(m)]
+    for text, following in pairwise(texts):
+        waited_s = seconds(following.t_ns - text.t_ns)
+        before, then = cursor.size_at(text.t_ns), cursor.size_at(following.t_ns)
+        after = cursor.size_at(following.t_ns + int(_AT_ONCE * 1e9))
+        if waited_s < _KEPT_BACK or then > before or after == then:
+            continue
+        shown = f"no audio came in the {waited_s:.1f} s after the text of frame {text.frame}; it "
+        shown += f"came when the next text was sent (frame {following.frame})"
+        frames = (text.frame, following.frame)
+        return [Evidence(shown, frames, text.t_ns, round(waited_s, 1), "s")]
+    return []
+
+
+def flush_waits(facts: SessionFacts) -> list[Evidence]:
+    """The app sends its flushes long after their texts, and no audio comes in between."""
+    found, timeline = facts.exchange, good_timeline(facts)
+    if found is None or timeline is None or found.late_flushes.first is None:
+        return []
+    tracks, text, first = facts.tracks(from_client=False), found.late_text, found.late_flushes.first
+    if found.late_flushes.count < _MIN_LATE or text is None or not tracks:
+        return []
+    cursor = tracks[0].cursor
+    if cursor.size_at(first.t_ns) > cursor.size_at(text.t_ns):
+        return []  # the service needed no flush
+    late = seconds(first.t_ns - text.t_ns)
+    shown = f"{plural(found.late_flushes.count, 'flush', 'flushes')} long after the text: that in "
+    shown += f"frame {first.frame} came {late:.1f} s after frame {text.frame}"
+    frames = (text.frame, first.frame)
+    return [Evidence(shown, frames, first.t_ns, round(late, 1), "s")]
+
+
 def speaks(facts: SessionFacts) -> bool:
     """Whether an unknown service speaks, by its address and the fields of the app's messages."""
     request = facts.session.request
@@ -206,4 +288,7 @@ RULES: tuple[Measure, ...] = (
     word_times_missing,
     some_texts_without_audio,
     unknown_speech_missing,
+    markdown_in_text,
+    spoken_with_next_text,
+    flush_waits,
 )
