@@ -32,6 +32,7 @@ import reported_settings
 import server_reports
 import silence_reports
 import speech_context_reports
+import speech_further_reports
 import speech_output_reports
 import speech_quiet_reports
 import stt_audio_reports
@@ -88,6 +89,7 @@ REPORTS = [
     *speech_context_reports.REPORTS,
     *speech_quiet_reports.REPORTS,
     *call_quiet_reports.REPORTS,
+    *speech_further_reports.REPORTS,
 ]
 UNSOLVED = [
     *audio_form_reports.UNSOLVED,
@@ -97,5 +99,6 @@ UNSOLVED = [
     *quiet_reports.UNSOLVED,
     *speech_context_reports.UNSOLVED,
     *speech_quiet_reports.UNSOLVED,
+    *speech_further_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

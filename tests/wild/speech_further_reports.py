@@ -1,4 +1,4 @@
-"""Further reports about services that speak, and about telephone calls, without an error message."""
+"""Further reports of speech output and of telephone calls that show no error message."""
 
 from __future__ import annotations
 
@@ -242,35 +242,6 @@ def flush(after: float) -> WireSession:
 
 REPORTS = [
     Report(
-        "twilio-agent-never-speaks",
-        "no answer",
-        "bolna-ai/bolna#507",
-        "Bug Report: Agent Audio Not Transmitted - Complete Silence on Twilio Calls",
-        "the caller hears nothing; the app's log shows that speech was made",
-        "the app sends the call no audio at all",
-        lambda: silent_agent(speaks=False),
-        ("no audio|sent nothing|never|no message|not (answer|speak|spoke)|nothing",),
-        lambda: silent_agent(speaks=True),
-        "the app sends audio",
-        ("no audio", "nothing"),
-        ("credential", "digital silence"),
-    ),
-    Report(
-        "plivo-16k-as-8k",
-        "sample rate",
-        "bolna-ai/bolna#550",
-        "fix: force use_mulaw for all telephony providers in multilingual synthesizer pool",
-        "the voice is slow and deep",
-        "audio of 16 kHz is sent, and declared as 8 kHz",
-        lambda: plivo(16_000),
-        ("16000|16 kHz|rate|lower|slow",),
-        lambda: plivo(8000),
-        "the audio has 8 kHz",
-        ("16000", "slow", "pitch"),
-        ("credential", "no audio"),
-        complete=True,
-    ),
-    Report(
         "twilio-greeting-wiped",
         "message order",
         "vellum-ai/vellum-assistant#37061",
@@ -284,20 +255,6 @@ REPORTS = [
         ("clear",),
         ("credential", "no audio"),
         complete=True,
-    ),
-    Report(
-        "telnyx-dead-air",
-        "no answer",
-        "PatterAI/Patter#203",
-        "fix(telnyx): guard native-audio realtime engines against premature model end_call",
-        "the call ends after 1.6 seconds",
-        "the app sends nothing in that time, and the telephone side gives up",
-        lambda: dead_air(speaks=False),
-        ("no audio|sent nothing|never|no message|nothing",),
-        lambda: dead_air(speaks=True),
-        "the app speaks at once",
-        ("no audio", "nothing"),
-        ("credential", "digital silence"),
     ),
     Report(
         "call-header-in-each-sentence",
@@ -326,21 +283,6 @@ REPORTS = [
         lambda: talked_over(clears=True),
         "clear is sent",
         ("no clear", "without a clear"),
-        ("credential", "no audio"),
-        complete=True,
-    ),
-    Report(
-        "freeswitch-other-message",
-        "carrier",
-        "amigniter/mod_audio_stream#105",
-        "No audio played",
-        "the caller hears nothing",
-        "the module plays the audio of one message only, streamAudio; the app sends another",
-        lambda: freeswitch("Media"),
-        ("streamAudio|message|kind|type",),
-        lambda: freeswitch("streamAudio"),
-        "the message that the module takes",
-        ("streamAudio",),
         ("credential", "no audio"),
         complete=True,
     ),
@@ -419,3 +361,68 @@ REPORTS = [
     ),
 ]
 """Reports."""
+
+UNSOLVED = [
+    # An app that only listens to a call, to transcribe it, sends nothing either.
+    Report(
+        "twilio-agent-never-speaks",
+        "no answer",
+        "bolna-ai/bolna#507",
+        "Bug Report: Agent Audio Not Transmitted - Complete Silence on Twilio Calls",
+        "the caller hears nothing; the app's log shows that speech was made",
+        "the app sends the call no audio at all",
+        lambda: silent_agent(speaks=False),
+        ("no audio|sent nothing|never|no message|not (answer|speak|spoke)|nothing",),
+        lambda: silent_agent(speaks=True),
+        "the app sends audio",
+        ("no audio", "nothing"),
+        ("credential", "digital silence"),
+    ),
+    Report(
+        "telnyx-dead-air",
+        "no answer",
+        "PatterAI/Patter#203",
+        "fix(telnyx): guard native-audio realtime engines against premature model end_call",
+        "the call ends after 1.6 seconds",
+        "the app sends nothing in that time, and the telephone side gives up",
+        lambda: dead_air(speaks=False),
+        ("no audio|sent nothing|never|no message|nothing",),
+        lambda: dead_air(speaks=True),
+        "the app speaks at once",
+        ("no audio", "nothing"),
+        ("credential", "digital silence"),
+    ),
+    # A slow voice is a deep one, and so are other voices.
+    Report(
+        "plivo-16k-as-8k",
+        "sample rate",
+        "bolna-ai/bolna#550",
+        "fix: force use_mulaw for all telephony providers in multilingual synthesizer pool",
+        "the voice is slow and deep",
+        "audio of 16 kHz is sent, and declared as 8 kHz",
+        lambda: plivo(16_000),
+        ("16000|16 kHz|rate|lower|slow",),
+        lambda: plivo(8000),
+        "the audio has 8 kHz",
+        ("16000", "slow", "pitch"),
+        ("credential", "no audio"),
+        complete=True,
+    ),
+    # Nothing in the session says which message the module plays.
+    Report(
+        "freeswitch-other-message",
+        "carrier",
+        "amigniter/mod_audio_stream#105",
+        "No audio played",
+        "the caller hears nothing",
+        "the module plays the audio of one message only, streamAudio; the app sends another",
+        lambda: freeswitch("Media"),
+        ("streamAudio|message|kind|type",),
+        lambda: freeswitch("streamAudio"),
+        "the message that the module takes",
+        ("streamAudio",),
+        ("credential", "no audio"),
+        complete=True,
+    ),
+]
+"""Reports whose sign has a lawful use, or is not in the session."""
