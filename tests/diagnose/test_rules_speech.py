@@ -11,6 +11,7 @@ import pytest
 
 from audio_samples import mulaw
 from speech_sessions import CATALOG, SpeechSession, cartesia_chunk, spoken
+from wsproxy.catalog.envelope import wrap
 from wsproxy.diagnose.rules import exchange, playback, received, spoken_texts, telephone
 from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session import Session
@@ -95,6 +96,42 @@ def one_text(*server: Json, wait: float = 3.0) -> Session:
     return session.server(*server).wait(wait).close()
 
 
+def flushes(*delays: float, audio_first: bool = False) -> Session:
+    session = SpeechSession("deepgram", "speak")
+    for delay in delays:
+        session.app({"type": "Speak", "text": "Good morning. "})
+        if audio_first:
+            session.server(spoken(0.5))
+        session.wait(delay).app({"type": "Flush"})
+        session.server(spoken(0.5), {"type": "Flushed"}).wait(2)
+    return session.close()
+
+
+def kept_back(*, at_once: bool = False, every: float = 6.0, path: str = "/tts") -> Session:
+    session = SpeechSession(None, None, path)
+    for number in range(3):
+        session.app({"text": "Just a moment."}).wait(0.3)
+        if at_once or number:
+            session.server(spoken(0.5))
+        session.wait(every)
+    return session.close()
+
+
+def ssml(body: str, *words: str, ended: bool = True) -> Session:
+    session = SpeechSession("azure_speech", "tts")
+    session.app(
+        f"Path: ssml\r\nX-RequestId: a\r\n\r\n<speak><voice name='v'>{body}</voice></speak>"
+    )
+    session.server({"Path": "turn.start", "X-RequestId": "a"})
+    for word in words:
+        data = [{"Type": "WordBoundary", "Data": {"Offset": 0, "text": {"Text": word}}}]
+        session.server({"Path": "audio.metadata", "X-RequestId": "a", "Metadata": data})
+    session.server(wrap("azure", "", spoken(0.5)))
+    if ended:
+        session.server({"Path": "turn.end", "X-RequestId": "a"})
+    return session.wait(3).close()
+
+
 # -- telephones
 
 STREAM = {"streamSid": "MZ1"}
@@ -137,6 +174,15 @@ def ends(after: float, *, by: str = "server", last: Json | None = None) -> Sessi
     if last is not None:
         (session.app if last["event"] == "stop" else session.server)(last)
     return session.close(by=by)
+
+
+def clears(after: float, *, speaks: bool = False, length: float = 4.0) -> Session:
+    session = call().app(media(mulaw(spoken(0.1, 8000)), **STREAM)).wait(3)
+    session.server(media(mulaw(spoken(length, 8000)), **STREAM)).wait(after)
+    if speaks:
+        data = mulaw(spoken(1.0, 8000))
+        session.app(media(data, **STREAM))
+    return session.server({"event": "clear", **STREAM}).wait(3).close()
 
 
 def pieces(count: int, every: float, length: float = 0.5, speaks: bool = False) -> Session:
@@ -240,6 +286,63 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
             lambda: unknown("/v1/chat", {"text": "Good morning."}),
             lambda: unknown("/v1/chat", {"text": "Good morning.", "voice": "a"}),
             lambda: unknown("/v1/tts", {"kind": "ping"}),
+        ],
+    ),
+    (
+        spoken_texts.words_unspoken,
+        lambda: ssml("The parcel &amp; the <b>letter</b>.", "The", "parcel"),
+        "9 of 20 letters were spoken",
+        [
+            lambda: ssml("The parcel.", "The", "parcel", "."),
+            lambda: ssml("The parcel &amp; the letter.", "The", ended=False),
+            lambda: ssml("The parcel &amp; the letter."),
+        ],
+    ),
+    (
+        spoken_texts.markdown_in_text,
+        lambda: ssml("Open: **Monday** to Friday"),
+        "has **Monday**",
+        [
+            lambda: ssml("2 * 3 = 6"),
+            lambda: ssml("- I see, he said."),
+            lambda: ssml("Write to [me]."),
+            lambda: unknown("/chat", {"text": "**Now**"}, server=(spoken(0.5),)),
+        ],
+    ),
+    (
+        spoken_texts.markdown_in_text,
+        lambda: text_with("\n- one\n- two\n"),
+        "has - one",
+        [],
+    ),
+    (
+        spoken_texts.spoken_with_next_text,
+        kept_back,
+        "s after the text of frame 1; it came when the next text was sent (frame 2)",
+        [
+            lambda: kept_back(at_once=True),
+            lambda: kept_back(every=1.0),
+            lambda: kept_back(path="/chat"),
+        ],
+    ),
+    (
+        spoken_texts.flush_waits,
+        lambda: flushes(2.0, 2.0),
+        "2 flushes long after the text: that in frame 2 came 2.0 s after frame 1",
+        [
+            lambda: flushes(0.1, 0.1),
+            lambda: flushes(2.0, 0.1),
+            lambda: flushes(2.0, 2.0, audio_first=True),
+        ],
+    ),
+    (
+        playback.playback_cleared_unheard,
+        lambda: clears(0.2),
+        "the app sent clear (frame 4) 0.2 s after the beginning of its audio",
+        [
+            lambda: clears(2.0),
+            lambda: clears(0.2, length=1.0),
+            lambda: clears(0.2, speaks=True),
         ],
     ),
     (
