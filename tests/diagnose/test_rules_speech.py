@@ -56,10 +56,12 @@ def words(*said: str, flushed: bool = True) -> Session:
     return session.wait(4).close()
 
 
-def times(*server: Json, **asked: object) -> Session:
+def times(*server: Json, done: bool = True, **asked: object) -> Session:
     text = {"context_id": "a", "transcript": "Good morning. ", **asked}
     session = SpeechSession("cartesia", "tts").app(text).server(*server, cartesia_chunk())
-    return session.server({"type": "done", "context_id": "a", "done": True}).wait(1).close()
+    if done:
+        session.server({"type": "done", "context_id": "a", "done": True})
+    return session.wait(1).close()
 
 
 TIMES = {"type": "timestamps", "word_timestamps": {"words": ["Good"], "start": [0.1]}}
@@ -68,17 +70,22 @@ TIMES = {"type": "timestamps", "word_timestamps": {"words": ["Good"], "start": [
 def alignment(value: object) -> Session:
     session = SpeechSession("elevenlabs", "tts", ONE + "&sync_alignment=true")
     session.app({"text": "Good morning. "}).app({"text": ""})
-    session.server({"audio": b64(spoken(0.5)), "alignment": value})
+    for _ in range(5):
+        session.server({"audio": b64(spoken(0.5)), "alignment": value})
     return session.server({"isFinal": True}).close(by="server")
 
 
-def requests(*ends: str, audio: tuple[bool, ...], text: str = "Good morning.") -> Session:
+def requests(
+    *ends: str, audio: tuple[bool, ...], text: str = "Good morning.", cancels: bool = False
+) -> Session:
     """Texts with an id of their own, of a service that is not known."""
     session = SpeechSession(None, None, "/tts/ws")
     for number, has_audio in enumerate(audio):
         session.app({"text": text if not has_audio else "Good morning.", "id": f"r{number}"})
         if has_audio:
             session.server(spoken(0.5))
+        if cancels and not has_audio:
+            session.app({"operation": "clear"})
         for end in ends:
             session.server({"type": end, "id": f"r{number}"}).wait(1)
     return session.close()
@@ -107,13 +114,17 @@ def flushes(*delays: float, audio_first: bool = False) -> Session:
     return session.close()
 
 
-def kept_back(*, at_once: bool = False, every: float = 6.0, path: str = "/tts") -> Session:
+def kept_back(
+    *, at_once: bool = False, every: float = 6.0, path: str = "/tts", late: float = 0.0
+) -> Session:
     session = SpeechSession(None, None, path)
     for number in range(3):
         session.app({"text": "Just a moment."}).wait(0.3)
         if at_once or number:
             session.server(spoken(0.5))
         session.wait(every)
+    if late:
+        session.server(spoken(0.5)).wait(late)
     return session.close()
 
 
@@ -176,13 +187,25 @@ def ends(after: float, *, by: str = "server", last: Json | None = None) -> Sessi
     return session.close(by=by)
 
 
-def clears(after: float, *, speaks: bool = False, length: float = 4.0) -> Session:
+def clears(
+    after: float,
+    *,
+    speaks: bool = False,
+    length: float = 4.0,
+    key: bool = False,
+    more: bool = False,
+) -> Session:
     session = call().app(media(mulaw(spoken(0.1, 8000)), **STREAM)).wait(3)
     session.server(media(mulaw(spoken(length, 8000)), **STREAM)).wait(after)
     if speaks:
         data = mulaw(spoken(1.0, 8000))
         session.app(media(data, **STREAM))
-    return session.server({"event": "clear", **STREAM}).wait(3).close()
+    if key:
+        session.app({"event": "dtmf", **STREAM, "dtmf": {"digit": "1"}})
+    session.server({"event": "clear", **STREAM}).wait(1)
+    if more:
+        session.server(media(mulaw(spoken(1.0, 8000)), **STREAM))
+    return session.wait(3).close()
 
 
 def pieces(count: int, every: float, length: float = 0.5, speaks: bool = False) -> Session:
@@ -255,6 +278,7 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         [
             lambda: times(TIMES, add_timestamps=True),
             lambda: times(add_timestamps=False),
+            lambda: times(add_timestamps=True, done=False),
             times,
             lambda: alignment({"chars": ["G"]}),
         ],
@@ -272,6 +296,7 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         [
             lambda: requests("start", "end", audio=(True, True, True)),
             lambda: requests("start", "end", audio=(False, False)),
+            lambda: requests("start", "end", audio=(True, False, True), cancels=True),
             lambda: requests(audio=(True, False, True)),
             lambda: requests("end", audio=(True, False, True), text="..."),
         ],
@@ -323,6 +348,7 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
             lambda: kept_back(at_once=True),
             lambda: kept_back(every=1.0),
             lambda: kept_back(path="/chat"),
+            lambda: kept_back(late=3.0),
         ],
     ),
     (
@@ -343,6 +369,8 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
             lambda: clears(2.0),
             lambda: clears(0.2, length=1.0),
             lambda: clears(0.2, speaks=True),
+            lambda: clears(0.2, key=True),
+            lambda: clears(0.2, more=True),
         ],
     ),
     (

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from wsproxy.diagnose.evidence import Evidence, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.audio_track import AudioTrack
+from wsproxy.session.control_events import ControlEvent
 from wsproxy.session.format_timeline import format_timeline
 from wsproxy.wording import plural
 
@@ -24,6 +25,8 @@ _TELEPHONE = 8000  # bytes a second, where nothing else is declared
 _STEP = 0.25  # seconds of the model of what waits
 _MAX_STEPS = 2400  # the first ten minutes
 _UNHEARD = 0.5  # seconds of a sentence of which nobody has understood anything
+_REPLACED_NS = 2_000_000_000  # in which audio comes that takes the place of other audio
+_NO_KEYS = ("connected", "start", "media", "mark")  # events that do not come from the caller
 _JUST_BEFORE = 1.5  # seconds before a message of the app that speech of the caller may have caused
 _PIECE = 1.5  # seconds of audio that are hardly a sentence
 _GAP = (0.1, 4.0)  # seconds without audio between pieces of one sentence
@@ -73,8 +76,7 @@ def playback_cut_off(facts: SessionFacts) -> list[Evidence]:
         return []
     if session.closed_by != "server" or _has_stopped(facts) or stream_is_one_way(facts):
         return []
-    events = session.timeline.events
-    if any(e.category == "interruption" and e.t_ns > sent.last.t_ns for e in events):
+    if any(event.t_ns > sent.last.t_ns for event in _interruptions(facts)):
         return []
     pieces = _pieces(facts, sent)
     if not pieces:
@@ -90,30 +92,31 @@ def playback_cut_off(facts: SessionFacts) -> list[Evidence]:
 
 def playback_cleared_unheard(facts: SessionFacts) -> list[Evidence]:
     """The app discarded its audio before it was played, and the caller had not spoken."""
-    timeline, sent = facts.session.timeline, agent_audio(facts)
-    if timeline is None or sent is None or start_of(facts) is None or not facts.audio.from_client:
+    sent = agent_audio(facts)
+    if sent is None or start_of(facts) is None or not facts.audio.from_client:
         return []
     pieces = _pieces(facts, sent)
-    for event in timeline.events:
-        if event.from_client or event.category != "interruption":
-            continue
+    for event in _interruptions(facts):
         for piece in pieces:
             played = seconds(event.t_ns - piece.t_ns)
             left = piece.length - played
-            if not 0 <= played <= _UNHEARD or left < QUEUED or _has_spoken(facts, event.t_ns):
+            if not 0 <= played <= _UNHEARD or left < QUEUED or _is_answer(facts, event.t_ns):
                 continue
+            if sent.cursor.size_at(event.t_ns + _REPLACED_NS) > sent.cursor.size_at(event.t_ns):
+                continue  # the app says something else
             text = f"the app sent {event.kind} (frame {event.frame}) {played:.1f} s after the "
             text += f"beginning of its audio, of which {left:.1f} s had still to be played; the "
-            text += "caller had not spoken"
+            text += "caller did not speak before it"
             return [Evidence(text, (event.frame,), event.t_ns, round(left, 1), "s")]
     return []
 
 
-def _has_spoken(facts: SessionFacts, t_ns: int) -> bool:
-    """Whether the caller speaks at a time, or just before it."""
-    return any(
-        region.t_ns <= t_ns <= region.t_ns + (region.seconds + _JUST_BEFORE) * 1e9
-        for region in facts.signal.speech.kept
+def _is_answer(facts: SessionFacts, t_ns: int) -> bool:
+    """Whether the caller speaks, or presses a key, at a time or just before it."""
+    keys = (m for m in facts.client_json if m.content.get("event") not in _NO_KEYS)
+    spoken = facts.signal.speech.kept
+    return any(0 <= seconds(t_ns - key.t_ns) <= _JUST_BEFORE for key in keys) or any(
+        0 <= seconds(t_ns - region.t_ns) <= region.seconds + _JUST_BEFORE for region in spoken
     )
 
 
@@ -154,6 +157,12 @@ def _caller_speaks(facts: SessionFacts, pieces: list[_Piece]) -> bool:
     return any(first_ns < region.t_ns < last_ns for region in spoken)
 
 
+def _interruptions(facts: SessionFacts) -> list[ControlEvent]:
+    """The app's messages that discard what waits to be played, of those that are kept."""
+    events = facts.session.timeline.events if facts.session.timeline is not None else ()
+    return [e for e in events if e.category == "interruption" and not e.from_client]
+
+
 def _pieces(facts: SessionFacts, sent: AudioTrack) -> list[_Piece]:
     """The latest audio that the app sent, split where nothing was left to play."""
     per_second = _bytes_per_second(facts, sent)
@@ -163,7 +172,10 @@ def _pieces(facts: SessionFacts, sent: AudioTrack) -> list[_Piece]:
     found: list[_Piece] = []
     begun_ns, before = recent[0][0], 0 if len(recent) == sent.messages else recent[0][1]
     end_ns = float(begun_ns)  # when all audio so far has been played
+    clears = [e.t_ns for e in _interruptions(facts)]
     for t_ns, size in recent:
+        while clears and clears[0] <= t_ns:
+            end_ns = min(end_ns, float(clears.pop(0)))
         gap = (t_ns - end_ns) / 1e9
         if gap > _GAP[0]:
             found.append(_Piece(begun_ns, (end_ns - begun_ns) / 1e9, gap))

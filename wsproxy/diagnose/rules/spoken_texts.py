@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
+from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.outcome import waited
 from wsproxy.session.request_query import query_pairs, query_parameters
 from wsproxy.wording import plural
@@ -24,6 +25,7 @@ SILENT = 5.0  # seconds without audio after a text, where the API is unknown
 _MIN_OPEN = 3  # contexts
 _SPOKEN = 0.9  # of the letters of a text, from which on all of it was spoken
 _MIN_UNSPOKEN = 5  # letters
+_MIN_AUDIO = 5  # messages with audio, one of which would have had the times of its words
 _MIN_LATE = 2  # flushes
 _KEPT_BACK = 2.0  # seconds in which a text that is not kept back has audio
 _AT_ONCE = 1.5  # seconds in which audio follows what it waited for
@@ -38,6 +40,7 @@ _MARKDOWN = re.compile(
     r"|^[*+-] \S[^\n]*\n+[*+-] \S|^\s*\*{2,3}\s*\Z",
     re.MULTILINE,
 )
+_CANCELS = re.compile(r"(?i)cancel|clear|interrupt|abort|stop|close")
 # Of addresses and fields of services that speak, and of those that listen.
 _SPEAKS = re.compile(r"(?i)\btts\b|text-to-speech|t2a|speech|speak|synthe|voice|audio_setting")
 _LISTENS = re.compile(r"(?i)\bstt\b|\basr\b|speech-to-text|transcri|recogni|listen|chat|agent")
@@ -135,7 +138,8 @@ def word_times_missing(facts: SessionFacts) -> list[Evidence]:
     if timeline is None or not timeline.received.messages or timeline.sent.messages:
         return []
     times = timeline.word_times
-    if not times.asked or times.came:
+    is_whole = timeline.success.answers or timeline.received.messages >= _MIN_AUDIO
+    if not times.asked or times.came or not is_whole:
         return []
     where = f"frame {times.frame}" if times.frame else "the URL"
     text = f"{times.asked} is set in {where}, and none of "
@@ -189,9 +193,19 @@ def _answered_texts(facts: SessionFacts) -> Iterator[_AnsweredText]:
             if value in asked or not _has_text(message):
                 twice.add(value)  # a setting, such as a voice, or an id with more than a text
             asked.setdefault(value, message)
+    cancelled = [m.t_ns for m in facts.client_json if any(map(_CANCELS.search, _words(m)))]
     for value, message in asked.items():
-        if value not in twice and answers[value].t_ns > message.t_ns:
-            yield _AnsweredText(value, message, answers[value])
+        last = answers[value]
+        if value in twice or last.t_ns <= message.t_ns:
+            continue
+        if not any(message.t_ns < t_ns <= last.t_ns for t_ns in cancelled):
+            yield _AnsweredText(value, message, last)
+
+
+def _words(message: ServerMessage) -> Iterator[str]:
+    """The names of the fields that are set in a message, and its short texts."""
+    yield from (name for name, value in message.content.items() if value)
+    yield from _short_texts(message.content)
 
 
 def _has_text(message: ServerMessage) -> bool:
@@ -236,6 +250,8 @@ def spoken_with_next_text(facts: SessionFacts) -> list[Evidence]:
     if facts.api is not None or not tracks or not speaks(facts) or good_timeline(facts) is None:
         return []
     cursor, texts = tracks[0].cursor, [m for m in facts.client_json if _has_text(m)]
+    if not texts or not _ends_quietly(facts, tracks[0], texts[-1]):
+        return []
     for text, following in pairwise(texts):
         waited_s = seconds(following.t_ns - text.t_ns)
         before, then = cursor.size_at(text.t_ns), cursor.size_at(following.t_ns)
@@ -247,6 +263,15 @@ def spoken_with_next_text(facts: SessionFacts) -> list[Evidence]:
         frames = (text.frame, following.frame)
         return [Evidence(shown, frames, text.t_ns, round(waited_s, 1), "s")]
     return []
+
+
+def _ends_quietly(facts: SessionFacts, track: AudioTrack, text: ServerMessage) -> bool:
+    """Whether no audio comes of the last text itself: a service that is slow sends it later."""
+    later = (m.t_ns for m in facts.client_json if m.t_ns > text.t_ns)
+    until_ns, from_ns = next(later, facts.ended_ns), text.t_ns + int(_AT_ONCE * 1e9)
+    if seconds(until_ns - from_ns) < _KEPT_BACK:
+        return False
+    return track.cursor.size_at(until_ns) == track.cursor.size_at(from_ns)
 
 
 def flush_waits(facts: SessionFacts) -> list[Evidence]:
