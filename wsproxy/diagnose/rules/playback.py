@@ -95,7 +95,7 @@ def playback_cleared_unheard(facts: SessionFacts) -> list[Evidence]:
     sent = agent_audio(facts)
     if sent is None or start_of(facts) is None or not facts.audio.from_client:
         return []
-    pieces = _pieces(facts, sent)
+    pieces = _pieces(facts, sent, with_clears=False)
     for event in _interruptions(facts):
         for piece in pieces:
             played = seconds(event.t_ns - piece.t_ns)
@@ -163,8 +163,12 @@ def _interruptions(facts: SessionFacts) -> list[ControlEvent]:
     return [e for e in events if e.category == "interruption" and not e.from_client]
 
 
-def _pieces(facts: SessionFacts, sent: AudioTrack) -> list[_Piece]:
-    """The latest audio that the app sent, split where nothing was left to play."""
+def _pieces(facts: SessionFacts, sent: AudioTrack, *, with_clears: bool = True) -> list[_Piece]:
+    """The latest audio that the app sent, split where nothing was left to play.
+
+    Args:
+        with_clears: whether a clear message of the app ends what waits to be played.
+    """
     per_second = _bytes_per_second(facts, sent)
     recent = sent.cursor.recent
     if not recent:
@@ -172,7 +176,7 @@ def _pieces(facts: SessionFacts, sent: AudioTrack) -> list[_Piece]:
     found: list[_Piece] = []
     begun_ns, before = recent[0][0], 0 if len(recent) == sent.messages else recent[0][1]
     end_ns = float(begun_ns)  # when all audio so far has been played
-    clears = [e.t_ns for e in _interruptions(facts)]
+    clears = [e.t_ns for e in _interruptions(facts)] if with_clears else []
     for t_ns, size in recent:
         while clears and clears[0] <= t_ns:
             end_ns = min(end_ns, float(clears.pop(0)))
