@@ -74,10 +74,10 @@ lawful use, and where the speech ends, in `sm-end-forced`, is not known for cert
 
 Another group is about speech output and telephone calls without an error message, of providers in
 the catalog and of others. Of 25, 4 were right, 2 generic and 19 wrong before anything was changed
-for them. Of 12 that were searched out after these changes, 3 were right and 9 wrong. Eight are
-still wrong: the signs of six have a lawful use, what shows the cause of `freeswitch-other-message`
-is not in the session, and the messages of `fish-kept-back` are MessagePack, which wsproxy does not
-read.
+for them. Of 12 that were searched out after these changes, 3 were right and 9 wrong; of three more
+after that, all were wrong. Eight are still wrong: the signs of six have a lawful use, what shows
+the cause of `freeswitch-other-message` is not in the session, and the messages of `fish-kept-back`
+are MessagePack, which wsproxy does not read.
 
 `python tools/wild.py` generates this page from the sessions in `tests/wild/`. A test compares both.
 """

@@ -80,9 +80,24 @@ def requests(
         if has_audio:
             session.server(spoken(0.5))
         if cancels and not has_audio:
-            session.app({"operation": "clear"})
+            session.wait(1).app({"operation": "clear"})
         for end in ends:
             session.server({"type": end, "id": f"r{number}"}).wait(1)
+    return session.close()
+
+
+def closed_contexts(*spoken_ones: str, cancels: bool = False, every: float = 7.0) -> Session:
+    """The app closes each context with its text."""
+    session = SpeechSession("elevenlabs", "tts-multi", MULTI)
+    for name in ("c0", "c1", "c2"):
+        session.app({"text": "Good morning. ", "context_id": name, "flush": True})
+        if cancels:
+            session.wait(1)
+        session.app({"context_id": name, "close_context": True})
+        if name in spoken_ones:
+            session.server({"audio": b64(spoken(0.5)), "contextId": name})
+            session.server({"isFinal": True, "contextId": name})
+        session.wait(every)
     return session.close()
 
 
@@ -205,6 +220,16 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
             lambda: requests("start", "end", audio=(True, False, True), cancels=True),
             lambda: requests(audio=(True, False, True)),
             lambda: requests("end", audio=(True, False, True), text="..."),
+        ],
+    ),
+    (
+        spoken_texts.some_texts_without_audio,
+        lambda: closed_contexts("c0", "c2"),
+        "that of frame 5 (c1), of which nothing came",
+        [
+            lambda: closed_contexts("c0", "c1", "c2"),
+            lambda: closed_contexts("c0", "c2", cancels=True),
+            lambda: closed_contexts("c0", "c2", every=2.0),
         ],
     ),
     (

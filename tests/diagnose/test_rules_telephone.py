@@ -57,6 +57,12 @@ def vonage(*sizes: int, kind: str = "websocket:connected") -> Session:
     return session.close()
 
 
+def asterisk(*commands: str, wait: float = 3.0) -> Session:
+    session = SpeechSession(None, None).app("MEDIA_START connection_id:a channel:b format:ulaw")
+    session.server(*commands[:1], mulaw(spoken(1, 8000)), *commands[1:])
+    return session.wait(wait).close()
+
+
 def ends(after: float, *, by: str = "server", last: Json | None = None) -> Session:
     """The app sends four seconds at once, and ends the stream."""
     session = call().server(media(mulaw(spoken(4, 8000)), **STREAM)).wait(after)
@@ -163,6 +169,16 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         lambda: vonage(160),
         "1 message has 160 bytes (frame 22); 20 ms of 16-bit samples at 8000 Hz are 320",
         [vonage, lambda: vonage(160, kind="connected")],
+    ),
+    (
+        telephone.buffering_not_ended,
+        lambda: asterisk("START_MEDIA_BUFFERING"),
+        "START_MEDIA_BUFFERING (frame 2) was not followed by STOP_MEDIA_BUFFERING",
+        [
+            lambda: asterisk("START_MEDIA_BUFFERING", "STOP_MEDIA_BUFFERING"),
+            lambda: asterisk("START_MEDIA_BUFFERING", wait=1.0),
+            asterisk,
+        ],
     ),
     (
         playback.playback_cut_off,

@@ -155,7 +155,35 @@ def exotel(rate: int) -> WireSession:
     return session.app({"event": "stop", "stream_sid": "e1"}).app_closes(1000)
 
 
+def asterisk(*, stops: bool) -> WireSession:
+    """Its channel chan_websocket takes commands as text, and audio as binary messages."""
+    session = WireSession("wss://voice.example.com/asterisk", agent="Asterisk").accept()
+    begin = "MEDIA_START connection_id:media/1 channel:WebSocket/media/1 format:ulaw"
+    session.app(f"{begin} optimal_frame_size:160 ptime:20")
+    session.stream(quiet(0.4), 0.02).server("START_MEDIA_BUFFERING")
+    for data in chunks(mulaw(pcm(2.0, 8000)), 1000):
+        session.server(data)
+    if stops:
+        session.server("STOP_MEDIA_BUFFERING")
+    return session.stream(quiet(6.0), 0.02).app_closes(1000)
+
+
 REPORTS = [
+    Report(
+        "asterisk-buffers",
+        "missing end",
+        "bolna-ai/bolna#773",
+        "sip-trunk: flush media buffer per response so the welcome message plays at call connect",
+        "the welcome message is played after the caller has spoken",
+        "the app begins to buffer its audio, and does not end that",
+        lambda: asterisk(stops=False),
+        ("STOP_MEDIA_BUFFERING|buffer",),
+        lambda: asterisk(stops=True),
+        "the app ends the buffering",
+        ("BUFFERING", "buffer"),
+        ("credential", "no audio"),
+        complete=True,
+    ),
     Report(
         "twilio-error-as-audio",
         "carrier",

@@ -76,6 +76,23 @@ def closed_context(*, goes_on: bool) -> WireSession:
     return session.app({"close_socket": True}).app_closes(1000)
 
 
+def closed_at_once(*, silent: bool, reports_end: bool) -> WireSession:
+    """The app closes the context of each answer with its last text; one answer is silent."""
+    session = contexts()
+    for number in range(3):
+        context = {"context_id": f"turn-{number}"}
+        session.app({"text": " ", **context}, {"text": "Yes, of course. ", **context})
+        session.app({"flush": True, **context}, {"close_context": True, **context})
+        session.wait(0.3)
+        is_silent = silent and number == 1
+        if not is_silent:
+            says(session, f"turn-{number}", 1.5, 0.02)
+        if reports_end or not is_silent:
+            session.server({"isFinal": True, "contextId": f"turn-{number}"})
+        session.wait(12.0)
+    return session.app({"close_socket": True}).app_closes(1000)
+
+
 # -- Cartesia
 
 
@@ -116,6 +133,34 @@ REPORTS = [
         ("without context_id", "never opened", "default context"),
         ("credential", "quota", "no audio"),
         complete=True,
+    ),
+    Report(
+        "xi-closed-before-audio",
+        "missing result",
+        "pipecat-ai/pipecat#5271",
+        "ElevenLabs TTS: close_context sent before synthesis starts causes silent audio",
+        "a short answer is silent, and the pipeline waits",
+        "the context is closed with its text; the service ends it without any audio",
+        lambda: closed_at_once(silent=True, reports_end=True),
+        ("no audio|without (any )?audio", "turn-1|context|text"),
+        lambda: closed_at_once(silent=False, reports_end=True),
+        "each context has audio",
+        ("no audio", "without any audio"),
+        ("credential", "quota"),
+    ),
+    Report(
+        "xi-turn-lost",
+        "missing result",
+        "pipecat-ai/pipecat#4681",
+        "turn-end close_context races server-side synthesis - intermittent silent turns",
+        "a turn has no audio, no error and no isFinal; the next one is spoken",
+        "the service drops a context that is closed before its synthesis began",
+        lambda: closed_at_once(silent=True, reports_end=False),
+        ("no audio|without (any )?audio", "turn-1|context|text"),
+        lambda: closed_at_once(silent=False, reports_end=True),
+        "each context has audio",
+        ("no audio", "without any audio"),
+        ("credential", "quota"),
     ),
     Report(
         "xi-contexts-not-closed",

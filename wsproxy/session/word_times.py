@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 from wsproxy.trace import Request
 
 from .message import SessionMessage
+from .message_fields import fields_of
 from .message_kinds import KIND_FIELDS
 from .request_query import query_pairs
 
 # In the names of settings, fields and messages of all APIs that have such times.
 _TIMES = re.compile(r"timestamp|alignment|word_?bound|word_?time|viseme", re.IGNORECASE)
 _ASKED = frozenset({"true", "word", "words", "char", "character", "characters"})
-_MAX_NODES = 60  # of a message
-_MAX_DEPTH = 4
+_MAX_ASKED = 4  # kinds of times in one setting
 _MAX_REQUESTS = 50  # messages of the app that are looked at
 
 
@@ -47,10 +45,12 @@ class WordTimes:
             return
         if message.from_client:
             self._left -= 1
-            self.asked = next((name for name, value in _fields(content) if _asks(name, value)), "")
+            self.asked = next(
+                (name for name, value in fields_of(content) if _asks(name, value)), ""
+            )
             self.frame, self.t_ns = message.frame, message.t_ns
         elif self.asked:
-            self.came = any(_has_times(name, value) for name, value in _fields(content))
+            self.came = any(_has_times(name, value) for name, value in fields_of(content))
 
 
 def _asks(name: str, value: object) -> bool:
@@ -58,7 +58,7 @@ def _asks(name: str, value: object) -> bool:
     if not _TIMES.search(name):
         return False
     values = value if isinstance(value, list) else [value]
-    return any(str(each).lower() in _ASKED for each in values[:_MAX_DEPTH])
+    return any(str(each).lower() in _ASKED for each in values[:_MAX_ASKED])
 
 
 def _has_times(name: str, value: object) -> bool:
@@ -66,19 +66,3 @@ def _has_times(name: str, value: object) -> bool:
     if name.lower() in KIND_FIELDS and isinstance(value, str):
         return _TIMES.search(value) is not None
     return bool(value) and _TIMES.search(name) is not None
-
-
-def _fields(content: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    """The fields of a message and of the objects in it, outer ones first."""
-    waiting: list[tuple[int, Mapping[str, Any]]] = [(1, content)]
-    left = _MAX_NODES
-    while waiting and left:
-        depth, node = waiting.pop(0)
-        for name, value in node.items():
-            left -= 1
-            if left <= 0:
-                return
-            yield name, value
-            inner = value if isinstance(value, list) else [value]
-            if depth < _MAX_DEPTH:
-                waiting += [(depth + 1, each) for each in inner[:2] if isinstance(each, dict)]

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
 from itertools import pairwise
+from typing import Any
 
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.audio_track import AudioTrack
+from wsproxy.session.message_fields import fields_of
 from wsproxy.session.outcome import waited
 from wsproxy.session.request_query import query_pairs, query_parameters
 from wsproxy.wording import plural
@@ -30,14 +32,15 @@ _MIN_LATE = 2  # flushes
 _KEPT_BACK = 2.0  # seconds in which a text that is not kept back has audio
 _AT_ONCE = 1.5  # seconds in which audio follows what it waited for
 _MIN_LETTERS = 3  # of a text that can be spoken
+_WITH_TEXT = 0.5  # seconds after a text in which nobody has given it up
 _MAX_ID = 100  # characters of an id
 _TEXTS = ("text", "transcript", "input")
 _IS_SSML = re.compile(r"(?im)^path:\s*ssml")
 _TAG = re.compile(r"<[^<>]{1,2000}>")
-# Bold words, links, headings, code, at least two items of a list, or a token of signs alone.
+# Bold words, links, headings, code, two items of a list, or a token of signs alone.
 _MARKDOWN = re.compile(
     r"\*\*\w[^*\n]{0,80}\*\*|\[[^\]\n]{1,80}\]\(https?://|^#{1,6} \w|```"
-    r"|^[*+-] \S[^\n]*\n+[*+-] \S|^\s*\*{2,3}\s*\Z",
+    r"|^[*+-] \S[^\n]{0,500}\n{1,2}[*+-] \S|\A[ \n]{0,4}\*{2,3}[ \n]{0,4}\Z",
     re.MULTILINE,
 )
 _CANCELS = re.compile(r"(?i)cancel|clear|interrupt|abort|stop|close")
@@ -151,61 +154,78 @@ def word_times_missing(facts: SessionFacts) -> list[Evidence]:
 
 
 def some_texts_without_audio(facts: SessionFacts) -> list[Evidence]:
-    """The service answered one of several texts to its end, and sent no audio for it."""
+    """One of several texts, each with an id of its own, had no audio, and others had."""
     tracks = facts.tracks(from_client=False)
     if good_timeline(facts) is None or not tracks or facts.tracks(from_client=True):
         return []
     cursor = tracks[0].cursor
     unspoken, spoken = [], 0
-    for text in _answered_texts(facts):
-        before, after = cursor.size_at(text.asked.t_ns), cursor.size_at(text.last.t_ns)
-        if after > before:
+    for text in _texts_with_ids(facts):
+        if cursor.size_at(text.until_ns) > cursor.size_at(text.asked.t_ns):
             spoken += 1
-        else:
+        elif not _is_cancelled(facts, text):
             unspoken.append(text)
     if not unspoken or not spoken:
         return []
-    first, count = unspoken[0], len(unspoken) + spoken
-    text_of = f"{len(unspoken)} of {count} texts had no audio: that of frame {first.asked.frame} "
-    text_of += f"({quoted(first.id, 40)}), whose last message is frame {first.last.frame}"
-    frames = (first.asked.frame, first.last.frame)
-    return [Evidence(text_of, frames, first.asked.t_ns, float(len(unspoken)), "texts")]
+    first, asked = unspoken[0], unspoken[0].asked
+    shown = f"{len(unspoken)} of {len(unspoken) + spoken} texts had no audio: that of frame "
+    shown += f"{asked.frame} ({quoted(first.id, 40)}), "
+    last = first.last
+    shown += f"whose last message is frame {last.frame}" if last else "of which nothing came"
+    frames = (asked.frame, last.frame) if last else (asked.frame,)
+    return [Evidence(shown, frames, asked.t_ns, float(len(unspoken)), "texts")]
 
 
 @dataclass(frozen=True, slots=True)
-class _AnsweredText:
-    """A text, and the server's last message with its id."""
+class _TextWithId:
+    """A text to speak, in one message or several.
+
+    Attributes:
+        asked, ended: its first and its last message.
+        last: the server's last message with its id; None if there is none.
+        until_ns: when its audio should have come.
+    """
 
     id: str
     asked: ServerMessage
-    last: ServerMessage
+    ended: ServerMessage
+    last: ServerMessage | None
+    until_ns: int
 
 
-def _answered_texts(facts: SessionFacts) -> Iterator[_AnsweredText]:
-    """Texts with an id of their own that a later message of the server has, too."""
-    answers = {}
+def _texts_with_ids(facts: SessionFacts) -> Iterator[_TextWithId]:
+    """Texts that differ in a field whose values the server's messages have, too."""
+    answers: dict[str, ServerMessage] = {}
     for message in facts.server_json:
-        answers.update(dict.fromkeys(_short_texts(message.content), message))
-    asked: dict[str, ServerMessage] = {}
-    twice: set[str] = set()
-    for message in facts.client_json:
-        for value in {*_short_texts(message.content)} & answers.keys():
-            if value in asked or not _has_text(message):
-                twice.add(value)  # a setting, such as a voice, or an id with more than a text
-            asked.setdefault(value, message)
-    cancelled = [m.t_ns for m in facts.client_json if any(map(_CANCELS.search, _words(m)))]
-    for value, message in asked.items():
-        last = answers[value]
-        if value in twice or last.t_ns <= message.t_ns:
+        answers.update((value, message) for _, value in _short_texts(message.content))
+    by_field: dict[str, dict[str, list[ServerMessage]]] = {}
+    for message in filter(_has_text, facts.client_json):
+        for name, value in _short_texts(message.content):
+            by_field.setdefault(name, {}).setdefault(value, []).append(message)
+    known = [groups for groups in by_field.values() if len(groups.keys() & answers.keys()) > 1]
+    groups = max(known, key=len, default={})
+    begins = sorted(messages[0].t_ns for messages in groups.values())
+    for value, messages in groups.items():
+        asked, last = messages[0], answers.get(value)
+        if last is not None and last.t_ns > asked.t_ns:
+            yield _TextWithId(value, asked, messages[-1], last, last.t_ns)
             continue
-        if not any(message.t_ns < t_ns <= last.t_ns for t_ns in cancelled):
-            yield _AnsweredText(value, message, last)
+        until_ns = next((t_ns for t_ns in begins if t_ns > asked.t_ns), facts.ended_ns)
+        if seconds(until_ns - asked.t_ns) >= SILENT:
+            yield _TextWithId(value, asked, messages[-1], None, until_ns)
+
+
+def _is_cancelled(facts: SessionFacts, text: _TextWithId) -> bool:
+    """Whether the app gave the text up; a message with the text itself only says that it ends."""
+    begin_ns = text.ended.t_ns + int(_WITH_TEXT * 1e9)
+    later = (m for m in facts.client_json if begin_ns < m.t_ns <= text.until_ns)
+    return any(_CANCELS.search(word) for message in later for word in _words(message))
 
 
 def _words(message: ServerMessage) -> Iterator[str]:
     """The names of the fields that are set in a message, and its short texts."""
     yield from (name for name, value in message.content.items() if value)
-    yield from _short_texts(message.content)
+    yield from (value for _, value in _short_texts(message.content))
 
 
 def _has_text(message: ServerMessage) -> bool:
@@ -216,14 +236,11 @@ def _letters(text: str) -> int:
     return sum(not character.isspace() for character in text)
 
 
-def _short_texts(content: Mapping[str, object]) -> Iterator[str]:
-    """The texts in a message and in its objects that may be an id."""
-    for name, value in content.items():
-        if isinstance(value, str):
-            if value and len(value) <= _MAX_ID and name not in _TEXTS:
-                yield value
-        elif isinstance(value, Mapping):
-            yield from _short_texts(value)
+def _short_texts(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The texts in a message that may be an id, with the names of their fields."""
+    for name, value in fields_of(content):
+        if isinstance(value, str) and 0 < len(value) <= _MAX_ID and name not in _TEXTS:
+            yield name, value
 
 
 def unknown_speech_missing(facts: SessionFacts) -> list[Evidence]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.catalog.envelope import field as field_of
-from wsproxy.diagnose.evidence import Evidence, frame_list, quoted
+from wsproxy.diagnose.evidence import Evidence, frame_list, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.audio_carrier import BINARY
 from wsproxy.session.audio_track import AudioTrack
@@ -24,6 +24,10 @@ _STREAM_IDS = ("streamSid", "stream_sid")
 _TO_STREAM = ("media", "mark", "clear")  # events of the app
 _VONAGE = "websocket:connected"
 _FRAME = 0.02  # seconds of each message that Vonage takes
+_ASTERISK = "MEDIA_START "  # the first message of its channel chan_websocket
+_BUFFERING = "MEDIA_BUFFERING"  # of the commands that begin and end it
+_MIN_WAIT = 2.0  # seconds in which an app ends what it has begun
+_SHOWN = 40  # characters of a command
 _SETUP = 3  # first messages of a stream
 
 
@@ -128,9 +132,27 @@ def _vonage_rate(facts: SessionFacts) -> int:
     return rate if encoding == "linear16" else 0
 
 
+def buffering_not_ended(facts: SessionFacts) -> list[Evidence]:
+    """The app told Asterisk to buffer its audio, and did not end that."""
+    heard = facts.session.messages(from_client=True)
+    if facts.api is not None or not heard or not heard[0].text.startswith(_ASTERISK):
+        return []
+    commands = [m for m in facts.session.messages(from_client=False) if _BUFFERING in m.text]
+    sent, last = agent_audio(facts), commands[-1] if commands else None
+    if last is None or sent is None or sent.last is None or not last.text.startswith("START"):
+        return []
+    waits = seconds(facts.ended_ns - max(sent.last.t_ns, last.t_ns))
+    if sent.last.t_ns < last.t_ns or waits < _MIN_WAIT:
+        return []
+    text = f"{last.text.strip()[:_SHOWN]} (frame {last.frame}) was not followed by STOP_"
+    text += f"{_BUFFERING}; the last audio came {waits:.1f} s before the end"
+    return [Evidence(text, (last.frame,), last.t_ns, round(waits, 1), "s")]
+
+
 RULES: tuple[Measure, ...] = (
     stream_is_one_way,
     stream_not_started,
     stream_unnamed,
     telephone_frame_size,
+    buffering_not_ended,
 )
