@@ -7,6 +7,7 @@ import agent_form_reports
 import agent_limit_reports
 import agent_silence_reports
 import audio_form_reports
+import call_quiet_reports
 import deepgram_reports
 import dictation_reports
 import elevenlabs_reports
@@ -30,7 +31,10 @@ import reported_sessions
 import reported_settings
 import server_reports
 import silence_reports
+import speech_context_reports
+import speech_further_reports
 import speech_output_reports
+import speech_quiet_reports
 import stt_audio_reports
 import stt_more_reports
 import stt_refused_reports
@@ -82,8 +86,15 @@ REPORTS = [
     *agent_bridge_reports.REPORTS,
     *agent_form_reports.REPORTS,
     *quiet_reports.REPORTS,
+    *speech_context_reports.REPORTS,
+    *speech_quiet_reports.REPORTS,
+    *call_quiet_reports.REPORTS,
+    *speech_further_reports.REPORTS,
 ]
 UNSOLVED = [
     *stt_refused_reports.UNSOLVED,
+    *speech_context_reports.UNSOLVED,
+    *speech_quiet_reports.UNSOLVED,
+    *speech_further_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

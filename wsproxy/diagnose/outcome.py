@@ -30,7 +30,12 @@ ABSENCES = frozenset(
         "ended-at-once",
         "no-user-audio",
     )
-) | {"traffic.transcription.never-committed", "traffic.transcription.no-words-model"}
+) | {
+    "traffic.transcription.never-committed",
+    "traffic.transcription.no-words-model",
+    "traffic.speech.no-audio",
+    "traffic.speech.texts-without-audio",
+}
 # With one of these, what came is no proof of success.
 _DOUBTS = (
     "traffic.outcome.results-stopped",
@@ -53,6 +58,9 @@ _DOUBTS = (
     "traffic.exchange.turns-without-audio",
     "traffic.received.silent",
     "traffic.exchange.always-interrupted",
+    "traffic.received.text",
+    "traffic.speech.texts-without-audio",
+    "traffic.speech.words-unspoken",
 )
 # With one of these, an agent answers something else than what was said.
 _MISHEARD = (
@@ -61,7 +69,13 @@ _MISHEARD = (
     "traffic.signal.wrong-rate",
 )
 # Conditions of audio, which may be the cause of what is missing.
-_OUTCOMES = ("traffic.transcription.", "traffic.outcome.", "traffic.exchange.")
+_OUTCOMES = (
+    "traffic.transcription.",
+    "traffic.outcome.",
+    "traffic.exchange.",
+    "traffic.speech.",
+    "traffic.telephone.",
+)
 _AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.", "traffic.received.")
 
 

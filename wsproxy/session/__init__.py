@@ -19,6 +19,7 @@ request_query      the query parameters of a request
 outcome            whether a session succeeded: proof of success, a failure, or neither
 success_tracker    what proves success, as the session shows it
 exchange_tracker   texts, function calls and turns, as the session shows them
+word_times         times of words: asked for, and received
 turn_tracker       who ends the turns of the user
 timeline           audio, transcript, control events and latency over time
 latency            how long things took
@@ -27,6 +28,7 @@ transcript_result  the transcript result in one message
 control_events     messages that are neither audio nor transcript
 message            a message as JSON: its kind and its content
 message_kinds      the kind of a message
+message_fields     the fields of a message and of the objects in it
 message_block      messages that are added at once
 heuristic_redactions  places of credentials that only a heuristic found
 short_session      all records of a short session

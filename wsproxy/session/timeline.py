@@ -26,6 +26,7 @@ from .message_kinds import is_error
 from .messages import CompleteMessage
 from .success_tracker import SuccessTracker
 from .transcript import KEPT_RESULTS, UNKNOWN_API, SessionTranscript
+from .word_times import WordTimes
 
 _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
 _STRICT = ("azure", "event-stream")  # envelopes without which a binary message means nothing
@@ -104,6 +105,7 @@ class Timeline:
         self.events = ControlEvents((api or UNKNOWN_API).vocabulary)
         self.success = SuccessTracker(api)
         self.exchange = ExchangeTracker(api)
+        self.word_times = WordTimes()
 
     @property
     def _has_json_in_binary(self) -> bool:
@@ -115,6 +117,7 @@ class Timeline:
         if response.status == 101:
             request = self._session.request
             self._opened_ns = response.t_ns
+            self.word_times.add_request(request)
             self.latency.upgrade = (response.t_ns - (request.t_ns if request else 0)) / 1e9
 
     def add_message(self, complete: CompleteMessage, carried: CarriedAudio | None) -> None:
@@ -146,6 +149,7 @@ class Timeline:
             self._add_received(message, has_audio=carried is not None)
         self.success.add(message)
         self.exchange.add(message)
+        self.word_times.add(message)
 
     def add_fragment(self, message: AssembledMessage, frame: FrameRecord) -> None:
         """Only complete messages are read."""

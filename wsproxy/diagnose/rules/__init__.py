@@ -13,8 +13,10 @@ carriers     what carries the audio, against what the API takes
 timing       gaps, pace and durations, against the API's documented limits
 messages     kinds, frames, sizes and order of messages
 exchange     texts to speak, function calls, turns: messages that belong together
+spoken_texts  texts to speak, against what was spoken of them
 user_texts   texts for an agent: left open, or two at once
 telephone    the media streams of telephone services
+playback     what such a service has still to play
 transcription  what a service needs before it transcribes
 words        the words that came of speech
 outcome      what came of the session, against what proves success
@@ -38,9 +40,11 @@ from . import (
     messages,
     notices,
     outcome,
+    playback,
     received,
     request,
     signal,
+    spoken_texts,
     telephone,
     timing,
     transcription,
@@ -59,8 +63,10 @@ RULES: dict[str, Measure] = {
         timing,
         messages,
         exchange,
+        spoken_texts,
         user_texts,
         telephone,
+        playback,
         request,
         transcription,
         words,
