@@ -22,7 +22,6 @@ from provider_sessions import (
     gemini_ready,
     gemini_says,
     listening,
-    pcm,
     scribe_audio,
     wav_header,
 )
@@ -111,6 +110,8 @@ def silence_withheld(*, silence: bool) -> WireSession:
         if held:
             session.server(held)
         held = gladia_final(f"Sentence {number} of the caller.")
+        begins = number * (8.0 if silence else 2.0)
+        held["data"]["utterance"] |= {"start": begins + 0.1, "end": begins + 1.9}
         if silence:
             session.stream([PAUSE] * 8, 0.1).server(held)
             session.stream([PAUSE] * 52, 0.1)
@@ -166,7 +167,8 @@ def cut_up(query: str, *texts: str) -> WireSession:
     part = 6.0 / len(texts)
     for number, text in enumerate(texts):
         session.stream(chunks(speech(number * part, part), 3200), 0.1)
-        session.server(result(text, number * part, part, ends=True))
+        session.server(result(text, number * part, part, final=False))
+        session.server(result(text, number * part, part, ends=True), after=0.1)
     return ended(session, 6.0)
 
 

@@ -17,8 +17,11 @@ user_texts   texts for an agent: left open, or two at once
 telephone    the media streams of telephone services
 transcription  what a service needs before it transcribes
 words        the words that came of speech
+odd_words    words that came again, unsure, in another script, or of mixed channels
+promises     what a setting of the app asks for, and did not come
 outcome      what came of the session, against what proves success
 good_ending  what the rules about missing answers share
+lateness     how late results came
 likely_causes  likely causes of failures, which are not wrong by themselves
 endings      what an ending itself shows of its cause
 request      parameters of the request
@@ -35,7 +38,9 @@ from . import (
     exchange,
     likely_causes,
     messages,
+    odd_words,
     outcome,
+    promises,
     received,
     request,
     signal,
@@ -62,6 +67,8 @@ RULES: dict[str, Measure] = {
         request,
         transcription,
         words,
+        odd_words,
+        promises,
         outcome,
         likely_causes,
         endings,

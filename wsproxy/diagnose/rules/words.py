@@ -30,6 +30,7 @@ from .good_ending import (
     good_timeline,
     last_of_server,
 )
+from .lateness import late_results
 from .likely_causes import sound_is_undeclared
 from .transcription import never_committed, no_words_model
 
@@ -228,10 +229,20 @@ def final_in_pause(facts: SessionFacts) -> list[Evidence]:
             continue
         sent = declared.duration(cursor.size_at(after.t_ns) - cursor.size_at(before.t_ns))
         if sent < late / 2:
-            text = f"the final result in frame {after.frame} came {late:.1f} s after its words "
-            text += f"(frame {before.frame}); {sent:.1f} s of audio were sent in that time"
-            return [Evidence(text, (after.frame,), after.t_ns, round(late, 1), "s")]
+            return [
+                _late(after, f"{late:.1f} s after its words (frame {before.frame})", late, sent)
+            ]
+    for each in late_results(facts):
+        if each.result.final and each.seconds >= LATE_FINAL and each.sent < each.seconds / 2:
+            when = f"{each.seconds:.1f} s after its words had been spoken"
+            return [_late(each.result, when, each.seconds, each.sent)]
     return []
+
+
+def _late(result: Result, when: str, late: float, sent: float) -> Evidence:
+    text = f"the final result in frame {result.frame} came {when}; "
+    text += f"{sent:.1f} s of audio were sent in that time"
+    return Evidence(text, (result.frame,), result.t_ns, round(late, 1), "s")
 
 
 def _neighbors(transcript: SessionTranscript) -> Iterator[tuple[Result, Result]]:
