@@ -166,8 +166,9 @@ def cut_up(query: str, *texts: str) -> WireSession:
     session = listening(f"model=nova-2&encoding=linear16&sample_rate=16000{query}")
     part = 6.0 / len(texts)
     for number, text in enumerate(texts):
-        session.stream(chunks(speech(number * part, part), 3200), 0.1)
-        session.server(result(text, number * part, part, final=False))
+        session.stream(chunks(speech(number * part, part / 2), 3200), 0.1)
+        session.server(result(text, number * part, part / 2, final=False))
+        session.stream(chunks(speech((number + 0.5) * part, part / 2), 3200), 0.1)
         session.server(result(text, number * part, part, ends=True), after=0.1)
     return ended(session, 6.0)
 

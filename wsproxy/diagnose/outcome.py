@@ -38,6 +38,7 @@ _DOUBTS = (
     "traffic.outcome.words-dropped",
     "traffic.transcription.never-committed",
     "traffic.transcription.no-words-model",
+    "traffic.words.unsure",
     "traffic.outcome.left-early",
     "traffic.outcome.agent-silent",
     "traffic.received.other-samples",
@@ -61,7 +62,7 @@ _MISHEARD = (
     "traffic.signal.wrong-rate",
 )
 # Conditions of audio, which may be the cause of what is missing.
-_OUTCOMES = ("traffic.transcription.", "traffic.outcome.", "traffic.exchange.")
+_OUTCOMES = ("traffic.transcription.", "traffic.words.", "traffic.outcome.", "traffic.exchange.")
 _AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.", "traffic.received.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,6 +14,8 @@ from wsproxy.catalog.success import MessagePattern
 
 from .message import SessionMessage
 from .transcript import Result
+
+_SHOWN = 100  # characters of a setting
 
 Content = Mapping[str, Any]
 
@@ -72,7 +75,7 @@ class PromiseTracker:
             self._asked.remove(asked)
         for promise in tuple(self._waiting):
             if (setting := _first(promise.settings, kind, content)) is not None:
-                self._ask(promise, str(setting).removeprefix("query."))
+                self._ask(promise, _as_sent(setting, content))
 
     def add_result(self, result: Result, content: Content, sent_s: float | None) -> None:
         """Add a result with words of the user.
@@ -124,3 +127,12 @@ def _first(
     patterns: Sequence[MessagePattern], kind: str, content: Content
 ) -> MessagePattern | None:
     return next((each for each in patterns if each.matches(kind, content)), None)
+
+
+def _as_sent(setting: MessagePattern, content: Content) -> str:
+    """The fields of a setting with the values that the client sent."""
+    sent = ((path.removeprefix("query."), field_of(content, path)) for path, _ in setting.fields)
+    return ", ".join(
+        f"{path}={value if isinstance(value, str) else json.dumps(value)}"[:_SHOWN]
+        for path, value in sent
+    )

@@ -18,6 +18,7 @@ telephone    the media streams of telephone services
 transcription  what a service needs before it transcribes
 words        the words that came of speech
 odd_words    words that came again, unsure, in another script, or of mixed channels
+places       the places of words in the audio
 promises     what a setting of the app asks for, and did not come
 outcome      what came of the session, against what proves success
 good_ending  what the rules about missing answers share
@@ -40,6 +41,7 @@ from . import (
     messages,
     odd_words,
     outcome,
+    places,
     promises,
     received,
     request,
@@ -69,6 +71,7 @@ RULES: dict[str, Measure] = {
         words,
         odd_words,
         promises,
+        places,
         outcome,
         likely_causes,
         endings,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wsproxy.diagnose.evidence import Evidence
+from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.promise_tracker import AskedPromise
 
@@ -52,7 +52,7 @@ def _asked(facts: SessionFacts) -> Iterator[AskedPromise]:
 def _wish(asked: AskedPromise) -> str:
     """What was asked for, for people."""
     what = asked.promise.what
-    return f"{asked.setting} asks for {what}" if asked.setting else f"the API sends {what}"
+    return f"{quoted(asked.setting)} asks for {what}" if asked.setting else f"the API sends {what}"
 
 
 RULES: tuple[Measure, ...] = (promise_unkept, utterance_not_ended)

@@ -202,7 +202,7 @@ def result_latency(facts: SessionFacts) -> list[Evidence]:
     middle = median(seconds for seconds, _ in late)
     if middle <= least:
         return []
-    worst, result = max(late, key=lambda pair: pair[0])
+    worst, result = max(late, key=lambda pair: round(pair[0], 1))
     text = (
         f"{len(late)} results lag the audio that was sent: p50 {middle:.1f} s, "
         f"max {worst:.1f} s (frame {result.frame})"
