@@ -15,6 +15,8 @@ import further_agent_reports
 import gemini_reports
 import key_place_reports
 import listening_reports
+import missing_event_reports
+import odd_result_reports
 import openai_reports
 import order_reports
 import provider_reports
@@ -82,6 +84,8 @@ REPORTS = [
     *agent_bridge_reports.REPORTS,
     *agent_form_reports.REPORTS,
     *quiet_reports.REPORTS,
+    *missing_event_reports.REPORTS,
+    *odd_result_reports.REPORTS,
 ]
 UNSOLVED = [
     *audio_form_reports.UNSOLVED,
@@ -89,5 +93,6 @@ UNSOLVED = [
     *dictation_reports.UNSOLVED,
     *agent_form_reports.UNSOLVED,
     *quiet_reports.UNSOLVED,
+    *odd_result_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

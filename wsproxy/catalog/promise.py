@@ -18,6 +18,7 @@ class Promise:
         unless: settings without it.
         messages: of the server; one of them keeps the promise.
         fields: dotted paths in a final result with words; a value there keeps it.
+        texts: in a result; one of them keeps it.
         pause: seconds of audio without words after which it has to come, each time; 0: it comes
             with the words.
     """
@@ -27,4 +28,5 @@ class Promise:
     unless: tuple[MessagePattern, ...] = ()
     messages: tuple[MessagePattern, ...] = ()
     fields: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     pause: float = 0.0

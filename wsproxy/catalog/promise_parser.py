@@ -15,10 +15,11 @@ def promise(table: Table) -> Promise:
         unless=_patterns(table, "unless"),
         messages=_patterns(table, "messages"),
         fields=table.strings("fields"),
+        texts=table.strings("texts"),
         pause=table.number("pause"),
     )
-    if table.valid and not (found.messages or found.fields):
-        table.mistake("", "needs messages or fields")
+    if table.valid and not (found.messages or found.fields or found.texts):
+        table.mistake("", "needs messages, fields or texts")
     return found
 
 

@@ -91,7 +91,7 @@ class PromiseTracker:
             self._words = result.frame, result.t_ns, sent_s
         for asked in self._asked:
             if asked.promise.pause:
-                asked.came = False
+                asked.came = any(text in result.text for text in asked.promise.texts)
             elif result.final and not asked.came:
                 asked.due += 1
                 asked.came = any(field_of(content, p) is not None for p in asked.promise.fields)
