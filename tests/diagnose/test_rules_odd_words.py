@@ -9,6 +9,7 @@ import pytest
 
 from audio_samples import stereo, wav
 from speech_sessions import CATALOG, OPENAI_APPEND, SpeechSession, dg_result, spoken
+from wsproxy.catalog.envelope import wrap
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.rules import odd_words, places, promises
 from wsproxy.diagnose.scripts import main_script, scripts_of
@@ -100,6 +101,26 @@ def short_answers(heard: int) -> Session:
     return talk.close()
 
 
+def said_twice(text: str, count: int = 3) -> Session:
+    talk = listen()
+    for number in range(count):
+        talk.speak(2).server(result(text, number * 2.0))
+    return talk.close()
+
+
+def half_heard(seconds: float, turns: int = 1) -> Session:
+    """Words up to some place in 40 s of speech, then the end of the turn; perhaps another turn."""
+    talk = SpeechSession("azure_speech", "stt")
+    for turn in range(turns):
+        talk.server({"Path": "turn.start", "context": turn})
+        data = spoken(40.0)
+        for at in range(0, len(data), 32_000):
+            talk.app(wrap("azure", '{"Path": "audio"}', data[at : at + 32_000])).wait(0.2)
+        fields = {"Path": "speech.phrase", "RecognitionStatus": "Success", "DisplayText": "Good."}
+        talk.server(fields | {"Offset": 0, "Duration": int(seconds * 1e7)}, {"Path": "turn.end"})
+    return talk.close()
+
+
 FAULTS: list[tuple[str, Session, str, Session]] = [
     (
         "not-as-asked",
@@ -112,6 +133,18 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         results("&vad_events=true"),
         "vad_events=true asks for SpeechStarted",
         results("&vad_events=false"),
+    ),
+    (
+        "not-as-asked",
+        results("&punctuate=true", "good morning all of you here"),
+        "punctuate=true asks for punctuation marks; none came with 4 final results",
+        results("&punctuate=true", "Good morning, all of you here."),
+    ),
+    (
+        "not-as-asked",
+        results("&smart_format=true", "good morning all of you here"),
+        "smart_format=true asks for",
+        results("&smart_format=true", "good morning all"),
     ),
     (
         "end-not-reported",
@@ -145,6 +178,25 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         "with the same words and the same place in the audio",
         places_again(0.0, 2.0, 4.0),
     ),
+    (
+        "doubled",
+        said_twice("Where is it now? Where is it now?"),
+        "3 of 3 final results hold the same words twice: Where is it now? Where is it now?",
+        said_twice("Yes, yes."),
+    ),
+    (
+        "doubled",
+        said_twice("Where is it now? Where is it now?", 2),
+        "2 of 2",
+        said_twice("Where is it now? Where is it now?", 1),
+    ),
+    (
+        "end-early",
+        half_heard(20.0),
+        "the last words end at 20.0 s of the audio (frame 42), and 1",
+        half_heard(38.0),
+    ),
+    ("end-early", half_heard(20.0), "were sent after that place", half_heard(20.0, turns=2)),
     (
         "unsure",
         results("", confidence=0.3),

@@ -15,6 +15,7 @@ import further_agent_reports
 import gemini_reports
 import key_place_reports
 import listening_reports
+import lost_end_reports
 import missing_event_reports
 import odd_result_reports
 import openai_reports
@@ -86,6 +87,7 @@ REPORTS = [
     *quiet_reports.REPORTS,
     *missing_event_reports.REPORTS,
     *odd_result_reports.REPORTS,
+    *lost_end_reports.REPORTS,
 ]
 UNSOLVED = [
     *audio_form_reports.UNSOLVED,

@@ -19,6 +19,7 @@ class Promise:
         messages: of the server; one of them keeps the promise.
         fields: dotted paths in a final result with words; a value there keeps it.
         texts: in a result; one of them keeps it.
+        words: of final results, which are enough to show it.
         pause: seconds of audio without words after which it has to come, each time; 0: it comes
             with the words.
     """
@@ -29,4 +30,5 @@ class Promise:
     messages: tuple[MessagePattern, ...] = ()
     fields: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    words: int = 0
     pause: float = 0.0

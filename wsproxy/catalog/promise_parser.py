@@ -16,6 +16,7 @@ def promise(table: Table) -> Promise:
         messages=_patterns(table, "messages"),
         fields=table.strings("fields"),
         texts=table.strings("texts"),
+        words=table.take("words", int, 0),
         pause=table.number("pause"),
     )
     if table.valid and not (found.messages or found.fields or found.texts):

@@ -146,7 +146,8 @@ class ResultPaths:
         confidence: dotted path of the confidence of all of its words, where they have none.
         id: dotted path of what is transcribed once, such as an item of a conversation.
         channel: dotted path of the channel; empty: one of the usual names.
-        of_turn: whether its times count from the beginning of each turn, not of the audio.
+        of_turn: message of the server that begins a turn, from whose beginning its times count;
+            empty: they count from the beginning of the audio.
     """
 
     start: str = ""
@@ -161,7 +162,7 @@ class ResultPaths:
     confidence: str = ""
     id: str = ""
     channel: str = ""
-    of_turn: bool = False
+    of_turn: str = ""
 
 
 NO_SUCCESS = Success()

@@ -222,7 +222,7 @@ def _result_paths(table: Table) -> ResultPaths:
         confidence=table.take("confidence", str, ""),
         id=table.take("id", str, ""),
         channel=table.take("channel", str, ""),
-        of_turn=table.take("of_turn", bool, False),
+        of_turn=table.take("of_turn", str, ""),
     )
 
 

@@ -39,6 +39,7 @@ _DOUBTS = (
     "traffic.transcription.never-committed",
     "traffic.transcription.no-words-model",
     "traffic.words.unsure",
+    "traffic.words.end-early",
     "traffic.outcome.left-early",
     "traffic.outcome.agent-silent",
     "traffic.received.other-samples",

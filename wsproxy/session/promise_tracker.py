@@ -14,6 +14,7 @@ from wsproxy.catalog.success import MessagePattern
 
 from .message import SessionMessage
 from .transcript import Result
+from .transcript_result import count_words
 
 _SHOWN = 100  # characters of a setting
 
@@ -40,6 +41,7 @@ class AskedPromise:
     Attributes:
         setting: which asks for it; empty: it comes unasked.
         due: how many final results with words had to have it.
+        words: in them.
         came: whether it came: in any of these, or since the last words.
         missed: the first pause after which it did not come; None if there is none.
     """
@@ -47,6 +49,7 @@ class AskedPromise:
     promise: Promise
     setting: str = ""
     due: int = 0
+    words: int = 0
     came: bool = False
     missed: Pause | None = None
 
@@ -90,11 +93,14 @@ class PromiseTracker:
             self._end_pause(end_s)
             self._words = result.frame, result.t_ns, sent_s
         for asked in self._asked:
+            said = any(text in result.text for text in asked.promise.texts)
             if asked.promise.pause:
-                asked.came = any(text in result.text for text in asked.promise.texts)
+                asked.came = said
             elif result.final and not asked.came:
                 asked.due += 1
-                asked.came = any(field_of(content, p) is not None for p in asked.promise.fields)
+                asked.words += count_words(result.text)
+                fields = (field_of(content, path) for path in asked.promise.fields)
+                asked.came = said or any(value is not None for value in fields)
 
     def add_message(self, message: SessionMessage) -> None:
         """Add a message of the server; a result comes to `add_result` first."""

@@ -33,11 +33,11 @@ class LateResult(NamedTuple):
 def late_results(facts: SessionFacts) -> Iterator[LateResult]:
     """The results of the user's speech that are kept and state their place in the audio.
 
-    There are none where places count from the beginning of each turn.
+    There are none where places count from the beginning of one of several turns.
     """
     timeline, cursor = facts.session.timeline, facts.audio.cursor
     paths = facts.api.result_paths if facts.api else None
-    if timeline is None or paths is None or paths.of_turn or not facts.audio.from_client:
+    if timeline is None or paths is None or not facts.audio.from_client or not has_places(facts):
         return
     if not (per_second := _bytes_per_second(facts)):
         return
@@ -49,6 +49,18 @@ def late_results(facts: SessionFacts) -> Iterator[LateResult]:
         if spoken_ns is not None and spoken_ns <= each.t_ns:
             sent = cursor.size_at(each.t_ns) / per_second - each.end_s
             yield LateResult(each, seconds(each.t_ns - spoken_ns), sent)
+
+
+def has_places(facts: SessionFacts) -> bool:
+    """Whether the times of all results count from the beginning of the audio."""
+    timeline, paths = facts.session.timeline, facts.api.result_paths if facts.api else None
+    if timeline is None or paths is None:
+        return False
+    if not paths.of_turn:
+        return True
+    messages = facts.server_json
+    turns = sum(message.kind == paths.of_turn for message in messages)
+    return turns <= 1 and len(messages) >= timeline.server_messages  # none was dropped
 
 
 def _bytes_per_second(facts: SessionFacts) -> float:

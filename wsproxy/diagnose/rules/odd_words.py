@@ -5,6 +5,8 @@ They need the timeline of the session.
 
 from __future__ import annotations
 
+import re
+
 from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.scripts import main_script, scripts_of_all
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
@@ -18,7 +20,8 @@ _SHOWN = 60  # characters of a text
 _LANGUAGE_NAMES = ("language", "language_code", "language-code")
 _APART = 0.3  # correlation of two channels, below which they have different audio
 _AUDIBLE = -50.0  # dBFS of the quieter channel; the noise of a line is below
-_FINALS = 2  # with words, of several channels
+_FINALS = 2  # with words, of several channels, or doubled
+_SENTENCE = 4  # words that are seldom said twice by chance
 
 
 def words_again(facts: SessionFacts) -> list[Evidence]:
@@ -35,6 +38,27 @@ def words_again(facts: SessionFacts) -> list[Evidence]:
     if found.again_count > 1:
         text += f"; {found.again_count} results came again"
     return [Evidence(text, frames[:5], None, float(found.again_count), "results")]
+
+
+def words_doubled(facts: SessionFacts) -> list[Evidence]:
+    """Most final results hold the same words twice, one after the other, and no others."""
+    timeline = facts.session.timeline
+    results = timeline.transcript if timeline is not None else ()
+    finals = [each for each in results if each.final and each.text and not each.by_agent]
+    doubled = [each for each in finals if _is_doubled(each.text)]
+    if len(doubled) < _FINALS or 2 * len(doubled) < len(finals):
+        return []
+    first = doubled[0]
+    text = f"{len(doubled)} of {len(finals)} final results hold the same words twice: "
+    text += f"{quoted(first.text, 120)} (frame {first.frame})"
+    frames = tuple(each.frame for each in doubled[:5])
+    return [Evidence(text, frames, first.t_ns, float(len(doubled)), "results")]
+
+
+def _is_doubled(text: str) -> bool:
+    words = re.findall(r"\w+", text.lower())
+    half = len(words) // 2
+    return half >= _SENTENCE and words[:half] * 2 == words
 
 
 def words_unsure(facts: SessionFacts) -> list[Evidence]:
@@ -106,6 +130,7 @@ def channels_mixed(facts: SessionFacts) -> list[Evidence]:
 
 RULES: tuple[Measure, ...] = (
     words_again,
+    words_doubled,
     words_unsure,
     language_unset,
     other_script,

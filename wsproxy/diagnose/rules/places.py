@@ -14,7 +14,8 @@ from wsproxy.session.transcript import Result, Word
 from wsproxy.wording import plural
 
 from .good_ending import good_timeline
-from .words import results_stopped
+from .lateness import has_places
+from .words import STOPPED, results_stopped
 
 _INSIDE = 0.05  # seconds from the edges of silence
 _WORDS, _RESULTS = 3, 2  # with times in silence; a single one may be a guess of the service
@@ -61,8 +62,8 @@ def _around(silences: Sequence[Region], word: Word) -> Region | None:
 
 def _placed(facts: SessionFacts) -> Sequence[Result]:
     """The final results of the user's words, each with its place; () where one has none."""
-    timeline, paths = good_timeline(facts), facts.api.result_paths if facts.api else None
-    if timeline is None or paths is None or paths.of_turn or not facts.transcribes_only:
+    timeline = good_timeline(facts)
+    if timeline is None or not has_places(facts) or not facts.transcribes_only:
         return ()
     finals = [each for each in timeline.transcript if each.final and each.text]
     return finals if all(each.end_s is not None for each in finals) else ()
@@ -89,6 +90,26 @@ def utterances_lost(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, frames, lost[0].t_ns, round(seconds, 1), "s")]
 
 
+def words_end_early(facts: SessionFacts) -> list[Evidence]:
+    """The words end long before the speech does, and the service had its last word."""
+    timeline, audio, speech = facts.session.timeline, facts.audio.last, facts.signal.speech
+    results = _placed(facts)
+    if timeline is None or not results or audio is None or facts.measured(results_stopped):
+        return []
+    if (timeline.last_server_ns or 0) < audio.t_ns or len(speech.kept) < speech.count:
+        return []
+    places = [(each.end_s or 0.0, each) for each in timeline.transcript if each.text]
+    end_s, last = max(places, key=lambda pair: pair[0])
+    later = [each for each in speech.kept if each.end_s > end_s]
+    seconds = sum(each.end_s - max(each.start_s, end_s) for each in later)
+    if seconds < STOPPED:
+        return []
+    text = f"the last words end at {end_s:.1f} s of the audio (frame {last.frame}), and "
+    text += f"{seconds:.1f} s of speech were sent after that place, until "
+    text += f"{speech.kept[-1].end_s:.1f} s"
+    return [Evidence(text, (last.frame,), last.t_ns, round(seconds, 1), "s")]
+
+
 def _alone(speech: Regions) -> list[Region]:
     """Short sounds with silence before and after them."""
     out = []
@@ -108,4 +129,4 @@ def _is_near(result: Result, sound: Region) -> bool:
     return start <= sound.end_s + _NEAR and end >= sound.start_s - _NEAR
 
 
-RULES: tuple[Measure, ...] = (times_in_silence, utterances_lost)
+RULES: tuple[Measure, ...] = (times_in_silence, utterances_lost, words_end_early)

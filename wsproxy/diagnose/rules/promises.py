@@ -19,7 +19,8 @@ _DUE = 2  # final results with words that lack it; one may be too short
 
 def promise_unkept(facts: SessionFacts) -> list[Evidence]:
     """A setting asks for something that belongs to the words, and no result has it."""
-    found = [each for each in _asked(facts) if each.due >= _DUE and not each.came]
+    asked = (each for each in _asked(facts) if not each.came)
+    found = [each for each in asked if each.due >= _DUE and each.words >= each.promise.words]
     return [
         Evidence(f"{_wish(each)}; none came with {each.due} final results", (), None, each.due)
         for each in found
