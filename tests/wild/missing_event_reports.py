@@ -5,8 +5,6 @@ from __future__ import annotations
 from audio_samples import mulaw
 from bug_report import Report
 from deepgram_reports import assemblyai
-from dictation_reports import said
-from provider_reports import soniox_stt
 from provider_sessions import (
     HELLO,
     REQUEST_ID,
@@ -134,7 +132,7 @@ def speakers(*, named: bool) -> WireSession:
     return ended(session, 9.0)
 
 
-# -- AssemblyAI, Amazon, Azure, Soniox
+# -- AssemblyAI, Amazon, Azure
 
 
 def same_word_again(*, each: bool) -> WireSession:
@@ -179,19 +177,6 @@ def stopped_recognition(*, waits: bool) -> WireSession:
         session.server(azure_phrase("Success", HELLO, 3.9), after=0.6)
         session.server(azure_end())
     return session.app_closes(1000, after=0.05)
-
-
-def answer_button(*, ends: bool) -> WireSession:
-    """The app takes the words that are final when a button is pressed."""
-    session = soniox_stt().stream(chunks(pcm(4.0), 3200), 0.1)
-    session.server(said("Where is the parcel that I ordered", 0, final=False))
-    if ends:
-        session.app({"type": "finalize"})
-        done = said("Where is the parcel that I ordered ?", 0, final=True)
-        done["tokens"].append({"text": "<fin>", "is_final": True})
-        session.server(done, after=0.2).app("")
-        return session.server({"tokens": [], "finished": True}).server_closes(1000)
-    return session.app_closes(1000, after=0.1)
 
 
 REPORTS = [
@@ -299,20 +284,6 @@ REPORTS = [
         "the client waits for the phrase and the end of the turn",
         ("no final", "interim", "not wait"),
         ("credential", "audio is silent", "real time"),
-    ),
-    Report(
-        "sx-answer-button",
-        "missing result",
-        "Natively-AI-assistant/natively-cluely-ai-assistant#44",
-        "Fix Soniox STT: Lost Transcripts, Cross-Session Leakage & API Key Handling",
-        "no speech detected after a whole sentence",
-        "the words are not final yet when the app closes; it asks neither to finalize nor to end",
-        lambda: answer_button(ends=False),
-        ("final|interim", "clos|end|finali[sz]e|empty"),
-        lambda: answer_button(ends=True),
-        "the app finalizes, and ends the stream",
-        ("not final", "no final", "interim"),
-        ("credential", "audio is silent"),
     ),
 ]
 """Reports."""

@@ -15,6 +15,7 @@ from wsproxy.wording import plural
 
 from .good_ending import good_timeline
 from .lateness import has_places
+from .timing import result_latency
 from .words import STOPPED, results_stopped
 
 _INSIDE = 0.05  # seconds from the edges of silence
@@ -94,7 +95,9 @@ def words_end_early(facts: SessionFacts) -> list[Evidence]:
     """The words end long before the speech does, and the service had its last word."""
     timeline, audio, speech = facts.session.timeline, facts.audio.last, facts.signal.speech
     results = _placed(facts)
-    if timeline is None or not results or audio is None or facts.measured(results_stopped):
+    if timeline is None or not results or audio is None:
+        return []
+    if facts.measured(results_stopped) or facts.measured(result_latency):
         return []
     if (timeline.last_server_ns or 0) < audio.t_ns or len(speech.kept) < speech.count:
         return []
