@@ -325,8 +325,11 @@ def test_final_in_pause_compares_results_of_one_channel() -> None:
 
 def test_final_in_pause_needs_results_that_follow_each_other() -> None:
     """Between the first results, which are kept, and the last ones may be the final one."""
-    talk, final = listen().speak(2), dg_result("good morning")
-    talk.server(*[final] * (KEPT_RESULTS - 1), dg_result("good morning", final=False), final)
+    final, interim = (
+        json.loads(dg_result("good morning", final=is_final)) | {"start": None}
+        for is_final in (True, False)
+    )
+    talk = listen().speak(2).server(*[final] * (KEPT_RESULTS - 1), interim, final)
     session = talk.wait(12).server(*[final] * KEPT_RESULTS).close(by="server")
     assert "traffic.outcome.final-in-pause" not in [each.id for each in diagnose(session, CATALOG)]
 

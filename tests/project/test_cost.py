@@ -44,6 +44,7 @@ REPORTED = {
     "wsproxy.cli.show": "the user's own option",
     "wsproxy.diagnose.error_classes": "searched in MAX_WORDS characters",
     "wsproxy.diagnose.parameters": "one name, escaped, in a sentence of bounded length",
+    "wsproxy.diagnose.scripts": "one letter of a block",
     "wsproxy.session.control_events": "alternatives without repetitions",
     "wsproxy.replayer.value_rewriter": "bounded repetitions around names of the catalog",
 }

@@ -16,6 +16,9 @@ import further_agent_reports
 import gemini_reports
 import key_place_reports
 import listening_reports
+import lost_end_reports
+import missing_event_reports
+import odd_result_reports
 import openai_reports
 import order_reports
 import provider_reports
@@ -90,11 +93,15 @@ REPORTS = [
     *speech_quiet_reports.REPORTS,
     *call_quiet_reports.REPORTS,
     *speech_further_reports.REPORTS,
+    *missing_event_reports.REPORTS,
+    *odd_result_reports.REPORTS,
+    *lost_end_reports.REPORTS,
 ]
 UNSOLVED = [
     *stt_refused_reports.UNSOLVED,
     *speech_context_reports.UNSOLVED,
     *speech_quiet_reports.UNSOLVED,
     *speech_further_reports.UNSOLVED,
+    *odd_result_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

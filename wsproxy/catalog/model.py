@@ -13,6 +13,7 @@ from pathlib import Path
 from .dialogue import Dialogue
 from .exchange import NO_EXCHANGE, Exchange
 from .parameter_form import ParameterForm
+from .promise import Promise
 from .success import NO_RESULT_PATHS, NO_SUCCESS, MessagePattern, ResultPaths, Success
 
 SEVERITIES = ("error", "warning", "notice", "info")  # the most severe first
@@ -173,6 +174,7 @@ class Api:
         parameters: what is documented of single parameters of the URL.
         documented: the names that the documents list: (place, names). The place is "query", or
             the dotted path of an object in a message of the client.
+        promises: what comes because the client asked for it.
         exchange: messages that belong together.
     """
 
@@ -193,6 +195,7 @@ class Api:
     success: Success = NO_SUCCESS
     parameters: tuple[ParameterForm, ...] = ()
     documented: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    promises: tuple[Promise, ...] = ()
     exchange: Exchange = NO_EXCHANGE
 
 

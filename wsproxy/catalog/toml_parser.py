@@ -32,6 +32,7 @@ from .model import (
     Vocabulary,
 )
 from .parameter_parser import parameter
+from .promise_parser import promise
 from .success import (
     NO_RESULT_PATHS,
     NO_SUCCESS,
@@ -108,6 +109,7 @@ def _api(table: Table) -> Api:
         success=_optional(table.table("success"), _success) or NO_SUCCESS,
         parameters=tuple(each.read(parameter) for each in table.tables("parameter")),
         documented=_optional(table.table("documented"), _documented) or (),
+        promises=tuple(each.read(promise) for each in table.tables("promise")),
         exchange=_optional(table.table("exchange"), _exchange) or NO_EXCHANGE,
     )
 
@@ -219,6 +221,11 @@ def _result_paths(table: Table) -> ResultPaths:
         word=table.take("word", str, "word"),
         word_start=table.take("word_start", str, "start"),
         word_end=table.take("word_end", str, "end"),
+        word_confidence=table.take("word_confidence", str, "confidence"),
+        confidence=table.take("confidence", str, ""),
+        id=table.take("id", str, ""),
+        channel=table.take("channel", str, ""),
+        of_turn=table.take("of_turn", str, ""),
     )
 
 

@@ -43,6 +43,8 @@ _DOUBTS = (
     "traffic.outcome.words-dropped",
     "traffic.transcription.never-committed",
     "traffic.transcription.no-words-model",
+    "traffic.words.unsure",
+    "traffic.words.end-early",
     "traffic.outcome.left-early",
     "traffic.outcome.agent-silent",
     "traffic.received.other-samples",
@@ -71,6 +73,7 @@ _MISHEARD = (
 # Conditions of audio, which may be the cause of what is missing.
 _OUTCOMES = (
     "traffic.transcription.",
+    "traffic.words.",
     "traffic.outcome.",
     "traffic.exchange.",
     "traffic.speech.",

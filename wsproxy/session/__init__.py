@@ -19,6 +19,7 @@ request_query      the query parameters of a request
 outcome            whether a session succeeded: proof of success, a failure, or neither
 success_tracker    what proves success, as the session shows it
 exchange_tracker   texts, function calls and turns, as the session shows them
+promise_tracker    what the client's settings ask for, and whether it came
 word_times         times of words: asked for, and received
 turn_tracker       who ends the turns of the user
 timeline           audio, transcript, control events and latency over time

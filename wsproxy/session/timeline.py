@@ -24,6 +24,8 @@ from .message import MessageReader, SessionMessage
 from .message_block import MessageBlock
 from .message_kinds import is_error
 from .messages import CompleteMessage
+from .promise_tracker import PromiseTracker
+from .request_query import query_parameters
 from .success_tracker import SuccessTracker
 from .transcript import KEPT_RESULTS, UNKNOWN_API, SessionTranscript
 from .word_times import WordTimes
@@ -106,6 +108,7 @@ class Timeline:
         self.success = SuccessTracker(api)
         self.exchange = ExchangeTracker(api)
         self.word_times = WordTimes()
+        self.promises = PromiseTracker(api)
 
     @property
     def _has_json_in_binary(self) -> bool:
@@ -119,6 +122,7 @@ class Timeline:
             self._opened_ns = response.t_ns
             self.word_times.add_request(request)
             self.latency.upgrade = (response.t_ns - (request.t_ns if request else 0)) / 1e9
+            self.promises.add_settings("", {"query": query_parameters(request)})
 
     def add_message(self, complete: CompleteMessage, carried: CarriedAudio | None) -> None:
         """Add a complete message of either direction.
@@ -197,6 +201,8 @@ class Timeline:
             self.latency.add_text(message.t_ns)
         if self.api is not None and message.kind in self.api.vocabulary.keepalive:
             self._session.audio.keep_open(from_client=True)
+        if message.content is not None:
+            self.promises.add_settings(message.kind, message.content)
         self.events.add(message)
 
     def _text_to_speak(self, message: SessionMessage) -> int:
@@ -262,11 +268,13 @@ class Timeline:
         if self.api is not None and message.kind in self.api.vocabulary.ready:
             self.is_ready = True
         result = self.transcript.add(message)
+        if result is not None and not result.by_agent:
+            self.latency.add_result(result, self.sent)
+            if result.text:
+                self._words_frame = result.frame
+                self.promises.add_result(result, message.content or {}, self.sent.seconds)
+        self.promises.add_message(message)
         if result is not None:
-            if not result.by_agent:
-                self.latency.add_result(result, self.sent)
-                if result.text:
-                    self._words_frame = result.frame
             return
         if is_error(message.kind) and len(self.error_frames) < KEPT_ERRORS:
             self.error_frames.append(message.frame)

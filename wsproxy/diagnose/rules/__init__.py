@@ -19,8 +19,12 @@ telephone    the media streams of telephone services
 playback     what such a service has still to play
 transcription  what a service needs before it transcribes
 words        the words that came of speech
+odd_words    words that came again, unsure, in another script, or of mixed channels
+places       the places of words in the audio
+promises     what a setting of the app asks for, and did not come
 outcome      what came of the session, against what proves success
 good_ending  what the rules about missing answers share
+lateness     how late results came
 likely_causes  likely causes of failures, which are not wrong by themselves
 notices      what is lawful, and surprises
 endings      what an ending itself shows of its cause
@@ -39,8 +43,11 @@ from . import (
     likely_causes,
     messages,
     notices,
+    odd_words,
     outcome,
+    places,
     playback,
+    promises,
     received,
     request,
     signal,
@@ -70,6 +77,9 @@ RULES: dict[str, Measure] = {
         request,
         transcription,
         words,
+        odd_words,
+        promises,
+        places,
         outcome,
         likely_causes,
         notices,
