@@ -237,13 +237,13 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
     (
         "agent-silent",
         gemini(),
-        "no audio received: the server had not answered for 3.",
+        "no audio received: the agent had not answered for 3.",
         gemini(gemini_turn()),
     ),
     (
         "agent-silent",
         ignored(20),
-        "no message came during the last ",
+        "no answer came during the last ",
         ignored(3),
     ),
     (

@@ -13,6 +13,8 @@ import elevenlabs_reports
 import ending_reports
 import further_agent_reports
 import gemini_reports
+import held_back_agent_reports
+import held_back_realtime_reports
 import key_place_reports
 import listening_reports
 import openai_reports
@@ -39,8 +41,10 @@ import stt_sentence_reports
 import telephone_reports
 import timeout_reports
 import tool_call_reports
+import unanswered_agent_reports
 import unended_reports
 import voice_agent_reports
+import wrong_answer_reports
 
 REPORTS = [
     *reported_access.REPORTS,
@@ -82,6 +86,10 @@ REPORTS = [
     *agent_bridge_reports.REPORTS,
     *agent_form_reports.REPORTS,
     *quiet_reports.REPORTS,
+    *unanswered_agent_reports.REPORTS,
+    *wrong_answer_reports.REPORTS,
+    *held_back_agent_reports.REPORTS,
+    *held_back_realtime_reports.REPORTS,
 ]
 UNSOLVED = [
     *audio_form_reports.UNSOLVED,
@@ -89,5 +97,6 @@ UNSOLVED = [
     *dictation_reports.UNSOLVED,
     *agent_form_reports.UNSOLVED,
     *quiet_reports.UNSOLVED,
+    *held_back_realtime_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

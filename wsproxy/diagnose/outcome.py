@@ -47,12 +47,14 @@ _DOUBTS = (
     "traffic.exchange.context-reused",
     "traffic.exchange.call-unanswered",
     "traffic.exchange.result-unanswered",
+    "traffic.exchange.request-unanswered",
     "traffic.exchange.turn-not-ended",
     "traffic.exchange.answer-not-requested",
     "traffic.exchange.answered-in-text",
     "traffic.exchange.turns-without-audio",
     "traffic.received.silent",
     "traffic.exchange.always-interrupted",
+    "traffic.conversation.hears-itself",
 )
 # With one of these, an agent answers something else than what was said.
 _MISHEARD = (
@@ -61,10 +63,20 @@ _MISHEARD = (
     "traffic.signal.wrong-rate",
 )
 # Conditions of audio, which may be the cause of what is missing.
-_OUTCOMES = ("traffic.transcription.", "traffic.outcome.", "traffic.exchange.")
+_OUTCOMES = (
+    "traffic.transcription.",
+    "traffic.outcome.",
+    "traffic.exchange.",
+    "traffic.conversation.",
+)
 _AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.", "traffic.received.")
-
-
+# What is missing or late whatever the audio is.
+_OWED = (
+    "traffic.exchange.call-unanswered",
+    "traffic.exchange.result-unanswered",
+    "traffic.exchange.request-unanswered",
+    "traffic.conversation.call-answered-late",
+)
 _HEADERS = "traffic.signal.second-header"
 
 
@@ -100,9 +112,14 @@ def is_consequence(
 
 
 def rank(condition: str) -> int:
-    """The rank of a rule's finding: faulty audio, then what is missing, then the others."""
+    """The rank of a rule's finding: faulty audio, then what is missing, then the others.
+
+    First of all are answers that are missing whatever the audio is.
+    """
     if condition == _HEADERS:
         return -1  # a header in each message is more than that the first bytes are one
+    if condition in _OWED:
+        return -1
     if condition.startswith(_AUDIO):
         return 0
     return 1 if condition.startswith(_OUTCOMES) else 2

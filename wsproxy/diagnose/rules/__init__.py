@@ -14,6 +14,9 @@ timing       gaps, pace and durations, against the API's documented limits
 messages     kinds, frames, sizes and order of messages
 exchange     texts to speak, function calls, turns: messages that belong together
 user_texts   texts for an agent: left open, or two at once
+conversation  who begins, who answers what, how a turn ends
+agreement    what an agent was asked for, against what came
+dialogue_facts  what the rules about a conversation share
 telephone    the media streams of telephone services
 transcription  what a service needs before it transcribes
 words        the words that came of speech
@@ -28,8 +31,10 @@ credentials  where a key was sent and what it looks like, without showing it
 from wsproxy.diagnose.session_facts import Measure
 
 from . import (
+    agreement,
     audio,
     carriers,
+    conversation,
     credentials,
     endings,
     exchange,
@@ -58,6 +63,8 @@ RULES: dict[str, Measure] = {
         messages,
         exchange,
         user_texts,
+        conversation,
+        agreement,
         telephone,
         request,
         transcription,

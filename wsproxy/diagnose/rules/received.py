@@ -114,7 +114,7 @@ def received_too_slowly(facts: SessionFacts) -> list[Evidence]:
     if track is None or not per_second or track.header is not None:
         return []
     found: list[tuple[float, float, int]] = []
-    for stretch in _stretches(track.cursor.recent):
+    for stretch in stretches(track.cursor.recent):
         (start_ns, before), (end_ns, size) = stretch[0], stretch[-1]
         found.append((seconds(end_ns - start_ns), (size - before) / per_second, start_ns))
     wall, audio, start_ns = max(found, default=(0.0, 0.0, 0))
@@ -125,8 +125,12 @@ def received_too_slowly(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (), start_ns, round(audio / wall, 2), "x")]
 
 
-def _stretches(chunks: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-    """Chunks that follow each other without a pause, which an agent makes between its turns."""
+def stretches(chunks: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Chunks that follow each other without a pause, as one is made between two turns.
+
+    Args:
+        chunks: the time of each, and the bytes of audio up to its end.
+    """
     first = 0
     for at in range(1, len(chunks) + 1):
         if at == len(chunks) or seconds(chunks[at][0] - chunks[at - 1][0]) > _PAUSE:
