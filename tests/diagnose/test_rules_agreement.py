@@ -136,6 +136,15 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
     ),
     (
         agreement.setting_not_applied,
+        lambda: settings(
+            {"type": "realtime", "turn_detection": {"type": "semantic_vad"}},
+            {"type": "session", "turn_detection": {"type": "server_vad"}},
+        ),
+        "session.turn_detection.type is semantic_vad in",
+        [],
+    ),
+    (
+        agreement.setting_not_applied,
         lambda: settings(VAD, {"turn_detection": None}),
         "null in session.updated",
         [],

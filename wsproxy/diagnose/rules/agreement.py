@@ -118,7 +118,7 @@ def _differences(
 ) -> Iterator[tuple[str, str, str]]:
     """The settings that differ: path, what was asked for, and what is used."""
     for name, wanted in asked.items():
-        if name not in used or name in _OTHERWISE:
+        if name not in used or name in _OTHERWISE or (not depth and name in _IDENTITY):
             continue
         path, value = f"{before}.{name}", used[name]
         if isinstance(wanted, dict) and isinstance(value, dict):
@@ -128,8 +128,10 @@ def _differences(
             yield path, _shown(wanted), _shown(value)
 
 
-_OTHERWISE = ("model", "instructions", "tools", "type", "object", "expires_at", "client_secret")
+_OTHERWISE = ("model", "instructions", "tools", "expires_at", "client_secret")
 """Settings that another rule compares, or that the server may write in its own way."""
+_IDENTITY = ("id", "type", "object")
+"""What names the session itself."""
 
 
 def _is_same(wanted: object, used: object) -> bool:

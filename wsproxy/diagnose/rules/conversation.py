@@ -226,6 +226,8 @@ def hears_its_own_words(facts: SessionFacts) -> list[Evidence]:
 
 def _repeats(words: Sequence[str], said: Sequence[str]) -> bool:
     """Whether nearly all words follow each other in what was said."""
+    if len(set(words) & set(said)) < _SAME * len(set(words)):
+        return False  # nearly always, and soon
     matcher = SequenceMatcher(None, words, said, autojunk=False)
     same = sum(block.size for block in matcher.get_matching_blocks())
     return same >= _SAME * len(words)

@@ -21,7 +21,10 @@ def agent_turns(facts: SessionFacts) -> AgentTurns | None:
     timeline = good_timeline(facts)
     if timeline is None or timeline.api is None or timeline.api.audio.origin != "both":
         return None
-    return None if facts.transcribes_only else timeline.exchange.agent_turns
+    known = timeline.api.exchange
+    if facts.transcribes_only or not (known.turn or known.user_text):
+        return None
+    return timeline.exchange.agent_turns
 
 
 def spoken_turns(facts: SessionFacts) -> list[AgentTurn]:
