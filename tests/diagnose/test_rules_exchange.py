@@ -282,7 +282,7 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         "no response.create was sent after it",
         [
             lambda: openai_result(spoken_after=True),
-            lambda: openai_result(server={"type": "response.done", "response": {"id": "r"}}),
+            lambda: openai_result(server={"type": "response.output_text.done", "text": "One."}),
             lambda: gemini(gemini_result(), wait=3.0),
             lambda: gemini(wait=20.0),
         ],

@@ -27,7 +27,7 @@ def listen(query: str = "") -> SpeechSession:
 
 def result(text: str, start: float, duration: float = 2.0, **changes: Any) -> dict[str, Any]:
     """A final result that ends an utterance; the changes are of its words."""
-    content = json.loads(dg_result(text, start=start, duration=duration))
+    content: dict[str, Any] = json.loads(dg_result(text, start=start, duration=duration))
     words = [{"word": word, "confidence": 0.9} | changes for word in text.split()]
     content["channel"]["alternatives"][0]["words"] = words
     return content | {"speech_final": True}
@@ -286,7 +286,7 @@ def test_main_script(text: str, script: str) -> None:
 
 def test_scripts_of_unknown_language_are_unknown() -> None:
     assert scripts_of("multi") is None
-    assert scripts_of("sr-Latn") == {"Cyrillic", "Latin"}
+    assert scripts_of("sr-Latn") == frozenset(("Cyrillic", "Latin"))
 
 
 @pytest.mark.parametrize(

@@ -237,13 +237,13 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
     (
         "agent-silent",
         gemini(),
-        "no audio received: the server had not answered for 3.",
+        "no audio received: the agent had not answered for 3.",
         gemini(gemini_turn()),
     ),
     (
         "agent-silent",
         ignored(20),
-        "no message came during the last ",
+        "no answer came during the last ",
         ignored(3),
     ),
     (
@@ -318,7 +318,8 @@ def test_final_in_pause_compares_results_of_one_channel() -> None:
     talk = (
         listen().speak(2).server(first, second, dg_result("good", final=False).replace("[0", "[1"))
     )
-    session = talk.wait(12).server(dg_result("good morning")).app(END).server(METADATA)
+    prompt = dg_result("good morning", start=2.0, duration=1.0)
+    session = talk.wait(12).speak(1).server(prompt).app(END).server(METADATA)
     found = [each.id for each in diagnose(session.close(by="server"), CATALOG)]
     assert "traffic.outcome.final-in-pause" not in found
 

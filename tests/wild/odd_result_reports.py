@@ -17,10 +17,6 @@ from provider_sessions import (
     azure_message,
     chunks,
     elevenlabs,
-    gemini_audio,
-    gemini_content,
-    gemini_ready,
-    gemini_says,
     listening,
     scribe_audio,
     wav_header,
@@ -83,18 +79,6 @@ def language_left_out(query: str, texts: tuple[str, ...], confidence: float) -> 
             word["confidence"] = confidence
         session.server(answer)
     return ended(session, 9.0)
-
-
-def other_script(*texts: str) -> WireSession:
-    """The app sets the language of the agent's voice."""
-    config = {"responseModalities": ["AUDIO"], "speechConfig": {"languageCode": "en-US"}}
-    session = gemini_ready({"inputAudioTranscription": {}, "generationConfig": config})
-    for number, text in enumerate(texts):
-        session.stream(chunks(speech(number * 2.0, 2.0), 3200), 0.1, gemini_audio)
-        session.stream([PAUSE] * 8, 0.1, gemini_audio)
-        session.server(gemini_content({"inputTranscription": {"text": text}}))
-        gemini_says(session).wait(2.0)
-    return session.app_closes(1000, after=1.0)
 
 
 # -- Times
@@ -216,21 +200,6 @@ REPORTS = [
         lambda: language_left_out("&language=multi", RUSSIAN, 0.97),
         "language=multi, and the words have high confidence",
         ("language", "confidence"),
-        ("credential", "audio is silent"),
-        complete=True,
-    ),
-    Report(
-        "gem-other-script",
-        "language",
-        "google/adk-python#5542",
-        "SpeechConfig.language_code does not constrain input audio transcription language",
-        "what is said in English is transcribed in another script",
-        "languageCode sets the language of the voice; transcripts follow what the model hears",
-        lambda: other_script("Good morning.", "मेरा पार्सल कहाँ है", "Where is it now?"),
-        ("language|script",),
-        lambda: other_script("Good morning.", "Where is my parcel?", "Where is it now?"),
-        "all transcripts are in English",
-        ("language", "script"),
         ("credential", "audio is silent"),
         complete=True,
     ),

@@ -14,6 +14,8 @@ import elevenlabs_reports
 import ending_reports
 import further_agent_reports
 import gemini_reports
+import held_back_agent_reports
+import held_back_realtime_reports
 import key_place_reports
 import listening_reports
 import lost_end_reports
@@ -46,8 +48,10 @@ import stt_sentence_reports
 import telephone_reports
 import timeout_reports
 import tool_call_reports
+import unanswered_agent_reports
 import unended_reports
 import voice_agent_reports
+import wrong_answer_reports
 
 REPORTS = [
     *reported_access.REPORTS,
@@ -96,6 +100,10 @@ REPORTS = [
     *missing_event_reports.REPORTS,
     *odd_result_reports.REPORTS,
     *lost_end_reports.REPORTS,
+    *unanswered_agent_reports.REPORTS,
+    *wrong_answer_reports.REPORTS,
+    *held_back_agent_reports.REPORTS,
+    *held_back_realtime_reports.REPORTS,
 ]
 UNSOLVED = [
     *stt_refused_reports.UNSOLVED,
@@ -103,5 +111,6 @@ UNSOLVED = [
     *speech_quiet_reports.UNSOLVED,
     *speech_further_reports.UNSOLVED,
     *odd_result_reports.UNSOLVED,
+    *held_back_realtime_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

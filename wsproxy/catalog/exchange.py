@@ -52,6 +52,7 @@ class UserTurns:
         end: of the app, that end a turn.
         request: of the app, that request an answer; empty: the agent answers each turn.
         transcribe: settings that ask for the words of the user.
+        language: dotted paths of the language of these words, in the same messages.
         words: of the server, with these words, or with the failure to find them.
     """
 
@@ -61,6 +62,7 @@ class UserTurns:
     end: Patterns = ()
     request: Patterns = ()
     transcribe: Patterns = ()
+    language: tuple[str, ...] = ()
     words: Patterns = ()
 
     @property
@@ -89,11 +91,23 @@ class Exchange:
         user_text: of the app, with a text for the agent, who shall answer it.
         open_text: those that leave the turn of the user open: more is to come.
         force_end: of the app, that end an utterance at once, before its words are final.
+        addition: those that add to the conversation, and ask for no answer.
+        greeting: dotted paths, in messages of the app, of what the agent shall say first.
+        truncate: of the app, with how much of an answer the user heard.
+        ignored: of the app, that the API takes without an error, and that have no effect.
         turn: of the server, each of which ends a turn of the agent.
+        turn_begin: those that begin one, where its audio follows them.
+        turn_complete: those that end a complete one; empty: all that end one and are not of an
+            interrupted one.
         interrupted: those of a turn that the user interrupted.
         text_answer: those of an answer in text alone.
         modalities: dotted paths of the kinds of answer that are agreed on, in either side's
             messages.
+        voice: dotted paths of the voice of an answer, in the server's messages.
+        heard_tokens: dotted path of the tokens of audio in the context of an answer, a number or
+            a list by modality, in the server's messages.
+        forgets: settings with which the context becomes smaller by itself.
+        transcribed: whether the words of both sides come unasked.
         function: calls of functions.
         turns: how the turns of the user end.
     """
@@ -111,10 +125,20 @@ class Exchange:
     user_text: Patterns = ()
     open_text: Patterns = ()
     force_end: Patterns = ()
+    addition: Patterns = ()
+    greeting: tuple[str, ...] = ()
+    truncate: Patterns = ()
+    ignored: Patterns = ()
     turn: Patterns = ()
+    turn_begin: Patterns = ()
+    turn_complete: Patterns = ()
     interrupted: Patterns = ()
     text_answer: Patterns = ()
     modalities: tuple[str, ...] = ()
+    voice: tuple[str, ...] = ()
+    heard_tokens: str = ""
+    forgets: Patterns = ()
+    transcribed: bool = False
     function: FunctionCalls = FunctionCalls()
     turns: UserTurns = UserTurns()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .promise import Promise
-from .success import MessagePattern
 from .toml_table import Table
 
 
@@ -11,9 +10,9 @@ def promise(table: Table) -> Promise:
     """What a table of [[api.promise]] says."""
     found = Promise(
         what=table.take("what", str),
-        settings=_patterns(table, "settings"),
-        unless=_patterns(table, "unless"),
-        messages=_patterns(table, "messages"),
+        settings=table.message_patterns("settings"),
+        unless=table.message_patterns("unless"),
+        messages=table.message_patterns("messages"),
         fields=table.strings("fields"),
         texts=table.strings("texts"),
         words=table.take("words", int, 0),
@@ -22,7 +21,3 @@ def promise(table: Table) -> Promise:
     if table.valid and not (found.messages or found.fields or found.texts):
         table.mistake("", "needs messages, fields or texts")
     return found
-
-
-def _patterns(table: Table, key: str) -> tuple[MessagePattern, ...]:
-    return tuple(MessagePattern.parse(text) for text in table.strings(key))

@@ -54,6 +54,7 @@ _DOUBTS = (
     "traffic.exchange.context-reused",
     "traffic.exchange.call-unanswered",
     "traffic.exchange.result-unanswered",
+    "traffic.exchange.request-unanswered",
     "traffic.exchange.turn-not-ended",
     "traffic.exchange.answer-not-requested",
     "traffic.exchange.answered-in-text",
@@ -63,6 +64,7 @@ _DOUBTS = (
     "traffic.received.text",
     "traffic.speech.texts-without-audio",
     "traffic.speech.words-unspoken",
+    "traffic.conversation.hears-itself",
 )
 # With one of these, an agent answers something else than what was said.
 _MISHEARD = (
@@ -76,12 +78,18 @@ _OUTCOMES = (
     "traffic.words.",
     "traffic.outcome.",
     "traffic.exchange.",
+    "traffic.conversation.",
     "traffic.speech.",
     "traffic.telephone.",
 )
 _AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.", "traffic.received.")
-
-
+# What is missing or late whatever the audio is.
+_OWED = (
+    "traffic.exchange.call-unanswered",
+    "traffic.exchange.result-unanswered",
+    "traffic.exchange.request-unanswered",
+    "traffic.conversation.call-answered-late",
+)
 # What such a limit ends has been done until then.
 _ENDS_BY_TIME = ("server.session-limit", "server.silence", "server.timeout")
 _HEADERS = "traffic.signal.second-header"
@@ -119,9 +127,14 @@ def is_consequence(
 
 
 def rank(condition: str) -> int:
-    """The rank of a rule's finding: faulty audio, then what is missing, then the others."""
+    """The rank of a rule's finding: faulty audio, then what is missing, then the others.
+
+    First of all are answers that are missing whatever the audio is.
+    """
     if condition == _HEADERS:
         return -1  # a header in each message is more than that the first bytes are one
+    if condition in _OWED:
+        return -1
     if condition.startswith(_AUDIO):
         return 0
     return 1 if condition.startswith(_OUTCOMES) else 2

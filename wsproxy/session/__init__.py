@@ -19,9 +19,11 @@ request_query      the query parameters of a request
 outcome            whether a session succeeded: proof of success, a failure, or neither
 success_tracker    what proves success, as the session shows it
 exchange_tracker   texts, function calls and turns, as the session shows them
+noted_message      a message that others may belong to
 promise_tracker    what the client's settings ask for, and whether it came
 word_times         times of words: asked for, and received
 turn_tracker       who ends the turns of the user
+agent_turns        the turns of a voice agent, with their audio
 timeline           audio, transcript, control events and latency over time
 latency            how long things took
 transcript         the results in their order

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from wsproxy.catalog import Api
@@ -14,7 +13,9 @@ from wsproxy.catalog.envelope import holders
 from wsproxy.catalog.exchange import NO_EXCHANGE, Patterns
 from wsproxy.catalog.success import MessagePattern
 
+from .agent_turns import AgentTurns
 from .message import SessionMessage
+from .noted_message import Counted, NotedMessage
 from .turn_tracker import TurnTracker
 
 LATE_FLUSH_NS = 1_500_000_000  # from a text to its flush, which follows at once where it can
@@ -30,36 +31,6 @@ _SSML = re.compile(r"<(?:break|speak|prosody|phoneme|say-as|emphasis|sub|lang)\b
 Content = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class NotedMessage:
-    """A message that another one may belong to.
-
-    Attributes:
-        name: of the function that it calls, the end of its text, or its kind.
-    """
-
-    frame: int
-    t_ns: int
-    name: str = ""
-
-
-@dataclass(slots=True)
-class Counted:
-    """Messages of one kind: how many, the first and the last one, and their characters."""
-
-    count: int = 0
-    first: NotedMessage | None = None
-    last: NotedMessage | None = None
-    characters: int = 0
-
-    def add(self, message: SessionMessage, characters: int = 0) -> None:
-        """Count a message."""
-        self.last = NotedMessage(message.frame, message.t_ns)
-        self.first = self.first or self.last
-        self.count += 1
-        self.characters += characters
-
-
 class ExchangeTracker:
     """Collects which messages belong together, message by message.
 
@@ -70,6 +41,7 @@ class ExchangeTracker:
         open_calls: function calls without an answer, oldest first.
         last_answer: the last answer to a call; `is_requested` whether the app has requested, since
             then, that the agent speaks.
+        slowest_answer: the call whose answer took longest, and the answer.
         unnamed: answers that lack the name of their function.
         text_end: the app's message after which the API takes no more text; None before it.
         after_end: texts after that message.
@@ -87,11 +59,8 @@ class ExchangeTracker:
         overlap: the first two texts of which the second came at once, before any answer.
         turns, interrupted: turns of the agent, and those that the user interrupted.
         turn_times: when the latest turns ended that were not interrupted, ns.
-        text_answers: answers in text alone, while answers in audio were agreed on.
-        text_request: the app's first request for an answer in text alone, in a session that is
-            set to audio; None without one. `text_as_asked` counts answers in text that were asked
-            for.
         user_turns: who ends the turns of the user.
+        agent_turns: the turns of the agent one by one, with their audio.
     """
 
     def __init__(self, api: Api | None) -> None:
@@ -108,10 +77,9 @@ class ExchangeTracker:
         self._calls: dict[str, NotedMessage] = {}
         self._unflushed: dict[str, NotedMessage] = {}
         self._ending: dict[str, tuple[NotedMessage, str]] = {}
-        self._modalities: tuple[str, ...] = ()
-        self._modality_names = {path.partition(".")[0] for path in self._api.modalities}
         self.last_answer: NotedMessage | None = None
         self.is_requested = False
+        self.slowest_answer: tuple[NotedMessage, NotedMessage] | None = None
         self.unnamed = Counted()
         self.text_end: NotedMessage | None = None
         self.after_end = Counted()
@@ -134,10 +102,8 @@ class ExchangeTracker:
         self.turns = Counted()
         self.turn_times: deque[int] = deque(maxlen=_KEPT_TURNS)
         self.interrupted = Counted()
-        self.text_answers = Counted()
-        self.text_request: NotedMessage | None = None
-        self.text_as_asked = Counted()
         self.user_turns = TurnTracker(self._api.turns)
+        self.agent_turns = AgentTurns(self._api)
 
     @property
     def open_calls(self) -> list[NotedMessage]:
@@ -153,9 +119,8 @@ class ExchangeTracker:
         content, side = message.content, message.from_client
         if self._api is NO_EXCHANGE or content is None:
             return
-        if any(name in content for name in self._modality_names):
-            self._note_modalities(message, content)
         self.user_turns.add(message, content)
+        self.agent_turns.add(message, content)
         kinds = self._kinds[side]
         if side and (self._has_texts or self._api.context):
             self._add_text(message, content)
@@ -171,7 +136,7 @@ class ExchangeTracker:
         if from_client:
             texts = (*api.user_text, *api.open_text)
             return iter((*texts, *api.function.answer, *api.function.request))
-        return iter((*api.function.message, *api.turn, *api.interrupted, *api.text_answer))
+        return iter((*api.function.message, *api.turn, *api.interrupted))
 
     # -- texts to speak
 
@@ -261,13 +226,21 @@ class ExchangeTracker:
             self.is_requested = True
         if not _any(api.function.answer, message.kind, content):
             return
-        self.last_answer = NotedMessage(message.frame, message.t_ns)
+        here = self.last_answer = NotedMessage(message.frame, message.t_ns)
         self.is_requested = not api.function.request
         for answer in _items(content, api.function.answers):
-            self._calls.pop(_id(answer, api.function.answer_id), None)
+            self._note_duration(self._calls.pop(_id(answer, api.function.answer_id), None), here)
             path = api.function.answer_name
             if path and not field_of(answer, path):
                 self.unnamed.add(message)
+
+    def _note_duration(self, call: NotedMessage | None, answer: NotedMessage) -> None:
+        """Note a call with its answer, if that took longer than any other one."""
+        if call is None:
+            return
+        slowest = self.slowest_answer
+        if slowest is None or answer.t_ns - call.t_ns > slowest[1].t_ns - slowest[0].t_ns:
+            self.slowest_answer = call, answer
 
     def _add_user_text(self, message: SessionMessage) -> None:
         before, self.open_text = self.user_texts.last, None
@@ -294,26 +267,12 @@ class ExchangeTracker:
                 self.turn_times.append(message.t_ns)
         if _any(api.interrupted, kind, content):
             self.interrupted.add(message)
-        if _any(api.text_answer, kind, content):
-            is_asked = "audio" not in self._modalities
-            (self.text_as_asked if is_asked else self.text_answers).add(message)
 
     def _note_cancelled(self, content: Content) -> None:
         path = self._api.function.cancelled
         ids = field_of(content, path) if path and self._calls else None
         for each in ids[:MAX_OPEN] if isinstance(ids, list) else ():
             self._calls.pop(str(each)[:_MAX_ID], None)
-
-    def _note_modalities(self, message: SessionMessage, content: Content) -> None:
-        for path in self._api.modalities:
-            value = field_of(content, path)
-            if not isinstance(value, list):
-                continue
-            before, self._modalities = self._modalities, tuple(str(v).lower() for v in value[:4])
-            is_less = "audio" in before and "audio" not in self._modalities
-            is_request = _any(self._api.turns.request, message.kind, content)
-            if is_less and is_request and self.text_request is None:
-                self.text_request = NotedMessage(message.frame, message.t_ns, message.kind)
 
 
 def _items(content: Content, path: str) -> list[Content]:

@@ -7,6 +7,7 @@ finished traces. Its memory is bounded however long the session is.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 from wsproxy.catalog import Catalog
@@ -27,7 +28,7 @@ from .messages import CompleteMessage
 from .promise_tracker import PromiseTracker
 from .request_query import query_parameters
 from .success_tracker import SuccessTracker
-from .transcript import KEPT_RESULTS, UNKNOWN_API, SessionTranscript
+from .transcript import KEPT_RESULTS, UNKNOWN_API, Result, SessionTranscript
 from .word_times import WordTimes
 
 _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
@@ -60,8 +61,8 @@ class Timeline:
         server_messages: how many messages the server sent.
         last_server_ns, last_server_frame: of the server's last message; None if there was none.
         error_frames: of the server's first messages whose kind is an error.
-        speech_at_words, speech_at_server: seconds of speech that had been sent at the last result
-            with words, and at the last message of the server.
+        speech_at_words, speech_at_answer: seconds of speech that had been sent at the last result
+            with words, and at the last answer of an agent.
         is_ready: whether the server has sent a message for which the API's clients wait.
         unwrapped: (frame, length) of the client's first binary message that is not in the API's
             envelope; None if all are.
@@ -85,7 +86,7 @@ class Timeline:
         self.last_server_frame: int | None = None
         self.error_frames: list[int] = []
         self.speech_at_words: float = 0.0
-        self.speech_at_server: float = 0.0
+        self.speech_at_answer: float = 0.0
         self._words_frame: int | None = None  # of the last result with words
         # The frames for which these two are measured.
         self._followed = (0, 0)
@@ -134,14 +135,14 @@ class Timeline:
         if carried is not None and carried.carrier == BINARY and self._has_json_in_binary:
             carried = None
         if carried is not None:
-            (self.sent if from_client else self.received).add_all((t_ns,), (carried.size,))
             if from_client:
+                self.sent.add_all((t_ns,), (carried.size,))
                 self._check_envelope(frame, complete.length, carried.carrier)
                 if complete.is_text and self.exchange.user_turns.may_end_turn(complete.data):
                     self.exchange.add(self._messages.read(complete))
                 return
             self._add_server_message(frame, t_ns)
-            self._add_server_audio(frame, t_ns)
+            self._add_server_audio((frame, frame), (t_ns,), (carried.size,))
             if carried.carrier in (BINARY, FRAMED):
                 return
         elif not from_client:
@@ -178,11 +179,11 @@ class Timeline:
                     self._check_envelope(number, length, BINARY)
             self.sent.add_all(times, lengths)
         else:
-            self._add_server_message(block.numbers[start], times[0])
-            self._add_server_audio(block.numbers[start], times[0])
+            first, last = block.numbers[start], block.numbers[-1]
+            self._add_server_message(first, times[0])
             self.server_messages += len(times) - 1
-            self.last_server_ns, self.last_server_frame = times[-1], block.numbers[-1]
-            self.received.add_all(times, lengths)
+            self.last_server_ns, self.last_server_frame = times[-1], last
+            self._add_server_audio((first, last), times, lengths)
 
     # -- the client
 
@@ -238,13 +239,13 @@ class Timeline:
     def _follow_speech(self, until: float) -> None:
         """Use what is known of the client's speech up to a frame."""
         self.latency.follow_speech(self.sent, until)
-        words, server = self._words_frame, self.last_server_frame
+        words, answer = self._words_frame, self.exchange.agent_turns.last_frame
         if words is not None and self._followed[0] < words <= until:
             self.speech_at_words = self._speech_before(words)
             self._followed = words, self._followed[1]
-        if server is not None and self._followed[1] < server <= until:
-            self.speech_at_server = self._speech_before(server)
-            self._followed = self._followed[0], server
+        if self._followed[1] < answer <= until:
+            self.speech_at_answer = self._speech_before(answer)
+            self._followed = self._followed[0], answer
 
     def _speech_before(self, frame: int) -> float:
         found = self.sent.speech_before(frame)
@@ -252,8 +253,19 @@ class Timeline:
 
     # -- the server
 
-    def _add_server_audio(self, frame: int, t_ns: int) -> None:
-        self.latency.add_server_audio(frame, t_ns)
+    def _add_server_audio(
+        self, frames: tuple[int, int], times: Sequence[int], sizes: Sequence[int]
+    ) -> None:
+        """Add messages with audio between which the client sent nothing.
+
+        Args:
+            frames: the first and the last one.
+        """
+        before = self.received.seconds
+        self.received.add_all(times, sizes)
+        turn = self.exchange.agent_turns.add_audio(frames, (times[0], times[-1]), len(times))
+        turn.add_seconds(before, self.received.seconds)
+        self.latency.add_server_audio(frames[0], times[0])
         if self.latency.has_many_waiting:
             self.sent.settle()
             self._follow_speech(math.inf)
@@ -264,15 +276,21 @@ class Timeline:
         if self.latency.first_message is None and self._opened_ns is not None:
             self.latency.first_message = (t_ns - self._opened_ns) / 1e9
 
+    def _add_result(self, result: Result, message: SessionMessage) -> None:
+        if result.by_agent:
+            self.exchange.agent_turns.add_words(message)
+            return
+        self.latency.add_result(result, self.sent)
+        if result.text:
+            self._words_frame = result.frame
+            self.promises.add_result(result, message.content or {}, self.sent.seconds)
+
     def _add_received(self, message: SessionMessage, *, has_audio: bool) -> None:
         if self.api is not None and message.kind in self.api.vocabulary.ready:
             self.is_ready = True
         result = self.transcript.add(message)
-        if result is not None and not result.by_agent:
-            self.latency.add_result(result, self.sent)
-            if result.text:
-                self._words_frame = result.frame
-                self.promises.add_result(result, message.content or {}, self.sent.seconds)
+        if result is not None:
+            self._add_result(result, message)
         self.promises.add_message(message)
         if result is not None:
             return

@@ -15,6 +15,9 @@ messages     kinds, frames, sizes and order of messages
 exchange     texts to speak, function calls, turns: messages that belong together
 spoken_texts  texts to speak, against what was spoken of them
 user_texts   texts for an agent: left open, or two at once
+conversation  who begins, who answers what, how a turn ends
+agreement    what an agent was asked for, against what came
+dialogue_facts  what the rules about a conversation share
 telephone    the media streams of telephone services
 playback     what such a service has still to play
 transcription  what a service needs before it transcribes
@@ -35,8 +38,10 @@ credentials  where a key was sent and what it looks like, without showing it
 from wsproxy.diagnose.session_facts import Measure
 
 from . import (
+    agreement,
     audio,
     carriers,
+    conversation,
     credentials,
     endings,
     exchange,
@@ -72,6 +77,8 @@ RULES: dict[str, Measure] = {
         exchange,
         spoken_texts,
         user_texts,
+        conversation,
+        agreement,
         telephone,
         playback,
         request,

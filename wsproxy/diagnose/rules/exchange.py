@@ -8,8 +8,8 @@ from __future__ import annotations
 from wsproxy.catalog.exchange import Patterns
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.exchange_tracker import NotedMessage
-from wsproxy.session.outcome import PATIENCE, waited
+from wsproxy.session.noted_message import NotedMessage
+from wsproxy.session.outcome import PATIENCE, missing_answers, waited
 from wsproxy.session.request_query import query_parameters
 from wsproxy.session.turn_tracker import TurnPlace, TurnTracker
 from wsproxy.wording import plural
@@ -150,15 +150,21 @@ def result_unanswered(facts: SessionFacts) -> list[Evidence]:
     session, found = facts.session, facts.exchange
     if found is None or found.last_answer is None or session.timeline is None:
         return []
-    last, received = found.last_answer, session.timeline.received
-    if session.failed or found.open_calls or (received.last_ns or 0) > last.t_ns:
+    last, timeline = found.last_answer, session.timeline
+    if session.failed or found.open_calls or (timeline.received.last_ns or 0) > last.t_ns:
         return []
-    if found.turns.last is not None and found.turns.last.frame > last.frame:
-        return []  # the agent took its turn, if only in text
-    silent = waited(session, session.timeline, last.t_ns)
-    if silent < UNANSWERED:
+    if any(each.by_agent and each.t_ns > last.t_ns for each in timeline.transcript):
+        return []  # it answered, if only in text
+    turns = list(found.agent_turns)
+    if any(turn.text and turn.text.frame > last.frame for turn in turns):
         return []
-    text = f"no audio came in {silent:.1f} s after the result of a function (frame {last.frame})"
+    ends = [turn.end for turn in turns if turn.end and turn.end.frame > last.frame]
+    silent = seconds(facts.ended_ns - (ends[-1] if ends else last).t_ns)
+    if silent < (OVERDUE if ends else UNANSWERED):
+        return []
+    text = f"no audio came in {seconds(facts.ended_ns - last.t_ns):.1f} s after the result of a "
+    text += f"function (frame {last.frame})"
+    text += f"; the agent's turn ended, and is empty (frame {ends[-1].frame})" if ends else ""
     asked = facts.measured(result_not_requested)
     text += f"; {asked[0].text}" if asked else ""
     return [_evidence(text, last, round(silent, 1), "s")]
@@ -188,14 +194,20 @@ def call_unnamed(facts: SessionFacts) -> list[Evidence]:
 
 
 def user_text_unanswered(facts: SessionFacts) -> list[Evidence]:
-    """The app sent the agent a text, and nothing came back."""
+    """The app sent the agent a text, and no answer came."""
     session, found = facts.session, facts.exchange
     if found is None or found.user_texts.last is None or session.timeline is None:
         return []
     last, timeline = found.user_texts.last, session.timeline
-    if session.failed or (timeline.last_server_frame or 0) > last.frame:
+    if (
+        session.failed
+        or found.agent_turns.last_frame > last.frame
+        or missing_answers(session, timeline)
+    ):
         return []
-    silent = waited(session, timeline, last.t_ns)
+    if any(frame > last.frame for frame in timeline.error_frames):
+        return []
+    silent = seconds(facts.ended_ns - last.t_ns)
     if silent < UNANSWERED:
         return []
     text = f"no answer came in {silent:.1f} s after the app had asked for one (frame {last.frame})"
@@ -291,7 +303,7 @@ def turns_without_audio(facts: SessionFacts) -> list[Evidence]:
     if found is None or timeline is None or facts.session.failed:
         return []
     spoke_ns, answer, calls = timeline.received.last_ns, found.last_answer, found.open_calls
-    if spoke_ns is None or found.text_answers.count or timeline.sent.speech_ns is None:
+    if spoke_ns is None or facts.measured(answered_in_text) or timeline.sent.speech_ns is None:
         return []
     # The first one after the audio is the end of the turn that it belongs to.
     silent = [t_ns for t_ns in found.turn_times if t_ns > spoke_ns][1:]
@@ -306,11 +318,12 @@ def turns_without_audio(facts: SessionFacts) -> list[Evidence]:
 def answered_in_text(facts: SessionFacts) -> list[Evidence]:
     """The agent answered in text alone, although audio was agreed on."""
     found = facts.exchange
-    if found is None or found.text_answers.first is None:
+    turns = found.agent_turns if found is not None else ()
+    texts = [turn.text for turn in turns if turn.text and turn.is_text_only and turn.audio_agreed]
+    if not texts:
         return []
-    first, count = found.text_answers.first, found.text_answers.count
-    text = f"{plural(count, 'answer')} in text, without audio (from frame {first.frame} on)"
-    return [_evidence(text, first, float(count), "answers")]
+    text = f"{plural(len(texts), 'answer')} in text, without audio (from frame {texts[0].frame} on)"
+    return [_evidence(text, texts[0], float(len(texts)), "answers")]
 
 
 def _evidence(

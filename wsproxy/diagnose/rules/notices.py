@@ -80,7 +80,10 @@ def text_requested(facts: SessionFacts) -> list[Evidence]:
     found, timeline = facts.exchange, facts.session.timeline
     if found is None or timeline is None or timeline.received.messages:
         return []
-    asked, answer = found.text_request, found.text_as_asked.first
+    turns = found.agent_turns
+    asked = turns.text_request
+    texts = (turn.text for turn in turns if turn.is_text_only and not turn.audio_agreed)
+    answer = next(texts, None)
     if asked is None or answer is None:
         return []
     text = f"{quoted(asked.name, 40)} in frame {asked.frame} lists no audio, and the session does; "

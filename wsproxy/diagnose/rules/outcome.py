@@ -24,12 +24,14 @@ from wsproxy.session.success_tracker import FailedObject
 from wsproxy.session.timeline import Timeline
 from wsproxy.wording import plural
 
+from .dialogue_facts import agent_turns, user_speech, utterances
 from .exchange import (
     answer_not_requested,
     call_unanswered,
     context_reused,
     result_unanswered,
     turn_not_ended,
+    turns_without_audio,
 )
 from .good_ending import (
     MIN_SPEECH,
@@ -44,7 +46,14 @@ from .words import STOPPED, empty_results, results_stopped
 READY = 5.0  # seconds after the upgrade for the message that the API's clients wait for
 AT_ONCE = 3.0  # seconds after the app's message in which a server ends a session at once
 _SHOWN = 3  # failed objects
-_CAUSES_OF_SILENCE = (call_unanswered, result_unanswered, turn_not_ended, answer_not_requested)
+_MIN_IGNORED = 2  # utterances of the user
+_CAUSES_OF_SILENCE = (
+    call_unanswered,
+    result_unanswered,
+    turn_not_ended,
+    answer_not_requested,
+    turns_without_audio,
+)
 _ENVELOPES = {
     "event-stream": "an event-stream message (headers, payload and two checksums)",
     "azure": "a message with header lines before the audio",
@@ -109,33 +118,47 @@ def answer_missing(facts: SessionFacts) -> list[Evidence]:
 
 def agent_silent(facts: SessionFacts) -> list[Evidence]:
     """The user spoke, and the agent did not answer."""
-    timeline = good_timeline(facts)
-    if timeline is None or timeline.api is None or timeline.api.audio.origin != "both":
-        return []
-    if facts.transcribes_only:
+    timeline, turns = good_timeline(facts), agent_turns(facts)
+    if timeline is None or turns is None or failed_objects(timeline):
         return []
     speech, speech_ns = timeline.sent.speech, timeline.sent.speech_ns
-    if speech_ns is None or speech is None or speech < MIN_SPEECH or failed_objects(timeline):
+    if speech_ns is None or speech is None or speech < MIN_SPEECH:
         return []
-    silent = waited(facts.session, timeline, speech_ns)
-    ignored = speech - timeline.speech_at_server
-    if proof_of(timeline) is not None and silent < UNANSWERED and ignored < STOPPED:
+    silent = seconds(facts.ended_ns - max(speech_ns, turns.last_ns))
+    ignored = _ignored(facts, timeline, turns.last_ns)
+    has_proof = proof_of(timeline) is not None
+    if has_proof and silent < UNANSWERED and not ignored:
         return []
-    if silent < PATIENCE and ignored < STOPPED and facts.session.closed_by is None:
+    if silent < PATIENCE and not ignored and facts.session.closed_by is None:
         return []  # the answer may have come after the recording
-    if (timeline.received.last_ns or 0) > speech_ns and ignored < STOPPED:
+    if has_proof and turns.last_ns > speech_ns and not ignored:
         return []  # the user's last words were answered; then nobody spoke
     if facts.measured(empty_results) or facts.measured(results_stopped):
         return []
     if any(facts.measured(cause) for cause in _CAUSES_OF_SILENCE):
         return []
-    text = f"{figures_text(timeline)}: the server had not answered for {silent:.1f} s at the end"
-    if ignored >= STOPPED:
-        text = f"{figures_text(timeline)}: no message came during the last {ignored:.1f} s of it"
+    what = ignored or f"the agent had not answered for {silent:.1f} s at the end"
+    text = f"{figures_text(timeline)}: {what}"
     return [
-        Evidence(text, (), speech_ns, round(max(silent, ignored), 2), "s"),
+        Evidence(text, (), speech_ns, round(silent, 2), "s"),
         *last_of_server(facts, timeline),
     ]
+
+
+def _ignored(facts: SessionFacts, timeline: Timeline, answered_ns: int) -> str:
+    """What the user said without an answer, if an agent that works would have answered by then."""
+    # Where the agent never spoke, the words of the user may be all that the app wants.
+    answered = timeline.speech_at_answer if answered_ns else timeline.speech_at_words
+    since = (timeline.sent.speech or 0.0) - answered
+    if since >= STOPPED:
+        return f"no answer came during the last {since:.1f} s of it"
+    if not answered_ns:
+        return ""
+    said = utterances(user_speech(facts), answered_ns)
+    waited_s = seconds(facts.ended_ns - said[0].end_t_ns) if said else 0.0
+    if len(said) < _MIN_IGNORED or waited_s < UNANSWERED:
+        return ""
+    return f"the user spoke {len(said)} times in the last {waited_s:.1f} s, without an answer"
 
 
 def closed_silently(facts: SessionFacts) -> list[Evidence]:

@@ -84,7 +84,7 @@ def _is_compressed(encoding: str) -> bool:
 
 def received_text(facts: SessionFacts) -> list[Evidence]:
     """What the server sends as audio is text."""
-    track = _track(facts)
+    track = received_track(facts)
     if track is None or track.kind not in TEXT_KINDS:
         return []
     first = track.first_places[0]
@@ -95,8 +95,8 @@ def received_text(facts: SessionFacts) -> list[Evidence]:
 
 def received_split_samples(facts: SessionFacts) -> list[Evidence]:
     """Messages of the server end in the middle of a sample."""
-    track = _track(facts)
-    agreed = _agreed(facts, track) if track is not None else None
+    track = received_track(facts)
+    agreed = agreed_format(facts, track) if track is not None else None
     if track is None or agreed is None or track.header is not None:
         return []
     if track.carrier not in (BASE64_JSON, TWILIO_JSON):
@@ -165,7 +165,7 @@ def received_too_slowly(facts: SessionFacts) -> list[Evidence]:
     if track is None or not per_second or track.header is not None:
         return []
     found: list[tuple[float, float, int]] = []
-    for stretch in _stretches(track.cursor.recent):
+    for stretch in stretches(track.cursor.recent):
         (start_ns, before), (end_ns, size) = stretch[0], stretch[-1]
         found.append((seconds(end_ns - start_ns), (size - before) / per_second, start_ns))
     wall, audio, start_ns = max(found, default=(0.0, 0.0, 0))
@@ -178,8 +178,8 @@ def received_too_slowly(facts: SessionFacts) -> list[Evidence]:
 
 def received_at_lower_rate(facts: SessionFacts) -> list[Evidence]:
     """The pace of audio that comes too slowly is that of another sample rate."""
-    found, track = facts.measured(received_too_slowly), _track(facts)
-    agreed = _agreed(facts, track) if track is not None else None
+    found, track = facts.measured(received_too_slowly), received_track(facts)
+    agreed = agreed_format(facts, track) if track is not None else None
     if not found or agreed is None:
         return []
     declared, pace = agreed.format.rate, found[0].value or 0.0
@@ -191,8 +191,12 @@ def received_at_lower_rate(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (), found[0].t_ns, float(near), "Hz")]
 
 
-def _stretches(chunks: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-    """Chunks that follow each other without a pause, which an agent makes between its turns."""
+def stretches(chunks: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Chunks that follow each other without a pause, as one is made between two turns.
+
+    Args:
+        chunks: the time of each, and the bytes of audio up to its end.
+    """
     first = 0
     for at in range(1, len(chunks) + 1):
         if at == len(chunks) or seconds(chunks[at][0] - chunks[at - 1][0]) > _PAUSE:

@@ -29,6 +29,7 @@ from wsproxy.diagnose.signal_faults import (
     located,
 )
 from wsproxy.diagnose.wav_header import wav_header_fields
+from wsproxy.session.audio_carrier import BASE64_JSON
 
 from . import audio
 from .repetition import repeated_audio
@@ -121,7 +122,7 @@ def second_header(facts: SessionFacts) -> list[Evidence]:
     # Where raw samples are declared, the first header is one as well; `format_mismatch` has it.
     first = facts.audio.first.frame if facts.audio.first else 0
     of_container = facts.audio.header is not None or bool(facts.signal.container)
-    if facts.measured(audio.other_inside_wav):
+    if facts.measured(audio.other_inside_wav) or _has_files_in_messages(facts):
         return []
     faults = [
         fault
@@ -129,6 +130,13 @@ def second_header(facts: SessionFacts) -> list[Evidence]:
         if fault.where.start_s > 0 or (of_container and fault.where.frame > first)
     ]
     return located(faults, text, "", "s")
+
+
+def _has_files_in_messages(facts: SessionFacts) -> bool:
+    """Whether each message of the app is to be a WAV file, as the settings declare."""
+    if facts.audio.carrier != BASE64_JSON:
+        return False
+    return any(each.format.encoding == "wav" for each in facts.timeline.declarations)
 
 
 def silent_part(facts: SessionFacts) -> list[Evidence]:

@@ -17,6 +17,7 @@ from wsproxy.wording import plural
 
 from .lateness import late_results
 from .likely_causes import arrives_at_lower_rate
+from .received import stretches
 from .signal import pace_is_explained
 
 BEHIND = 0.8  # seconds of audio in a second below which a live source is too slow
@@ -140,7 +141,7 @@ def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     declared = facts.timed_format or _telephone_format(facts)
     if declared is None or not facts.audio.from_client or facts.audio.messages < _MIN_MESSAGES:
         return []
-    length, wall = audio_and_wall_seconds(facts, declared, without_pauses=True)
+    length, wall = _audio_and_wall(facts, declared)
     lower = facts.measured(arrives_at_lower_rate)
     if wall < (_MIN_FIRM_WALL if lower else _MIN_WALL) or length / wall >= BEHIND:
         return []
@@ -158,8 +159,25 @@ def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, frames, places[0].t_ns, round(length / wall, 2), "x")]
 
 
+def _audio_and_wall(facts: SessionFacts, declared: AudioFormat) -> tuple[float, float]:
+    """Seconds of audio, and seconds in which it came, without times that may be pauses.
+
+    An app that talks with an agent may stop its audio whenever the agent speaks.
+    """
+    if facts.api is None or facts.api.audio.origin != "both":
+        return audio_and_wall_seconds(facts, declared, without_pauses=True)
+    length = wall = 0.0
+    for stretch in stretches(facts.audio.cursor.recent):
+        (start_ns, before), (end_ns, size) = stretch[0], stretch[-1]
+        length += declared.duration(size - before)
+        wall += seconds(end_ns - start_ns)
+    return length, max(wall, 0.001)
+
+
 def _pauses(facts: SessionFacts) -> str:
-    """The times that do not count, see `audio_and_wall_seconds`."""
+    """The times that do not count, see `_audio_and_wall`."""
+    if facts.api is not None and facts.api.audio.origin == "both":
+        return "pauses"
     kept_open = " and the pauses with keepalives" if facts.audio.meant_pauses_ns else ""
     return f"the longest silence{kept_open}"
 

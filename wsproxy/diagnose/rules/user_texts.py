@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from wsproxy.diagnose.evidence import Evidence, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.exchange_tracker import NotedMessage
+from wsproxy.session.noted_message import NotedMessage
 
 _MIN_SPEECH = 1.0  # seconds of the user's speech, which may have interrupted the agent
 
