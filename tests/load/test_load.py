@@ -365,7 +365,7 @@ def test_load_no_record_writes_nothing(tmp_path: Path) -> None:
             text=True,
             check=False,
             cwd=work,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(work)},
+            env={**os.environ, "TMPDIR": str(work)},
         )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
