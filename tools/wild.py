@@ -84,9 +84,9 @@ are MessagePack, which wsproxy does not read.
 
 A group about speech-to-text has only sessions that fail without an error message: results or
 events that never come, and words that come twice, late, in another language, or of mixed channels.
-Of 16, 2 were right and 14 wrong before anything was changed for them (one is listed with the voice
-agents below, who found it too); of 9 that were searched out
-after the changes, 3 were right, 2 generic and 4 wrong. Two are still wrong:
+Of 16, 2 were right and 14 wrong before anything was changed for them; one of them is listed with
+the voice agents, who found it too. Of 12 that were searched out after the changes, 4 were right, 2
+generic and 6 wrong. Two are still wrong:
 `oai-spanish-for-english` looks like a conversation in two languages, and the short endpointing of
 `dg-cut-up` is a documented default.
 

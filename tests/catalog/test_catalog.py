@@ -369,6 +369,11 @@ def test_load_old_spelling_of_recognize_is_read() -> None:
             "paths = ['^/listen$']\n[[api.parameter]]\nlest = 1",
             "api[1].parameter[1].name: is missing",
         ),
+        (
+            "paths = ['^/listen$']",
+            "paths = ['^/listen$']\n[[api.promise]]\nwhat = 'words'",
+            "api[1].promise[1]: needs messages, fields or texts",
+        ),
         ('severity = "error"', 'severity = "bad"', "condition[1].severity: 'bad' is not one of"),
         ('retry = "yes"', 'retry = "sure"', "condition[1].retry: 'sure' is not one of"),
         ('apis = ["listen"]', 'apis = ["speak"]', "condition[1].apis: acme has no API 'speak'"),

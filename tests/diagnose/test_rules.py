@@ -111,6 +111,8 @@ MANUAL = say(setup={"realtimeInputConfig": {"automaticActivityDetection": {"disa
 GEMINI_AUDIO = say(realtimeInput={"audio": {"data": b64encode(CHUNK).decode()}})
 
 
+ASKED, ASKED_AGAIN = (Talk().audio(0, 10).app(1.2, say(type="Finalize")) for _ in range(2))
+
 # (rule, a session that breaks it, frames, value): and one near it that does not.
 Rule = Callable[[SessionFacts], object]
 BROKEN: list[tuple[Rule, SessionFacts, tuple[int, ...], float | None, SessionFacts]] = [
@@ -247,6 +249,13 @@ BROKEN: list[tuple[Rule, SessionFacts, tuple[int, ...], float | None, SessionFac
         (11,),
         30.0,
         Talk().audio(0, 10).app(1.2, say(type="Finalize")).close(11.2, "client"),
+    ),
+    (
+        messages.flushed_only,
+        ASKED.app(9, say(type="KeepAlive")).close(31.2, "client"),
+        (11,),
+        30.0,
+        ASKED_AGAIN.server(2, "{}").app(9, say(type="KeepAlive")).close(31.2, "client"),
     ),
     (
         messages.pings_unanswered,

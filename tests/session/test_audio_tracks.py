@@ -310,6 +310,10 @@ def test_cursor_of_a_long_track_is_right_at_any_time() -> None:
         cursor.add(chunk * 20 * MS, chunk * 640)
     for chunk in (1, 7, 100, 2049, 25_000, 48_999, 49_500, 50_000):
         assert cursor.size_at(chunk * 20 * MS) == pytest.approx(chunk * 640, abs=640 * 2)
+        at = cursor.time_at(chunk * 640)
+        assert at is not None and at / MS / 20 == pytest.approx(chunk, abs=32)
+    assert cursor.time_at(50_000 * 640) == 50_000 * 20 * MS
+    assert cursor.time_at(50_000 * 640 + 1) is None
     assert cursor.size_at(0) == 0
     assert cursor.size_at(10**15) == 50_000 * 640
 

@@ -7,16 +7,20 @@ from array import array
 
 from audio_samples import mulaw, stereo
 from bug_report import Report
-from deepgram_reports import webm
+from deepgram_reports import assemblyai, webm
+from dictation_reports import COMPLETED, SERVER_VAD, transcribing, transcription
 from missing_event_reports import ended, result, speech, utterance_end
+from provider_reports import tokens
 from provider_sessions import (
     HELLO,
     REQUEST_ID,
+    append,
     aws_audio,
     aws_transcript,
     azure_audio,
     azure_listening,
     azure_message,
+    b64,
     chunks,
     listening,
     pcm,
@@ -300,3 +304,102 @@ REPORTS = [
     ),
 ]
 """Reports."""
+
+
+# -- languages
+
+
+def dictated_german(*texts: str) -> WireSession:
+    settings = transcription("whisper-1", SERVER_VAD)
+    settings["audio"]["input"]["transcription"]["language"] = "de"
+    session = transcribing(settings)
+    for number, text in enumerate(texts):
+        item = f"item_{number}"
+        session.stream(chunks(speech(number * 2.0, 2.0, 24_000), 4800), 0.1, append)
+        session.server({"type": "input_audio_buffer.committed", "item_id": item})
+        done = {"type": COMPLETED, "item_id": item, "content_index": 0, "transcript": text}
+        session.server(done, after=0.4).stream(chunks(bytes(24_000), 4800), 0.1, append)
+    return session.app_closes(1000, after=1.0)
+
+
+def hinted(text: str, language: str) -> WireSession:
+    """The hint names English, and the service identifies the language by itself."""
+    session = WireSession("wss://stt-rt.soniox.com/transcribe-websocket").accept()
+    start = {"api_key": "0" * 64, "model": "stt-rt-v3", "audio_format": "pcm_s16le"}
+    hints = {"language_hints": ["en"], "enable_language_identification": True}
+    session.app(start | {"sample_rate": 16000, "num_channels": 1} | hints)
+    for number in range(3):
+        session.stream(chunks(speech(number * 2.0, 2.0), 3200), 0.1)
+        answer = tokens(text, number * 2000)
+        for token in answer["tokens"]:
+            token["language"] = language
+        session.server(answer)
+    session.app("").server({"tokens": [], "finished": True}, after=0.3)
+    return session.server_closes(1000)
+
+
+def english_only(text: str, confidence: float) -> WireSession:
+    session = assemblyai("/v2/realtime/ws?sample_rate=16000")
+    session.server({"message_type": "SessionBegins", "session_id": REQUEST_ID, "expires_at": "x"})
+    for number in range(3):
+        data = speech(number * 2.0, 2.0)
+        session.stream(chunks(data, 3200), 0.1, lambda each: {"audio_data": b64(each)})
+        start = number * 2000
+        words = [
+            {"text": word, "start": start, "end": start + 300, "confidence": confidence}
+            for word in text.split()
+        ]
+        times = {"audio_start": start, "audio_end": start + 1900, "confidence": confidence}
+        final = {"message_type": "FinalTranscript", "text": text, "words": words}
+        session.server(final | times)
+    session.app({"terminate_session": True})
+    return session.server({"message_type": "SessionTerminated"}).server_closes(1000)
+
+
+REPORTS += [
+    Report(
+        "oai-korean-for-german",
+        "language",
+        "openai/openai-realtime-api-beta#101",
+        "What does Speech-To-Text and can I trust it?",
+        "German questions come back in other languages, although the language is set",
+        "the model guesses wrong words, some of them in another language than the one set",
+        lambda: dictated_german("Wie ist das Wetter in Berlin?", "수고하셨습니다.", "Hallo."),
+        ("language|script",),
+        lambda: dictated_german("Wie ist das Wetter in Berlin?", "Ach, ernsthaft!", "Hallo."),
+        "all texts are German",
+        ("language", "script"),
+        ("credential", "audio is silent"),
+        complete=True,
+    ),
+    Report(
+        "sx-hindi-for-english",
+        "language",
+        "soniox/speech-to-text-web#5",
+        "How to fix Language ( Disable Mutlilingual Transcription )",
+        "what is said in other languages than English is transcribed as well",
+        "language_hints are no more than hints, and the language is identified",
+        lambda: hinted("मेरा पार्सल कहाँ है", "hi"),
+        ("language|script",),
+        lambda: hinted("where is my parcel", "en"),
+        "English is spoken",
+        ("language", "script"),
+        ("credential", "audio is silent"),
+        complete=True,
+    ),
+    Report(
+        "aai-english-only",
+        "language",
+        "AssemblyAI/realtime-transcription-browser-js-example#3",
+        "Supporting other languages",
+        "another language than English cannot be chosen; its words come out as English ones",
+        "the API transcribes English only: the words have a low confidence",
+        lambda: english_only("pass silk a yes shown", 0.27),
+        ("language|confidence|unsure",),
+        lambda: english_only("where is the parcel now", 0.96),
+        "English is spoken, and the words have a high confidence",
+        ("language", "confidence", "unsure"),
+        ("credential", "audio is silent"),
+        complete=True,
+    ),
+]

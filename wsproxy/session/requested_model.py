@@ -14,6 +14,8 @@ _MODEL = ("model", "model_id", "modelid", "deployment", "speech_model", "engine"
 _LANGUAGE = ("language", "language_code", "languagecode", "language-code", "lang", "locale")
 # Of settings for one language or more, such as language_hints, and of translations.
 _ANY_LANGUAGE = re.compile("(?i)lang|locale|transl")
+# Of flags that ask for the language of what was said, and do not choose one.
+_REPORTED = re.compile("(?i)identification|^include_")
 _BETWEEN = re.compile(r"[\s,;|+]+")
 _DEPTH = 5  # levels of JSON that are searched
 _MESSAGES = 8  # first messages of the client that are searched
@@ -39,7 +41,7 @@ def requested_languages(session: Session) -> list[str]:
     values = [pair for pair in query_pairs(session.request) if _ANY_LANGUAGE.search(pair[0])]
     found = [text for _, text in values]
     for content in _first_messages(session):
-        found += _languages(content, _DEPTH, named=False)
+        found += _languages(content, _DEPTH + 2, named=False)  # a list in the last object
     return [word[:_LENGTH] for text in found for word in _BETWEEN.split(text) if word]
 
 
@@ -54,6 +56,8 @@ def _languages(value: object, depth: int, *, named: bool) -> Iterator[str]:
             yield from _languages(item, depth - 1, named=named)
     elif isinstance(value, dict) and depth > 1:
         for name, item in value.items():
+            if item is True and _REPORTED.search(name):
+                continue
             is_named = named or _ANY_LANGUAGE.search(name) is not None
             yield from _languages(item, depth - 1, named=is_named)
 
