@@ -33,6 +33,7 @@ import reported_settings
 import server_reports
 import silence_reports
 import speech_output_reports
+import stalled_agent_reports
 import stt_audio_reports
 import stt_more_reports
 import stt_refused_reports
@@ -90,6 +91,7 @@ REPORTS = [
     *wrong_answer_reports.REPORTS,
     *held_back_agent_reports.REPORTS,
     *held_back_realtime_reports.REPORTS,
+    *stalled_agent_reports.REPORTS,
 ]
 UNSOLVED = [
     *audio_form_reports.UNSOLVED,
