@@ -2,7 +2,7 @@
 
 Usage: set_up.py FOLDER EXTRAS, where EXTRAS is such as `.[test,docs]`. FOLDER may be there already:
 then what is missing is added to it. Runs in the Python that the environment is made of.
-uv installs if it is there, in a quarter of the time; where it fails, pip does. Neither compiles:
+uv installs, in a quarter of the time; pip does where uv cannot be had or fails. Neither compiles:
 of what is installed a third is ever imported, and compiled then.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 OLDEST = (3, 11)
 SILENCE = 5.0  # seconds without a line, at most
 # What uv and pip say of a step, and the part of it that is shown.
-STEPS = re.compile(r" *((?:Collecting|Building) [^ <>=!~;(]+)")
+STEPS = re.compile(r" *((?:Collecting|Building) [^\s<>=!~;(]+)")
 UV = ["pip", "install", "--python"]
 ADD_PIP = ["-m", "ensurepip", "--default-pip"]
 PIP = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile"]
@@ -60,23 +60,34 @@ class Steps:
 def install(python: str, what: str, steps: Steps) -> int:
     """Install into an environment, pip as well; returns the exit status of what did it."""
     uv = shutil.which("uv")
-    if uv is not None and run([uv, *UV, python, "pip"], what, steps)[0] == 0:
+    if uv is not None and run_uv(uv, python, what, steps):
         return 0
     steps.begin("Installing pip")
     added = subprocess.run([python, *ADD_PIP], stdout=subprocess.DEVNULL, check=False)
     if added.returncode != 0:
         return added.returncode
-    status, said = run([python, *PIP], what, steps)
+    if uv is None:
+        steps.begin("Installing uv")
+        status, _ = run([python, *PIP, "uv"], steps)
+        if status == 0 and run_uv(str(Path(python).with_name("uv")), python, what, steps):
+            return 0
+    status, said = run([python, *PIP, "--editable", what], steps)
     if status != 0:
         print(said, end="", file=sys.stderr)
     return status
 
 
-def run(command: list[str], what: str, steps: Steps) -> tuple[int, str]:
+def run_uv(uv: str, python: str, what: str, steps: Steps) -> bool:
+    """Whether uv installed it."""
+    steps.begin("Looking for what is to be installed")
+    return run([uv, *UV, python, "pip", "--editable", what], steps)[0] == 0
+
+
+def run(command: list[str], steps: Steps) -> tuple[int, str]:
     """Run an installer; returns its exit status and what it said."""
     said = []
     with subprocess.Popen(
-        [*command, "--editable", what],
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -88,9 +99,7 @@ def run(command: list[str], what: str, steps: Steps) -> tuple[int, str]:
             step = STEPS.match(line)
             if step:
                 steps.begin(step.group(1), quickly=True)
-            elif line.startswith("Installing collected packages"):
-                steps.begin(f"Installing {line.count(',') + 1} packages")
-            elif line.startswith("Prepared"):
+            elif line.startswith(("Installing collected packages", "Prepared")):
                 steps.begin("Installing packages")
     return installer.returncode, "".join(said)
 
@@ -103,7 +112,6 @@ def main(folder: str, what: str) -> int:
     if not python.exists():
         steps.begin(f"Making a virtual environment of Python {sys.version.split()[0]}")
         venv.create(folder)  # without pip, which takes seconds: see `install`
-    steps.begin("Looking for what is to be installed")
     status = install(str(python), what, steps)
     steps.end("ready" if status == 0 else "not installed")
     return status

@@ -120,6 +120,21 @@ def test_run_report_without_sessions_names_hosts_that_were_not_decrypted(
     ]
 
 
+def test_run_report_without_sessions_names_hosts_that_could_not_be_reached(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A client that uses the recorder needs no hint of how to make it do that."""
+    recorder = running()
+    recorder._watch.connections = 2
+    recorder.unreached["asr.nowhere.invalid:443: Name or service not known"] = 2
+    _report(Recorded(), recorder, tmp_path, {})
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1:] == [
+        "wsproxy: not connected (2 attempts): asr.nowhere.invalid:443: Name or service not known",
+        "wsproxy: of a host that is no known speech API, --host 'NAME' records that, too",
+    ]
+
+
 @pytest.mark.parametrize("connections", [0, 1])
 def test_run_report_without_sessions_prints_hints(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], connections: int

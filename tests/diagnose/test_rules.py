@@ -165,7 +165,7 @@ BROKEN: list[tuple[Rule, SessionFacts, tuple[int, ...], float | None, SessionFac
         6.0,
         Talk().audio(0, 60).server(4, result(0)).close(7),
     ),
-    (timing.result_latency, results(4.0), (187,), 4.0, results(1.0)),
+    (timing.result_latency, results(4.0), (61,), 4.0, results(1.0)),
     (
         timing.tts_first_byte,
         Talk(SPEAK).app(0, say(type="Speak", text="Hi")).app(1, say(type="Flush"))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from live_source import live
-from speech_sessions import SpeechSession
+from speech_sessions import GEMINI_AUDIO, SpeechSession, dg_result
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
@@ -162,6 +162,7 @@ SHOWN = [
     (likely_causes.no_audio, facts_of(LISTEN, [], 10), (), 0.0),
     (likely_causes.only_keepalives, facts_of(LISTEN, [KEEPALIVE] * 3, 10), (1,), 3.0),
     (likely_causes.audio_stopped, facts_of(LISTEN, cut(), 10), (20,), 10.0),
+    (likely_causes.silence_withheld, facts_of(LISTEN, cut(), 10), (20,), 10.0),
     (likely_causes.raw_undeclared, facts_of(UNDECLARED, cut(), 1), (1,), 64000.0),
     (likely_causes.text_for_audio, facts_of(LISTEN, [HTML], 1), (1,), 150.0),
     (likely_causes.container_and_encoding, facts_of(LISTEN, [WAV + PCM], 1), (1,), 64036.0),
@@ -216,6 +217,25 @@ def test_cause_rule_is_found(
 
 def test_compression_that_was_agreed_to_is_no_cause() -> None:
     assert likely_causes.compressed_unasked(compressing(deflate=True)) == []
+
+
+def test_silence_withheld_after_silence_behind_the_speech_has_no_evidence() -> None:
+    spoken = SpeechSession("gemini", "live").speak(3, template=GEMINI_AUDIO)
+    assert len(likely_causes.silence_withheld(facts(spoken.wait(10)))) == 1
+    ended = SpeechSession("gemini", "live").speak(3, template=GEMINI_AUDIO)
+    ended.speak(4, quiet=True, template=GEMINI_AUDIO)
+    assert likely_causes.silence_withheld(facts(ended.wait(10))) == []
+
+
+def test_raw_undeclared_after_words_came_has_no_evidence() -> None:
+    spoken = SpeechSession("deepgram", "listen", "/v1/listen?model=nova-3").speak(3)
+    assert len(likely_causes.raw_undeclared(facts(spoken))) == 1
+    heard = SpeechSession("deepgram", "listen", "/v1/listen?model=nova-3").speak(3)
+    assert likely_causes.raw_undeclared(facts(heard.server(dg_result("good morning")))) == []
+
+
+def facts(talk: SpeechSession) -> SessionFacts:
+    return SessionFacts(talk.close(), CATALOG)
 
 
 def test_no_response_begun_after_response_created_has_no_evidence() -> None:

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from audio_samples import mulaw
 from speech_sessions import CATALOG, GEMINI_AUDIO, SpeechSession, cartesia_chunk, spoken
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.outcome import outcome
-from wsproxy.diagnose.rules import exchange, messages, telephone
+from wsproxy.diagnose.rules import exchange, messages
 from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session import Session
 
@@ -195,26 +194,6 @@ def in_text(*modalities: str, of_response: list[str] | None = None) -> Session:
 # -- telephones
 
 
-def telephone_call(tracks: list[str], *, at: float, clear: bool = False) -> Session:
-    """The app sends six seconds at once; the caller speaks after some seconds."""
-    form = {"encoding": "audio/x-mulaw", "sampleRate": 8000}
-    start = {"streamSid": "MZ1", "tracks": tracks, "mediaFormat": form}
-    session = SpeechSession(None, None).app({"event": "start", "start": start})
-    data = mulaw(spoken(6, 8000))
-    for begin in range(0, len(data), 4000):
-        session.server(media(data[begin : begin + 4000]))
-    said = b"\xff" * int(8000 * at) + mulaw(spoken(2, 8000))
-    for begin in range(0, len(said), 800):
-        session.app(media(said[begin : begin + 800])).wait(0.099)
-    if clear:
-        session.server({"event": "clear", "streamSid": "MZ1"})
-    return session.close()
-
-
-def media(data: bytes) -> Json:
-    return {"event": "media", "media": {"payload": base64.b64encode(data).decode()}}
-
-
 def cartesia_texts(*second: Json, audio_after: bool = False) -> Session:
     """A text that ends its context, and what the app sends after its audio."""
     first = {"context_id": "a", "transcript": "Good morning. "}
@@ -380,21 +359,6 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         "1 answer in text",
         [lambda: in_text("text"), lambda: in_text("audio", of_response=["text"]), in_text],
     ),
-    (
-        telephone.stream_is_one_way,
-        lambda: telephone_call(["inbound", "outbound"], at=1.0),
-        "both tracks",
-        [lambda: telephone_call(["inbound"], at=1.0)],
-    ),
-    (
-        telephone.playback_not_cleared,
-        lambda: telephone_call(["inbound"], at=1.0),
-        "sent no clear message",
-        [
-            lambda: telephone_call(["inbound"], at=1.0, clear=True),
-            lambda: telephone_call(["inbound"], at=8.0),
-        ],
-    ),
 ]
 
 
@@ -415,7 +379,7 @@ def test_exchange_rules_near_miss_is_not_reported(rule: Any, near: Build) -> Non
 
 def test_exchange_rules_each_have_a_case() -> None:
     tested = {row[0] for row in CASES}
-    assert tested == {*exchange.RULES, *telephone.RULES}
+    assert tested == {*exchange.RULES}
 
 
 @pytest.mark.parametrize(

@@ -309,10 +309,28 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
 ]
 
 
+def test_final_in_pause_compares_results_of_one_channel() -> None:
+    """The interim result of one channel, and 12 s later the final one of another."""
+    first = dg_result("good morning", final=False).replace(
+        '"channel_index": [0', '"channel_index": [1'
+    )
+    second = first.replace('"is_final": false', '"is_final": true')
+    talk = (
+        listen().speak(2).server(first, second, dg_result("good", final=False).replace("[0", "[1"))
+    )
+    prompt = dg_result("good morning", start=2.0, duration=1.0)
+    session = talk.wait(12).speak(1).server(prompt).app(END).server(METADATA)
+    found = [each.id for each in diagnose(session.close(by="server"), CATALOG)]
+    assert "traffic.outcome.final-in-pause" not in found
+
+
 def test_final_in_pause_needs_results_that_follow_each_other() -> None:
     """Between the first results, which are kept, and the last ones may be the final one."""
-    talk, final = listen().speak(2), dg_result("good morning")
-    talk.server(*[final] * (KEPT_RESULTS - 1), dg_result("good morning", final=False), final)
+    final, interim = (
+        json.loads(dg_result("good morning", final=is_final)) | {"start": None}
+        for is_final in (True, False)
+    )
+    talk = listen().speak(2).server(*[final] * (KEPT_RESULTS - 1), interim, final)
     session = talk.wait(12).server(*[final] * KEPT_RESULTS).close(by="server")
     assert "traffic.outcome.final-in-pause" not in [each.id for each in diagnose(session, CATALOG)]
 

@@ -100,7 +100,9 @@ def test_received_silent_a_voice_or_little_audio_has_no_evidence(audio: bytes) -
 
 def test_received_rules_each_have_a_condition() -> None:
     conditions = [c for c in CATALOG.conditions if c.id.startswith("traffic.received.")]
-    assert [c.matches[0].rule for c in conditions] == [rule.__name__ for rule in received.RULES]
+    causes = {received.received_at_lower_rate}  # of audio that comes too slowly
+    rules = [rule.__name__ for rule in received.RULES if rule not in causes]
+    assert [c.matches[0].rule for c in conditions] == rules
 
 
 def played(every: float, *, pause_at: int = -1) -> SessionFacts:

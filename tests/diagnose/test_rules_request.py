@@ -101,6 +101,40 @@ def test_undocumented_name_of_the_url_and_of_a_message_are_found() -> None:
     assert texts(request.undocumented_name, closed(SPEECHMATICS, CONFIG)) == []
 
 
+INVALID = "Invalid query parameter"
+
+
+def closed_normally(api: tuple[str, str, str], *, message: object) -> SessionFacts:
+    """The server sends a message, and closes with 1000."""
+    session = Session.analyzing(CATALOG)
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=api[0], api=api[1]))
+    session.add(Request(1, "GET", "wss", "h", 443, api[2]))
+    session.add(Response(2, 101))
+    session.add(FrameRecord(3, False, 1, json.dumps(message).encode()))
+    session.add(FrameRecord(4, False, 8, (1000).to_bytes(2, "big")))
+    return SessionFacts(session, CATALOG)
+
+
+def test_parameter_is_found_where_an_error_message_precedes_a_normal_close() -> None:
+    api = (*LISTEN[:2], f"{LISTEN[2]}&utterance_end_ms=999&mood=true")
+    facts = closed_normally(api, message={"type": "Error", "description": INVALID})
+
+    [value] = texts(request.parameter_value, facts)
+    [name] = texts(request.undocumented_name, facts)
+    assert "utterance_end_ms takes at least 1000" in value
+    assert name.startswith("mood=true in the URL is not documented")
+    assert first(facts).severity == "error"
+    assert {value, name} <= set(first(facts).seen)
+
+
+def test_parameter_of_a_session_without_an_error_message_is_not_found() -> None:
+    api = (*LISTEN[:2], f"{LISTEN[2]}&utterance_end_ms=999&mood=true")
+    facts = closed_normally(api, message={"type": "Metadata", "duration": 0.0})
+
+    assert texts(request.parameter_value, facts) == []
+    assert texts(request.undocumented_name, facts) == []
+
+
 def accepted(query: str) -> SessionFacts:
     return closed((*LISTEN[:2], f"{LISTEN[2]}{query}"), {"type": "CloseStream"}, 1000, "")
 

@@ -213,3 +213,12 @@ def test_transcript_words_in_messages_of_two_kinds_count_once(
 )
 def test_pattern_with_null_matches_null_only(content: dict[str, Any], *, matches: bool) -> None:
     assert MessagePattern.parse("a.b=null").matches("", content) is matches
+
+
+def test_never_committed_is_not_reported_after_a_commit_in_a_message_with_audio() -> None:
+    """A session keeps its first and last messages; the commit is among those in between."""
+    talk = scribe("&commit_strategy=manual").speak(100, quiet=True, template=SCRIBE_AUDIO)
+    talk.speak(0.1, template=SCRIBE_AUDIO.replace("false", "true"))
+    talk.speak(100, quiet=True, template=SCRIBE_AUDIO)
+
+    assert "traffic.transcription.never-committed" not in ids(talk.wait(8).close())

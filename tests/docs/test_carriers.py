@@ -12,14 +12,20 @@ from wsproxy.catalog import load
 pytestmark = pytest.mark.one_python
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "carriers.md"
-CARRIED = carriers.carried()
+ROWS = [row for row in DOCUMENT.read_text("utf-8").splitlines() if row.startswith("| ")][1:]
+BINARY, *OTHERS = [row.split(" | ")[0].removeprefix("| ") for row in ROWS]
 CATALOG = load()
 
 
 @pytest.fixture(scope="module")
-def binary() -> carriers.Measured:
+def carried() -> dict[str, carriers.Carried]:
+    return {each.name: each for each in carriers.carried()}
+
+
+@pytest.fixture(scope="module")
+def binary(carried: dict[str, carriers.Carried]) -> carriers.Measured:
     """What is measured of binary PCM."""
-    return carriers.measure(CARRIED[0], CATALOG)
+    return carriers.measure(carried[BINARY], CATALOG)
 
 
 def test_binary_pcm_is_measured_as_it_was_sent(binary: carriers.Measured) -> None:
@@ -29,15 +35,14 @@ def test_binary_pcm_is_measured_as_it_was_sent(binary: carriers.Measured) -> Non
     assert -40 < binary.level < -10
 
 
-@pytest.mark.parametrize("each", CARRIED[1:], ids=lambda each: each.name)
+@pytest.mark.parametrize("name", OTHERS)
 def test_speech_in_another_carrier_has_the_figures_of_binary_pcm(
-    each: carriers.Carried, binary: carriers.Measured
+    name: str, carried: dict[str, carriers.Carried], binary: carriers.Measured
 ) -> None:
-    found = carriers.measure(each, CATALOG)
-    for name in ("seconds", "level", "gap", "latency"):
-        assert getattr(found, name) == pytest.approx(getattr(binary, name), rel=0.02), name
+    found = carriers.measure(carried[name], CATALOG)
+    for figure in ("seconds", "level", "gap", "latency"):
+        assert getattr(found, figure) == pytest.approx(getattr(binary, figure), rel=0.02), figure
 
 
-def test_document_has_a_row_for_each_carrier() -> None:
-    rows = [row for row in DOCUMENT.read_text("utf-8").splitlines() if row.startswith("| ")][1:]
-    assert [row.split(" | ")[0] for row in rows] == [f"| {each.name}" for each in CARRIED]
+def test_document_has_a_row_for_each_carrier(carried: dict[str, carriers.Carried]) -> None:
+    assert [BINARY, *OTHERS] == list(carried)

@@ -44,6 +44,7 @@ REPORTED = {
     "wsproxy.cli.show": "the user's own option",
     "wsproxy.diagnose.error_classes": "searched in MAX_WORDS characters",
     "wsproxy.diagnose.parameters": "one name, escaped, in a sentence of bounded length",
+    "wsproxy.diagnose.scripts": "one letter of a block",
     "wsproxy.session.control_events": "alternatives without repetitions",
     "wsproxy.replayer.value_rewriter": "bounded repetitions around names of the catalog",
 }
@@ -67,9 +68,11 @@ def grows(work: Callable[[str], object], make: Callable[[int], str], sizes: Sequ
         after = seconds(partial(work, text), 1)
         if after > ENOUGH and after > GROWTH * before:
             # Nearly always the machine did something else; then the second look is quick.
+            # One is enough where the time is long: the machine adds less than that.
+            tries = 4 if after < 10 * ENOUGH else 1
             last = make(small) if small else ""
-            before = seconds(partial(work, last), 4) if small else before
-            after = min(after, seconds(partial(work, text), 4))
+            before = seconds(partial(work, last), tries) if small else before
+            after = min(after, seconds(partial(work, text), tries))
         if after > ENOUGH and after > GROWTH * before:
             return f"{small} characters {before:.3f} s, {large} characters {after:.3f} s"
         small, before = large, after
@@ -90,14 +93,21 @@ def slow_on(regex: Regex) -> str:
         for size in (SMALL // 64, SMALL // 16, SMALL // 4):  # where it would not end
             if (took := seconds(partial(run, text[:size]), 1)) > ENOUGH:
                 return f"{size} characters {took:.3f} s: {text[:60]!r}..."
-        if seconds(partial(run, text), 1) > QUICK and (
-            why := grows(run, partial(longer, text), SIZES)
-        ):
+        took = seconds(partial(run, text), 1)
+        if took <= QUICK or is_quick_when_long(run, text, took):
+            continue
+        if why := grows(run, partial(longer, text), SIZES):
             return f"{why}: {text[:60]!r}..."
     return ""
 
 
 SIZES = doubled(SMALL, 8 * SMALL)
+
+
+def is_quick_when_long(run: Callable[[str], object], text: str, took: float) -> bool:
+    """Whether the largest size is quick as well, and so all between; tried where it may be."""
+    expected = took * SIZES[-1] / SMALL
+    return expected <= ENOUGH and seconds(partial(run, longer(text, SIZES[-1])), 1) <= ENOUGH
 
 
 def longer(text: str, size: int) -> str:

@@ -98,7 +98,7 @@ def explained(
 @pytest.mark.cost
 @pytest.mark.xdist_group("hostile_traces")
 @pytest.mark.timeout(1800)  # of the first, for all
-@pytest.mark.sweep(kind=lambda name: "slow" if name in SLOW else name, keep=4)
+@pytest.mark.sweep(kind=lambda name: "slow" if name in SLOW else name, keep=2)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("name", hostile_traces.MAKERS)
 def test_hostile_trace_is_read_in_bounded_time_and_memory(

@@ -226,7 +226,7 @@ def test_explain_successful_session_shows_warnings(make: Make) -> None:
     shown = words(" ".join(lines))
     assert "warning: The app was silent for longer than the API allows" in shown
     assert "the app sent nothing for 11.1 s" in shown
-    assert "Or send silence as audio" in shown
+    assert "Send silence as audio" in shown
     # No request id is needed, and a normal end needs no explanation.
     assert "support" not in shown
     assert "rfc6455.close.1000" not in shown

@@ -148,6 +148,16 @@ CARRIERS: dict[str, tuple[str, str, Wrapped]] = {
         "",
         lambda data: json.dumps({"audio": "data:audio/wav;base64," + b64(data)}),
     ),
+    "kind of the field's name": (
+        "base64-json",
+        "audio",
+        lambda data: json.dumps({"type": "audio", "audio": b64(data)}),
+    ),
+    "hexadecimal": (
+        "hex-json",
+        "audio",
+        lambda data: json.dumps({"event": "task_continued", "data": {"audio": data.hex()}}),
+    ),
     "printed by Python": (
         "printed-bytes",
         "",

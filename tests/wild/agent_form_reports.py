@@ -248,9 +248,6 @@ REPORTS = [
         "tool_choice is auto",
         ("tool_choice",),
     ),
-]
-
-UNSOLVED = [
     Report(
         "oai-greeting-in-text",
         "missing result",

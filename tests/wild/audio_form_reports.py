@@ -161,8 +161,6 @@ REPORTS = [
         "mu-law at 8 kHz",
         ("another encoding",),
     ),
-]
-UNSOLVED = [
     Report(
         "inworld-headers",
         "format",

@@ -381,8 +381,6 @@ REPORTS = [
         ("credential",),
         complete=True,
     ),
-]
-UNSOLVED = [
     Report(
         "gem-mime-without-rate",
         "sample rate",

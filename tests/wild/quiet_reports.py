@@ -328,12 +328,6 @@ REPORTS = [
         ("commit",),
         ("credential", "audio is silent"),
     ),
-]
-"""Reports."""
-
-UNSOLVED = [
-    # A turn of Azure counts from its own beginning, and the SDK adds the time of the turn: times
-    # that go back are lawful.
     Report(
         "az-offset-from-zero",
         "time stamps",
@@ -347,9 +341,8 @@ UNSOLVED = [
         "the offsets go on",
         ("go back", "again", "restart"),
         ("credential", "real time"),
+        complete=True,
     ),
-    # Up to which time the words go is in the results; where the speech ends is an estimate by its
-    # energy, and breath or noise is speech to it. So words that end early are no proof.
     Report(
         "sm-end-forced",
         "missing result",
@@ -363,6 +356,7 @@ UNSOLVED = [
         "the words go up to the end of the speech",
         ("ForceEndOfUtterance", "no words", "without words"),
         ("credential", "audio is silent"),
+        complete=True,
     ),
 ]
-"""Reports whose sign has a lawful use, or is less sure than what it would say."""
+"""Reports."""

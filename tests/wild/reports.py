@@ -7,6 +7,7 @@ import agent_form_reports
 import agent_limit_reports
 import agent_silence_reports
 import audio_form_reports
+import call_quiet_reports
 import deepgram_reports
 import dictation_reports
 import elevenlabs_reports
@@ -17,6 +18,9 @@ import held_back_agent_reports
 import held_back_realtime_reports
 import key_place_reports
 import listening_reports
+import lost_end_reports
+import missing_event_reports
+import odd_result_reports
 import openai_reports
 import order_reports
 import provider_reports
@@ -32,7 +36,10 @@ import reported_sessions
 import reported_settings
 import server_reports
 import silence_reports
+import speech_context_reports
+import speech_further_reports
 import speech_output_reports
+import speech_quiet_reports
 import stalled_agent_reports
 import stt_audio_reports
 import stt_more_reports
@@ -87,6 +94,13 @@ REPORTS = [
     *agent_bridge_reports.REPORTS,
     *agent_form_reports.REPORTS,
     *quiet_reports.REPORTS,
+    *speech_context_reports.REPORTS,
+    *speech_quiet_reports.REPORTS,
+    *call_quiet_reports.REPORTS,
+    *speech_further_reports.REPORTS,
+    *missing_event_reports.REPORTS,
+    *odd_result_reports.REPORTS,
+    *lost_end_reports.REPORTS,
     *unanswered_agent_reports.REPORTS,
     *wrong_answer_reports.REPORTS,
     *held_back_agent_reports.REPORTS,
@@ -94,11 +108,11 @@ REPORTS = [
     *stalled_agent_reports.REPORTS,
 ]
 UNSOLVED = [
-    *audio_form_reports.UNSOLVED,
     *stt_refused_reports.UNSOLVED,
-    *dictation_reports.UNSOLVED,
-    *agent_form_reports.UNSOLVED,
-    *quiet_reports.UNSOLVED,
+    *speech_context_reports.UNSOLVED,
+    *speech_quiet_reports.UNSOLVED,
+    *speech_further_reports.UNSOLVED,
+    *odd_result_reports.UNSOLVED,
     *held_back_realtime_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

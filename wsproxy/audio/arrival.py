@@ -24,7 +24,7 @@ from .voice_pitch import VoicePitch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_RATES = (8000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000)
+_RATES = (8000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000, 96_000, 192_000)
 _CAPTURE_RATES = (44_100, 48_000)  # of the sound cards of computers and phones
 _BUCKET_NS = 1_000_000_000
 _TOLERANCE = 0.03  # of one bucket, for the jitter of timers
@@ -243,7 +243,7 @@ class ArrivalRate:
         if ratio > _MAX_FILE_PACE and voice is not None:
             # The pitch of a voice that is played so slowly is lost among its overtones.
             return not _LOW_VOICE <= voice <= _HIGH_VOICE
-        if ratio in (2.0, 3.0, 4.0, 6.0) or ratio < 1:
+        if ratio.is_integer() or ratio < 1:  # a file may be sent at so many times its pace
             return voice is not None and (voice < _LOW_VOICE if ratio > 1 else voice > _HIGH_VOICE)
         return True
 

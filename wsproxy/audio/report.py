@@ -162,6 +162,8 @@ class AudioReport:
         clipping: stretches with clipped samples.
         speech: segments that rise above the background, by energy; music may be among them.
         channel_correlation: of the first two channels, -1 to 1; None for one channel.
+        quieter_channel_dbfs: RMS level of the quieter one of the first two channels; None for one
+            channel, and where it is all zero.
         bandwidth_hz: the frequency below which 99 % of the energy of speech is, None if unknown.
         rate_estimate: what the arrival implies; None if the audio did not arrive at a steady pace.
         faults: in the order of their positions; at most MAX_FAULTS of one kind.
@@ -185,6 +187,7 @@ class AudioReport:
     clipping: Regions = Regions()
     speech: Regions = Regions()
     channel_correlation: float | None = None
+    quieter_channel_dbfs: float | None = None
     bandwidth_hz: float | None = None
     rate_estimate: RateEstimate | None = None
     faults: tuple[AudioFault, ...] = ()

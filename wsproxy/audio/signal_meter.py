@@ -104,6 +104,7 @@ class Levels:
     clipping: Regions
     speech: Regions
     channel_correlation: float | None
+    quieter_channel_dbfs: float | None
     faults: tuple[AudioFault, ...]
 
 
@@ -130,6 +131,7 @@ class SignalMeter:
         self._speech_energy = self._speech_steps = 0.0
         self._seconds = 0.0
         self._cross = np.zeros(3)  # sums of LL, RR and LR
+        self._crossed = 0  # samples of each channel in them
         self._recent = np.empty(0, np.float32)  # RMS of the latest steps
         self._recent_means = np.empty(0, np.float32)
         self._silence = RegionCollector(_SILENT_REGION_S, 0.0)
@@ -264,6 +266,7 @@ class SignalMeter:
     def _correlate(self, frames: NDArray[np.float32]) -> None:
         left, right = frames[:, 0], frames[:, 1]
         self._cross += (left @ left, right @ right, left @ right)
+        self._crossed += len(left)
 
     def result(self) -> Levels:
         """The result for all samples so far."""
@@ -272,6 +275,7 @@ class SignalMeter:
             math.sqrt(self._speech_energy / self._speech_steps) if self._speech_steps else 0
         )
         power = float(np.sqrt(self._cross[0] * self._cross[1]))
+        quieter = math.sqrt(float(min(self._cross[:2])) / max(1, self._crossed))
         clipping = [
             s.where
             for s in self._clipping.stretches()
@@ -288,6 +292,7 @@ class SignalMeter:
             clipping=_as_regions(clipping),
             speech=self._speech.regions(),
             channel_correlation=float(self._cross[2]) / power if power else None,
+            quieter_channel_dbfs=dbfs(quieter),
             faults=tuple(self._faults()),
         )
 

@@ -163,6 +163,7 @@ class StreamAnalysis:
             clipping=levels.clipping,
             speech=levels.speech,
             channel_correlation=levels.channel_correlation,
+            quieter_channel_dbfs=levels.quieter_channel_dbfs,
             bandwidth_hz=tools.pitch.bandwidth_hz,
             rate_estimate=tools.arrival.estimate(),
             faults=reconciled(found, tools.notes.odd_ends),

@@ -5,6 +5,8 @@ from .loader import Catalog, load, read_file, user_files
 from .match import Hit, MatchedFact, candidates, explains, json_messages
 from .model import (
     GENERIC,
+    PROBLEMS,
+    SEVERITIES,
     TRAFFIC,
     Advice,
     Api,
@@ -26,6 +28,8 @@ from .model import (
 
 __all__ = [
     "GENERIC",
+    "PROBLEMS",
+    "SEVERITIES",
     "TRAFFIC",
     "Advice",
     "Answer",

@@ -59,7 +59,7 @@ _ERROR_KIND = re.compile(
 )
 _END_KIND = re.compile(
     r"^(?:(?:session|connection|stream|conversation)[_. -])?"
-    r"(?:clos(?:e|ed|ing)|terminated|disconnect(?:ed)?|goodbye|bye|kicked|ended)$"
+    r"(?:clos(?:e|ed|ing)|terminated|aborted|disconnect(?:ed)?|goodbye|bye|kicked|ended)$"
 )
 # Texts that only say that there was an error.
 EMPTY_WORDS = frozenset(
@@ -218,7 +218,7 @@ def _parts(content: object) -> Iterator[Mapping[str, object]]:
 def _may_hold_error(name: str, value: object) -> bool:
     if isinstance(value, str):
         return name in _TEXT and value.lstrip().startswith("{")
-    return name in _INSIDE or name == "message"
+    return name in _INSIDE or name == "message" or name.startswith("error")
 
 
 def _parsed(text: str) -> object:

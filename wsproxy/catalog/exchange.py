@@ -81,12 +81,16 @@ class Exchange:
         text_flush: of the app, that ask for the audio of the text so far.
         no_flush: (name, value) in the URL with which the API needs no flush.
         joins_texts: whether the API joins texts as they are, without a space between them.
-        spoken: dotted path of the list of characters that were spoken, in the server's messages.
+        ssml: (name, value) in the URL with which the API reads SSML; without it, tags are text.
+        spoken: dotted path of what was spoken, texts or lists of characters, in the server's
+            messages.
         context: dotted paths of the context to which a message of the app belongs.
         contextless: of the app, that belong to no context.
         context_end: of the app, after which its context takes no more text.
+        context_close: of the app, without which a context stays open.
         user_text: of the app, with a text for the agent, who shall answer it.
         open_text: those that leave the turn of the user open: more is to come.
+        force_end: of the app, that end an utterance at once, before its words are final.
         addition: those that add to the conversation, and ask for no answer.
         greeting: dotted paths, in messages of the app, of what the agent shall say first.
         truncate: of the app, with how much of an answer the user heard.
@@ -112,12 +116,15 @@ class Exchange:
     text_flush: Patterns = ()
     no_flush: tuple[tuple[str, str], ...] = ()
     joins_texts: bool = False
+    ssml: tuple[tuple[str, str], ...] = ()
     spoken: str = ""
     context: tuple[str, ...] = ()
     contextless: Patterns = ()
     context_end: Patterns = ()
+    context_close: Patterns = ()
     user_text: Patterns = ()
     open_text: Patterns = ()
+    force_end: Patterns = ()
     addition: Patterns = ()
     greeting: tuple[str, ...] = ()
     truncate: Patterns = ()

@@ -13,9 +13,11 @@ from pathlib import Path
 from .dialogue import Dialogue
 from .exchange import NO_EXCHANGE, Exchange
 from .parameter_form import ParameterForm
+from .promise import Promise
 from .success import NO_RESULT_PATHS, NO_SUCCESS, MessagePattern, ResultPaths, Success
 
-SEVERITIES = ("error", "warning", "info")
+SEVERITIES = ("error", "warning", "notice", "info")  # the most severe first
+PROBLEMS = frozenset({"error", "warning"})  # the severities of what is wrong, or may be
 RETRIES = ("yes", "wait", "fix-first", "maybe", "no-error")
 CONFIDENCES = ("high", "medium", "low")
 KINDS = ("message", "close", "refused", "http", "ending", "measured")
@@ -172,6 +174,7 @@ class Api:
         parameters: what is documented of single parameters of the URL.
         documented: the names that the documents list: (place, names). The place is "query", or
             the dotted path of an object in a message of the client.
+        promises: what comes because the client asked for it.
         exchange: messages that belong together.
     """
 
@@ -192,6 +195,7 @@ class Api:
     success: Success = NO_SUCCESS
     parameters: tuple[ParameterForm, ...] = ()
     documented: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    promises: tuple[Promise, ...] = ()
     exchange: Exchange = NO_EXCHANGE
 
 
@@ -435,6 +439,11 @@ class Condition:
     order: int = 0
 
     @property
+    def is_problem(self) -> bool:
+        """Whether something is wrong, or may be, in a session that has it."""
+        return self.severity in PROBLEMS
+
+    @property
     def simulated(self) -> bool:
         """Whether a simulated server can cause it."""
         script = self.simulate
@@ -461,6 +470,10 @@ class Provider:
     request_ids: RequestIds
     names: tuple[tuple[str, Pattern], ...] = ()
     file: Path | None = None
+
+    def is_at(self, host: str) -> bool:
+        """Whether a host is one of the provider's own."""
+        return any(pattern.search(host.lower()) for pattern in self.hosts)
 
     def name_at(self, host: str) -> str:
         """Its name for people at a host: "Azure OpenAI" at a host of Azure."""

@@ -11,16 +11,18 @@ import html
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from .envelope import is_nested_deeply, read
 from .error_fields import EMPTY_WORDS, ErrorFields, end_fields, error_fields, is_error
+from .failure_words import reports_failure
 from .session_like import CloseLike, ResponseLike, SessionLike
 
 MAX_SENTENCE = 1000  # characters kept of a sentence
 MAX_PARSED = 64 << 10  # characters of a body that are read
 _MAX_MESSAGE = 16 << 10  # characters of a message: a longer one carries audio, not an error
+_WORDLESS = "error"  # in place of the words of an error that has none
 _MAX_HEADER = 32  # bytes before the JSON of a binary message
 _RECENT_NS = 5 * 10**9  # ns before the end in which an error message explains the end
 
@@ -46,6 +48,9 @@ _SHOWN_TAGS = tuple(
 _TAG = re.compile(r"<[^>]{0,300}>")
 # In a refusal, texts that only repeat its status.
 _STATUS_WORDS = frozenset(status.phrase.lower() for status in HTTPStatus)
+# Those of an error that are a message by themselves; one word may be a transcript.
+_STATUS_MESSAGES = frozenset(s.phrase.lower() for s in HTTPStatus if s >= 400 and " " in s.phrase)
+_LONGEST_STATUS = max(map(len, _STATUS_MESSAGES)) + 4  # with what stands around it
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,7 @@ def _of_headers(headers: Sequence[Sequence[str]]) -> Iterator[ServerSentence]:
 
 def _of_session(session: SessionLike, envelope: str) -> list[ServerSentence]:
     close = session.close
-    errors = [s for s in _error_messages(session, envelope) if _says_something(s.text)]
+    errors = list(_error_messages(session, envelope))
     reason = None if close is None or close.from_client else _of_reason(close)
     if reason is None:
         return _distinct(errors)
@@ -183,7 +188,10 @@ def _of_reason(close: CloseLike) -> ServerSentence | None:
 
 
 def _error_messages(session: SessionLike, envelope: str) -> Iterator[ServerSentence]:
-    """The server's error messages before the Close frame, newest first."""
+    """The server's error messages before the Close frame, newest first.
+
+    One that has no words is only shown where it is the last message of all.
+    """
     close = session.close
     kept: list[tuple[int, int, str | bytes]] = [
         (message.frame, message.t_ns, message.text)
@@ -199,7 +207,11 @@ def _error_messages(session: SessionLike, envelope: str) -> Iterator[ServerSente
         fields = _fields_of_message(envelope, content, failed=session.failed)
         if fields is not None:
             ends = newest or end_ns - t_ns <= _RECENT_NS
-            yield _sentence(fields, "message", frame, t_ns, ends=ends)
+            found = _sentence(fields, "message", frame, t_ns, ends=ends)
+            if _says_something(found.text):
+                yield found
+            elif newest:
+                yield replace(found, text=found.text or _WORDLESS)
         newest = False
 
 
@@ -212,6 +224,8 @@ def _fields_of_message(envelope: str, content: str | bytes, *, failed: bool) -> 
         if not content.startswith(b"{"):
             return None
     shown = content if isinstance(content, str) else content.decode("utf-8", "replace")
+    if len(shown) <= _LONGEST_STATUS and _folded(shown) in _STATUS_MESSAGES:
+        return ErrorFields(_line(shown))
     if not _WORTH_PARSING.search(shown):
         return None
     parsed: object = read(envelope, content)[0] if envelope else None
@@ -222,7 +236,8 @@ def _fields_of_message(envelope: str, content: str | bytes, *, failed: bool) -> 
         return ErrorFields(_line(plain[1])) if plain else None
     if is_error(parsed):
         return error_fields(parsed)
-    return end_fields(parsed) if failed else None
+    end = end_fields(parsed)
+    return end if failed or (end is not None and reports_failure(end.text)) else None
 
 
 def _without_header(content: bytes) -> bytes:

@@ -141,8 +141,13 @@ class ResultPaths:
     Attributes:
         start, end, duration: dotted paths of the result's times in the audio.
         unit: seconds that the number 1 stands for in all of its times.
-        words: dotted path of the list of words; `word`, `word_start` and `word_end` are names in
-            an item of it.
+        words: dotted path of the list of words; `word`, `word_start`, `word_end` and
+            `word_confidence` are names in an item of it.
+        confidence: dotted path of the confidence of all of its words, where they have none.
+        id: dotted path of what is transcribed once, such as an item of a conversation.
+        channel: dotted path of the channel; empty: one of the usual names.
+        of_turn: message of the server that begins a turn, from whose beginning its times count;
+            empty: they count from the beginning of the audio.
     """
 
     start: str = ""
@@ -153,6 +158,11 @@ class ResultPaths:
     word: str = "word"
     word_start: str = "start"
     word_end: str = "end"
+    word_confidence: str = "confidence"
+    confidence: str = ""
+    id: str = ""
+    channel: str = ""
+    of_turn: str = ""
 
 
 NO_SUCCESS = Success()

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from .dialogue import Answer, Dialogue
 from .envelope import ENVELOPES
-from .exchange import NO_EXCHANGE, Exchange, FunctionCalls, UserTurns
+from .exchange import NO_EXCHANGE
+from .exchange_parser import exchange
 from .model import (
     CONFIDENCES,
     KINDS,
@@ -32,6 +33,7 @@ from .model import (
     Vocabulary,
 )
 from .parameter_parser import parameter
+from .promise_parser import promise
 from .success import (
     NO_RESULT_PATHS,
     NO_SUCCESS,
@@ -108,7 +110,8 @@ def _api(table: Table) -> Api:
         success=_optional(table.table("success"), _success) or NO_SUCCESS,
         parameters=tuple(each.read(parameter) for each in table.tables("parameter")),
         documented=_optional(table.table("documented"), _documented) or (),
-        exchange=_optional(table.table("exchange"), _exchange) or NO_EXCHANGE,
+        promises=tuple(each.read(promise) for each in table.tables("promise")),
+        exchange=_optional(table.table("exchange"), exchange) or NO_EXCHANGE,
     )
 
 
@@ -121,17 +124,17 @@ def _success(table: Table) -> Success:
         proof=table.strings("proof"),
         answers=tuple(answer.read(_answer) for answer in table.tables("answer")),
         states=tuple(state.read(_state) for state in table.tables("state")),
-        words_only=_patterns(table, "words_only"),
+        words_only=table.message_patterns("words_only"),
         words_model=table.strings("words_model"),
     )
 
 
 def _answer(table: Table) -> ExpectedAnswer:
     answer = ExpectedAnswer(
-        _patterns(table, "after"),
-        _patterns(table, "after_server"),
-        _patterns(table, "expect"),
-        _patterns(table, "unless"),
+        table.message_patterns("after"),
+        table.message_patterns("after_server"),
+        table.message_patterns("expect"),
+        table.message_patterns("unless"),
         table.take("id", str, ""),
     )
     if table.valid and not ((answer.after or answer.after_server) and answer.expect):
@@ -149,74 +152,6 @@ def _state(table: Table) -> ObjectState:
     )
 
 
-def _patterns(table: Table, key: str) -> tuple[MessagePattern, ...]:
-    return tuple(MessagePattern.parse(text) for text in table.strings(key))
-
-
-def _exchange(table: Table) -> Exchange:
-    return Exchange(
-        text_end=_patterns(table, "text_end"),
-        text_flush=_patterns(table, "text_flush"),
-        no_flush=tuple(_name_and_value(text) for text in table.strings("no_flush")),
-        joins_texts=table.take("joins_texts", bool, False),
-        spoken=table.take("spoken", str, ""),
-        context=table.strings("context"),
-        contextless=_patterns(table, "contextless"),
-        context_end=_patterns(table, "context_end"),
-        user_text=_patterns(table, "user_text"),
-        open_text=_patterns(table, "open_text"),
-        turn=_patterns(table, "turn"),
-        addition=_patterns(table, "addition"),
-        greeting=table.strings("greeting"),
-        truncate=_patterns(table, "truncate"),
-        ignored=_patterns(table, "ignored"),
-        turn_begin=_patterns(table, "turn_begin"),
-        turn_complete=_patterns(table, "turn_complete"),
-        voice=table.strings("voice"),
-        heard_tokens=table.take("heard_tokens", str, ""),
-        forgets=_patterns(table, "forgets"),
-        transcribed=table.take("transcribed", bool, False),
-        interrupted=_patterns(table, "interrupted"),
-        text_answer=_patterns(table, "text_answer"),
-        modalities=table.strings("modalities"),
-        function=_optional(table.table("function"), _function_calls) or FunctionCalls(),
-        turns=_optional(table.table("turns"), _user_turns) or UserTurns(),
-    )
-
-
-def _user_turns(table: Table) -> UserTurns:
-    return UserTurns(
-        manual=_patterns(table, "manual"),
-        automatic=_patterns(table, "automatic"),
-        silent=_patterns(table, "silent"),
-        end=_patterns(table, "end"),
-        request=_patterns(table, "request"),
-        transcribe=_patterns(table, "transcribe"),
-        language=table.strings("language"),
-        words=_patterns(table, "words"),
-    )
-
-
-def _name_and_value(text: str) -> tuple[str, str]:
-    name, _, value = text.partition("=")
-    return name, value
-
-
-def _function_calls(table: Table) -> FunctionCalls:
-    return FunctionCalls(
-        message=_patterns(table, "message"),
-        calls=table.take("calls", str, ""),
-        id=table.take("id", str, "id"),
-        name=table.take("name", str, "name"),
-        answer=_patterns(table, "answer"),
-        answers=table.take("answers", str, ""),
-        answer_id=table.take("answer_id", str, "id"),
-        answer_name=table.take("answer_name", str, ""),
-        request=_patterns(table, "request"),
-        cancelled=table.take("cancelled", str, ""),
-    )
-
-
 def _result_paths(table: Table) -> ResultPaths:
     return ResultPaths(
         start=table.take("start", str, ""),
@@ -227,6 +162,11 @@ def _result_paths(table: Table) -> ResultPaths:
         word=table.take("word", str, "word"),
         word_start=table.take("word_start", str, "start"),
         word_end=table.take("word_end", str, "end"),
+        word_confidence=table.take("word_confidence", str, "confidence"),
+        confidence=table.take("confidence", str, ""),
+        id=table.take("id", str, ""),
+        channel=table.take("channel", str, ""),
+        of_turn=table.take("of_turn", str, ""),
     )
 
 
@@ -258,7 +198,7 @@ def _vocabulary(table: Table) -> Vocabulary:
         text=table.take("text", str, ""),
         manual_turns=MessagePattern.parse(manual) if manual else None,
         turn_start=table.take("turn_start", str, ""),
-        repeats_asked=_patterns(table, "repeats_asked"),
+        repeats_asked=table.message_patterns("repeats_asked"),
         once=table.strings("once"),
     )
 

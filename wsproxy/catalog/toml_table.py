@@ -11,6 +11,7 @@ from wsproxy.errors import CatalogError
 
 from .model import Advice, Pattern, Ranges
 from .pattern_cost import too_costly
+from .success import MessagePattern
 
 T = TypeVar("T")
 
@@ -175,6 +176,9 @@ class Table:
 
     def patterns(self, key: str) -> tuple[Pattern, ...]:
         return tuple(self._compile(key, text, 0) for text in self.strings(key))
+
+    def message_patterns(self, key: str) -> tuple[MessagePattern, ...]:
+        return tuple(MessagePattern.parse(text) for text in self.strings(key))
 
     def named_patterns(self, key: str) -> tuple[tuple[str, Pattern], ...]:
         """Read a table of name = regular expression; the expressions ignore case."""

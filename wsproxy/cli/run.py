@@ -159,6 +159,15 @@ def _relayed_lines(relayed: Mapping[str, int]) -> list[str]:
     return lines
 
 
+def _unreached_lines(unreached: Mapping[str, int]) -> list[str]:
+    """Which hosts that the catalog does not know could not be connected to, and why."""
+    most = Counter(unreached).most_common(_MAX_RELAYED)
+    lines = [f"not connected ({plural(count, 'attempt')}): {reason}" for reason, count in most]
+    if lines:
+        lines.append("of a host that is no known speech API, --host 'NAME' records that, too")
+    return lines
+
+
 def _report(
     recorded: Recorded,
     running: embedding.RunningProxy,
@@ -180,13 +189,13 @@ def _report(
             f"nothing recorded: the command opened {plural(count, 'connection')} "
             "through the recorder, but no WebSocket, and no failed request to a known speech API"
         )
-        for line in _relayed_lines(running.relayed):
+        for line in (*_unreached_lines(running.unreached), *_relayed_lines(running.relayed)):
             say(safe(line))
     else:
         say("nothing recorded: the command opened no connection through the recorder")
     for line in past_connections.lines(past):
         say(safe(line))
-    if past or not recorded.count:
+    if past or not (recorded.count or running.unreached):
         for line in client_hints.lines(loaded, [kind.program for kind in past]):
             click.echo(f"  {safe(line)}", err=True)
     for line in passed_through.lines(running):

@@ -5,6 +5,7 @@ session_facts   a session with derived facts, each computed once
 measurements    functions that measure one thing each
 rules           functions that detect one problem each, whether or not the session failed
 parameters      parameters of the request that a sentence names
+scripts         in which letters languages are written
 error_classes   the kind of error that a server's sentence describes
 gateways        servers and proxies that answer in place of an API
 headline        the server's sentence as the headline of a failure
@@ -16,6 +17,7 @@ carrier_cause   a failure because of the form in which audio was sent
 credential_cause  a refusal because of where a credential was sent, or of its form
 rule_advice     what to do about a cause that a rule shows
 request_cause   a rejected request, with what of it the API does not take
+protocol_findings  broken rules of the protocol, and what a trace lacks
 findings        the findings of one session
 summary         how a session ended, in one sentence
 annotation      what a recorder writes of them at the end of a trace

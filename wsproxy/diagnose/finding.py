@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from wsproxy.catalog import PROBLEMS
+
 from .evidence import Evidence
 
 
@@ -14,7 +16,7 @@ class Finding:
 
     Attributes:
         id: the id of the condition, or `unknown.*`, `protocol.*` or `trace.*`.
-        severity: "error", "warning" or "info".
+        severity: "error", "warning", "notice" or "info", see `catalog.model.SEVERITIES`.
         causes, remedies: most likely first.
         retry: "yes", "wait", "fix-first", "maybe" or "no-error".
         seen: the causes for which there is evidence; `causes` starts with them.
@@ -49,6 +51,11 @@ class Finding:
     quoting: Sequence[str] = ()
     rules: Mapping[str, str] = field(default_factory=dict)
     fitting: Sequence[str] = ()
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether something is wrong, or may be; else it is lawful, and only worth knowing."""
+        return self.severity in PROBLEMS
 
     def with_seen(self, causes: Sequence[str]) -> Finding:
         """The finding with further causes that the session shows, in words of the session."""

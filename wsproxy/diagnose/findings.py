@@ -7,18 +7,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
+from wsproxy.catalog import (
+    GENERIC,
+    SEVERITIES,
+    TRAFFIC,
+    Advice,
+    Catalog,
+    Condition,
+    Hit,
+    candidates,
+    explains,
+)
 from wsproxy.catalog.envelope import json_object
+from wsproxy.catalog.failure_words import reports_failure
 from wsproxy.catalog.server_sentence import MAX_SENTENCE, contains
 from wsproxy.session import Session
-from wsproxy.wire import accept_key
-from wsproxy.wording import plural
 
 from .carrier_cause import with_carrier
 from .credential_cause import with_credentials
-from .evidence import Evidence, quoted, seconds
+from .evidence import Evidence, quoted
 from .finding import Finding
 from .headline import (
+    NAMELESS,
     Said,
     arranged,
     footnote,
@@ -31,12 +41,12 @@ from .headline import (
 )
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
 from .outcome import ABSENCES, OBJECT_FAILED, is_consequence, rank
+from .protocol_findings import protocol_violations, trace_losses, wrong_accept_key
 from .request_cause import with_request
 from .rule_advice import with_advice_of_rules
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
-_SEVERITIES = ("error", "warning", "info")
 _REASON = "close reason"
 # Facts that the sentence about the end of the session has.
 _IN_FIRST_LINE = ("close code", "status", "ending", "failed at", "failure")
@@ -63,17 +73,17 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     findings = [_condition_finding(facts, hit, said) for hit in hits]
     if session.failed and not explains(session, hits):
         findings.insert(0, _unknown_failure(facts, said))
-    findings += _wrong_accept_key(session)
-    findings += _protocol_violations(session)
+    findings += wrong_accept_key(session)
+    findings += protocol_violations(session)
     found = _rule_findings(facts, findings, hits) if measured else []
     survived = _survived_error(facts, hits, [*findings, *found], said)
     findings += [*survived, *_without_consequences(found, survived)]
-    findings.sort(key=lambda finding: _SEVERITIES.index(finding.severity))
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     if measured:
         findings = with_carrier(findings, hits[0].condition if hits else None)
         findings = with_credentials(findings, session)
         findings = with_request(findings, facts)
-    return [*findings, *_trace_losses(session)]
+    return [*findings, *trace_losses(session)]
 
 
 def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Finding:
@@ -121,14 +131,17 @@ def _with_said(finding: Finding, said: Said, *, titled: bool = True) -> Finding:
 
 def _concerns(hit: Hit, said: Said) -> bool:
     """Whether what the server said is about the condition that matched."""
-    if hit.condition.severity == "info":
+    if not hit.condition.is_problem:
         return _is_reason_of_normal_close(hit, said)
     return said.sentence.ends if hit.about_end else _is_about(hit, said)
 
 
 def _is_reason_of_normal_close(hit: Hit, said: Said) -> bool:
     """Whether a server that closed with a normal code says something else in its reason."""
-    return hit.match.kind == "close" and said.kind is not None and said.sentence.where == _REASON
+    sentence = said.sentence
+    if hit.match.kind != "close" or sentence.where != _REASON:
+        return False
+    return said.kind is not None or reports_failure(sentence.text)
 
 
 def _is_about(hit: Hit, said: Said) -> bool:
@@ -154,13 +167,13 @@ def _survived_error(
     known = {fact.frame for hit in hits for fact in hit.facts}
     # What is missing may be a consequence of the error: its evidence names the last message. So may
     # other evidence of a problem, after the first.
-    problems = [f.evidence for f in findings if f.severity != "info" and f.id not in ABSENCES]
+    problems = [f.evidence for f in findings if f.is_problem and f.id not in ABSENCES]
     shown = [e for evidence in problems for e in evidence if e is evidence[0] or _tells(e, said)]
     known.update(frame for evidence in shown for frame in evidence.frames)
     if said.sentence.frame in known:
         return []
     severity = "error" if said.sentence.ends else "warning"
-    condition = new_condition(facts, said, severity, "server.error", partial(_shown, facts))
+    condition = new_condition(facts, said, severity, NAMELESS, partial(_shown, facts))
     evidence = [*said.evidence, *who_ended(facts)]
     return [_with_said(_finding(facts, condition, evidence), said)]
 
@@ -405,86 +418,3 @@ def _possible_error_names(facts: SessionFacts) -> list[str]:
 
 def _flat_values(value: object) -> Iterable[object]:
     return value.values() if isinstance(value, dict) else [value]
-
-
-def _wrong_accept_key(session: Session) -> list[Finding]:
-    """A wrong Sec-WebSocket-Accept: a strict client fails the connection (section 4.1)."""
-    key = session.request_header("sec-websocket-key")
-    if not session.accepted or key is None:
-        return []
-    accept = session.response_header("sec-websocket-accept")
-    if accept == accept_key(key):
-        return []
-    got = "none" if accept is None else quoted(accept)
-    text = f"Sec-WebSocket-Accept is {got}; the request's key requires {accept_key(key)}"
-    return [
-        Finding(
-            "protocol.wrong-accept-key",
-            "error",
-            "The upgrade response has a wrong Sec-WebSocket-Accept",
-            "The peer does not implement the WebSocket protocol, or answered another request. "
-            "Libraries reject the connection even though the status is 101.",
-            [Evidence(text)],
-            ["A cache or gateway on the path answered", "A server with its own handshake code"],
-            ["Check the proxies and gateways between the app and the API"],
-            "fix-first",
-            source={"document": "RFC 6455", "section": "4.1", "url": ""},
-        )
-    ]
-
-
-def _protocol_violations(session: Session) -> list[Finding]:
-    """Frames and bytes that violate RFC 6455."""
-    if not session.broken and not session.sent.garbage and not session.received.garbage:
-        return []
-    evidence = [
-        Evidence(f"frame {number}: {rule}", (number,), session.time_of(number))
-        for number, rule in session.broken[:_MAX_FRAMES]
-    ]
-    for side, direction in (("app", session.sent), ("server", session.received)):
-        if direction.garbage:
-            text = f"{direction.garbage} bytes from the {side} are not a valid frame"
-            evidence.append(Evidence(text, (), None, float(direction.garbage), "bytes"))
-    # An incomplete last frame is a consequence of the end, not a violation.
-    severity = "warning" if session.broken else "info"
-    return [
-        Finding(
-            "protocol.broken-frames",
-            severity,
-            "Bytes that violate RFC 6455" if session.broken else "An incomplete frame",
-            "A library that receives such a frame fails the connection.",
-            evidence,
-            remedies=["Check the library or gateway that sent these bytes"],
-            source={"document": "RFC 6455", "section": "5 and 7", "url": ""},
-        )
-    ]
-
-
-def _trace_losses(session: Session) -> list[Finding]:
-    """What the trace does not contain: gaps and losses."""
-    evidence = [
-        Evidence(
-            f"from {seconds(g.t_ns):.3f} s to {seconds(g.until_ns):.3f} s: {quoted(g.reason, 200)}"
-            + (f" ({plural(g.records, 'record')})" if g.records else "")
-            + (f" ({g.size} bytes)" if g.size else ""),
-            (),
-            g.t_ns,
-            seconds(g.until_ns - g.t_ns),
-            "s",
-        )
-        for g in session.gaps
-    ]
-    evidence += [Evidence(quoted(str(loss), 200)) for loss in session.losses[:_MAX_FRAMES]]
-    if not evidence:
-        return []
-    return [
-        Finding(
-            "trace.incomplete",
-            "info",
-            "The trace is incomplete",
-            "The findings cannot include what the trace does not contain.",
-            evidence,
-            retry="no-error",
-            source={"document": "docs/trace-format.md", "section": "", "url": ""},
-        )
-    ]

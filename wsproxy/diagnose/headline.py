@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Condition, Hit, Source
-from wsproxy.catalog.server_sentence import ServerSentence, contains, server_sentences
+from wsproxy.catalog.server_sentence import ServerSentence, contains
 from wsproxy.session.outcome import failed_objects
 
 from .error_classes import ErrorClass, class_of, classify
@@ -33,6 +33,7 @@ _LOOK_UP = (
     Advice("Search the provider's documents and issue tracker for this sentence"),
     Advice("Send the trace and the request id to the provider's support"),
 )
+NAMELESS = "server.error"  # the id of an error without a class
 _UNCLASSIFIED = "wsproxy does not know this error. The sentence is the server's own."
 
 
@@ -81,8 +82,7 @@ def _readable(name: str) -> str:
 
 def server_said(facts: SessionFacts) -> Said | None:
     """What the server said of a failure; None if it said nothing."""
-    envelope = facts.api.envelope if facts.api else ""
-    sentences = server_sentences(facts.session, envelope)
+    sentences = facts.sentences
     if not sentences:
         return None
     # Of several sentences about the end, one with a known class says more.
@@ -181,11 +181,11 @@ def with_sentence(
     )
     if not own and said.sentence.where == "message" and condition.severity == "warning":
         changed = replace(changed, severity="error")  # the code alone would be harmless
-    if condition.severity == "info":
+    if not condition.is_problem:
         changed = replace(changed, severity="warning")  # so is that of a normal end
     if not own:
         source = Source("The server's own sentence, classified by its words")
-        name = said.id or condition.id
+        name = said.id or (condition.id if condition.is_problem else NAMELESS)
         changed = replace(changed, id=name, meaning=_UNCLASSIFIED, source=source)
     if kind is None:
         return changed if own else replace(changed, causes=(), remedies=_LOOK_UP)

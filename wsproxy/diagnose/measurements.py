@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from urllib.parse import urlsplit
 
+from wsproxy.audio.containers import container_name
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.sniff import sniff
 from wsproxy.catalog.envelope import read
@@ -78,7 +79,8 @@ def audio_pace(facts: SessionFacts) -> list[Evidence]:
     if declared is None or audio.first is None or audio.last is None:
         return _no_audio(facts)
     first, last = audio.first, audio.last
-    if not declared.bytes_per_second:
+    # Of compressed audio the size says nothing, whatever is declared.
+    if not declared.bytes_per_second or container_name(audio.head) not in (None, "WAV"):
         text = f"{plural(audio.messages, 'message')} of audio, {audio.size} bytes; declared: "
         return [Evidence(text + str(declared), (), first.t_ns, float(audio.size), "bytes")]
     length, wall = audio_and_wall_seconds(facts, declared)
@@ -201,12 +203,16 @@ def last_client_message(facts: SessionFacts) -> list[Evidence]:
     if not before:
         return []
     last = before[-1]
+    ago = seconds(facts.ended_ns - last.t_ns)
+    if any(number == last.frame for number, _ in facts.session.broken):
+        # Such as one that is compressed, to which nobody agreed: its content is unknown.
+        text = f"the app's last text, {ago:.2f} s before the end, is in a frame that breaks a rule"
+        return [Evidence(f"{text} (frame {last.frame})", (last.frame,), last.t_ns, ago, "s")]
     envelope = facts.api.envelope if facts.api else ""
     in_envelope = bool(envelope) and read(envelope, last.text)[0] is not None
     what = (
         "in the API's form" if in_envelope else "JSON" if is_json(last.text) else "not valid JSON"
     )
-    ago = seconds(facts.ended_ns - last.t_ns)
     text = f"the app's last text, {ago:.2f} s before the end, is {what}: {quoted(last.text)}"
     is_valid = what != "not valid JSON"
     return [Evidence(text, (last.frame,), last.t_ns, ago, "s", detail=is_valid)]
@@ -362,7 +368,7 @@ def _unanswered(pings: int, missing: int) -> str:
 
 
 def who_ended(facts: SessionFacts) -> list[Evidence]:
-    """Which side ended the session, and the last frame before that."""
+    """Which side ended the session, and the last frame before the end."""
     session, end = facts.session, facts.ended_ns
     if session.closed_by is None or not session.accepted:
         return []
@@ -377,7 +383,7 @@ def who_ended(facts: SessionFacts) -> list[Evidence]:
         who = "app" if frame.from_client else "server"
         ago = seconds(end - frame.t_ns)
         what = f"{frame.opcode} from the {who}, {frame.length} bytes"
-        text = f"the last frame before that: {what}, {ago:.2f} s earlier"
+        text = f"the last frame before the end: {what}, {ago:.2f} s earlier"
         is_soon = ago < _SHORT
         out.append(Evidence(text, (frame.number,), frame.t_ns, ago, "s", detail=is_soon))
     return out

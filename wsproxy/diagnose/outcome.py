@@ -30,7 +30,12 @@ ABSENCES = frozenset(
         "ended-at-once",
         "no-user-audio",
     )
-) | {"traffic.transcription.never-committed", "traffic.transcription.no-words-model"}
+) | {
+    "traffic.transcription.never-committed",
+    "traffic.transcription.no-words-model",
+    "traffic.speech.no-audio",
+    "traffic.speech.texts-without-audio",
+}
 # With one of these, what came is no proof of success.
 _DOUBTS = (
     "traffic.outcome.results-stopped",
@@ -38,6 +43,8 @@ _DOUBTS = (
     "traffic.outcome.words-dropped",
     "traffic.transcription.never-committed",
     "traffic.transcription.no-words-model",
+    "traffic.words.unsure",
+    "traffic.words.end-early",
     "traffic.outcome.left-early",
     "traffic.outcome.agent-silent",
     "traffic.received.other-samples",
@@ -54,6 +61,9 @@ _DOUBTS = (
     "traffic.exchange.turns-without-audio",
     "traffic.received.silent",
     "traffic.exchange.always-interrupted",
+    "traffic.received.text",
+    "traffic.speech.texts-without-audio",
+    "traffic.speech.words-unspoken",
     "traffic.conversation.hears-itself",
 )
 # With one of these, an agent answers something else than what was said.
@@ -65,9 +75,12 @@ _MISHEARD = (
 # Conditions of audio, which may be the cause of what is missing.
 _OUTCOMES = (
     "traffic.transcription.",
+    "traffic.words.",
     "traffic.outcome.",
     "traffic.exchange.",
     "traffic.conversation.",
+    "traffic.speech.",
+    "traffic.telephone.",
 )
 _AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.", "traffic.received.")
 # What is missing or late whatever the audio is.
@@ -77,6 +90,8 @@ _OWED = (
     "traffic.exchange.request-unanswered",
     "traffic.conversation.call-answered-late",
 )
+# What such a limit ends has been done until then.
+_ENDS_BY_TIME = ("server.session-limit", "server.silence", "server.timeout")
 _HEADERS = "traffic.signal.second-header"
 
 
@@ -140,10 +155,20 @@ def outcome(session: Session, findings: Sequence[FindingLike]) -> Outcome | None
         return Outcome(FAILED, error.title, _first_frames(error), found.figures)
     api = session.timeline.api if session.timeline else None
     doubts = _DOUBTS + _MISHEARD if api is not None and api.audio.origin == "both" else _DOUBTS
-    doubt = next((finding for finding in findings if finding.id in doubts), None)
+    doubt = next((f for f in findings if f.id in doubts or _is_reason_of_end(f, session)), None)
     if doubt is None or found.kind != SUCCEEDED:
         return found
     return Outcome(UNPROVEN, doubt.title, _first_frames(doubt), found.figures)
+
+
+def _is_reason_of_end(finding: FindingLike, session: Session) -> bool:
+    """Whether a finding is what the server said of a failure when it closed with a normal code."""
+    close = session.close
+    if close is None or close.from_client or not finding.id.startswith("server."):
+        return False
+    if finding.id in _ENDS_BY_TIME:
+        return False
+    return close.frame in _first_frames(finding)
 
 
 def _first_frames(finding: FindingLike) -> tuple[int, ...]:

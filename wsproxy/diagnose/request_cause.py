@@ -46,7 +46,7 @@ def with_request(findings: Sequence[Finding], facts: SessionFacts) -> list[Findi
 def _with_own_limit(findings: Sequence[Finding], facts: SessionFacts) -> list[Finding]:
     """The findings, the first one with the setting of the URL that has its name."""
     first = next(iter(findings), None)
-    if first is None or first.severity == "info":
+    if first is None or not first.is_problem:
         return list(findings)
     name = _bare(first.id.rpartition(".")[2])
     seen = [
@@ -85,7 +85,7 @@ def _is_rejected(first: Finding, facts: SessionFacts) -> bool:
     response = facts.session.response
     if facts.session.accepted or response is None:
         is_name = bool(first.sentence) and " " not in first.sentence and not first.error_class
-        return first.error_class in _CLASSES or (is_name and facts.session.failed)
+        return first.error_class in _CLASSES or (is_name and facts.is_failure_reported)
     return response.status in _STATUSES and first.error_class in ("", *_CLASSES)
 
 

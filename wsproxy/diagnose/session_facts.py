@@ -11,6 +11,7 @@ from wsproxy.audio.sniff import TEXT_KINDS
 from wsproxy.catalog import Api, ApiLimits, Catalog, Provider, Vocabulary, json_messages
 from wsproxy.catalog.envelope import Json
 from wsproxy.catalog.envelope import field as field_of
+from wsproxy.catalog.server_sentence import ServerSentence, server_sentences
 from wsproxy.session import Session
 from wsproxy.session.audio_carrier import BINARY, OBJECT_TEXT
 from wsproxy.session.audio_track import AudioTrack
@@ -20,6 +21,7 @@ from wsproxy.session.format_timeline import FormatTimeline, format_timeline, wit
 from wsproxy.session.message_kinds import kind_at
 from wsproxy.session.request_query import query_parameters
 from wsproxy.session.traffic import DataTotals
+from wsproxy.system.address import is_loopback
 
 from .evidence import Evidence, quoted
 
@@ -73,11 +75,22 @@ class SessionFacts:
 
     @property
     def server_name(self) -> str:
-        """The provider's name at the recorded host; of an unknown provider, the host."""
+        """Who answers: the provider, at a host of its own or a simulated one; else the host.
+
+        An API that is known by its path may be behind somebody's gateway, or self-hosted.
+        """
+        host = self.session.recorded_host or ""
+        if self.provider is not None and (self.provider.is_at(host) or is_loopback(host)):
+            return self.provider.name_at(host)
         request = self.session.request
+        return quoted(request.host) if request else "the server"
+
+    @property
+    def provider_name(self) -> str:
+        """The name of the provider whose API this is; of an unknown one, the host."""
         if self.provider is not None:
             return self.provider.name_at(self.session.recorded_host or "")
-        return quoted(request.host) if request else "the server"
+        return self.server_name
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -102,6 +115,20 @@ class SessionFacts:
     @property
     def limits(self) -> ApiLimits:
         return self.api.limits if self.api else ApiLimits()
+
+    @cached_property
+    def sentences(self) -> Sequence[ServerSentence]:
+        """What the server said of a failure, the most relevant first."""
+        return server_sentences(self.session, self.api.envelope if self.api else "")
+
+    @property
+    def is_failure_reported(self) -> bool:
+        """Whether the session failed, or its last messages report an error.
+
+        A server may send an error, and then close normally.
+        """
+        said = (each.ends and each.where == "message" for each in self.sentences)
+        return self.session.failed or any(said)
 
     # -- times
 

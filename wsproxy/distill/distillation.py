@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from wsproxy.catalog import Catalog, load
+from wsproxy.catalog import PROBLEMS, Catalog, load
 from wsproxy.compare import Difference, failure_differences
 from wsproxy.compare.compared_outcome import ComparedOutcome
 from wsproxy.compare.session_digest import SessionDigest
@@ -322,7 +322,7 @@ def _require_server_failure(trace: Path, catalog: Catalog) -> None:
         UsageError: it did not fail, or fails in the same way at any server.
     """
     outcome = ComparedOutcome.read(trace, catalog)
-    if not outcome.failed and outcome.severity in (None, "info"):
+    if not outcome.failed and outcome.severity not in PROBLEMS:
         raise UsageError(f"{trace}: this session did not fail; there is nothing to reproduce")
     digest = outcome.digest
     if not digest.session.accepted or digest.errors or digest.received.violations:

@@ -30,6 +30,7 @@ Only this package imports mitmproxy.
     upstream_trust      certificates that are trusted for servers
     failed_attempts     counts consecutive failed sessions with an endpoint
     failure_cause       where and on whose side something failed
+    unreached_hosts     hosts that are not recorded and could not be connected to
     embedding           runs mitmproxy in this process
     ca_folder           creates the recorder's CA
     start_errors        why mitmproxy cannot start

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,6 +100,8 @@ class RunningProxy:
         proxy_address: (host, port) of the proxy beside a reverse proxy, if there is one.
         open_to_all: it accepts connections from other machines without a password.
         connections: connections from apps so far.
+        unreached: how many connections to hosts that are not recorded could not be made, by host,
+            port and reason.
     """
 
     address: tuple[str, int] | None
@@ -109,6 +112,7 @@ class RunningProxy:
     _passed_through: PassThroughReport = field(default_factory=PassThroughReport, repr=False)
     _caught: CaughtConnections | None = field(default=None, repr=False)
     proxy_address: tuple[str, int] | None = None
+    unreached: Counter[str] = field(default_factory=Counter)
 
     def passed_through(self, remedies: Mapping[str, str] = NO_REMEDIES) -> list[str]:
         """One line for each server whose TLS was passed through, with the reason.
@@ -222,6 +226,8 @@ async def _proxy(
         await _check_upstreams(master, access)
         address, ca, is_open = _address(master), _ca(master), _open_to_all(master)
         running = RunningProxy(address, ca, is_open, watch, stop, passed)
+        if isinstance(addon, RecordAddon):
+            running.unreached = addon.unreached.reasons
         if settings.kind == "reverse":
             running.proxy_address = _address(master, RegularMode)
         yield running, task

@@ -42,6 +42,7 @@ from .failed_attempts import FailedAttempts
 from .failure_cause import FailureCause
 from .http_records import is_upgrade_request, request_record, response_record
 from .recorded_hosts import RecordedHosts
+from .unreached_hosts import UnreachedHosts
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class RecordAddon:
 
     Attributes:
         hosts: which hosts are recorded.
+        unreached: the hosts of connections that failed, and that are not recorded.
         stopped_in_order: False if it has stopped before everything was written.
     """
 
@@ -75,6 +77,7 @@ class RecordAddon:
         on_end: Callable[[SessionWriter], None] | None = None,
     ) -> None:
         self.stopped_in_order = True
+        self.unreached = UnreachedHosts()
         self._on_begin = on_begin
         self._on_end = on_end
         self._recorder: RecorderWorker | None = None
@@ -401,7 +404,10 @@ class RecordAddon:
         scheme: str = "wss",
     ) -> None:
         """Record a session that has no flow, from a connection event."""
-        if self._recorder is None or not self.records_failure(client, host):
+        if self._recorder is None:
+            return
+        if not self.records_failure(client, host):
+            self.unreached.add(host, port, cause)
             return
         session = self._new_session(client, host, "/", synthetic=True)
         session.add(Request(session.now(), "GET", scheme, host, port, "/"))

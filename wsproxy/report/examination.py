@@ -49,8 +49,7 @@ class ExaminedSession:
         began_ns: Unix time, ns; 0 if unknown.
         state: as of an `Explanation`.
         outcome: "succeeded", "failed" or "unproven".
-        first: its first finding that is not merely information, safe to print; None if there is
-            none.
+        first: its first finding that is a problem, safe to print; None if there is none.
         model, key: that it requests, and the fingerprint of its credential.
         span: for findings that only several sessions show.
         duration_s: seconds of it.
@@ -113,7 +112,7 @@ def examined(
         findings: `diagnose` of it.
         explained: its line of `explain --json`, if that is wanted.
     """
-    first = next((each for each in findings if each.severity != "info"), None)
+    first = next((each for each in findings if each.is_problem), None)
     return ExaminedSession(
         path,
         session.start.started_at_ns if session.start else 0,

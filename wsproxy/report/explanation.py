@@ -21,7 +21,7 @@ from wsproxy.diagnose.outcome import outcome
 from wsproxy.diagnose.summary import intermediary
 from wsproxy.session import FrameInfo, Session
 from wsproxy.session.outcome import SUCCEEDED
-from wsproxy.system.address import authority, is_loopback
+from wsproxy.system.address import authority
 from wsproxy.wire import Opcode
 from wsproxy.wording import plural
 
@@ -107,7 +107,7 @@ class Explanation:
 
     @property
     def main(self) -> Finding | None:
-        """The most important finding; None if nothing is wrong."""
+        """The most important finding; None if there is nothing to say beside how it ended."""
         first = self.findings[0] if self.findings else None
         if first is not None and first.severity == "info" and self.state != "failed":
             return None
@@ -118,18 +118,24 @@ class Explanation:
         """What happened and whether it is a failure, in one sentence."""
         if self.state == "failed":
             return self.summary
-        shown = [*([self.main] if self.main is not None else []), *self.further]
-        count = sum(finding.severity == "warning" for finding in shown)
-        warnings = plural(count, "warning") if count else ""
+        warnings, notices = self._counted("warning"), self._counted("notice")
         if self.state == "open":
-            return f"{self.summary} {warnings or 'No problems'} so far."
+            found = ", ".join(filter(None, [warnings or "No problems", notices]))
+            return f"{self.summary} {found} so far."
         if self.state == "unproven":
             is_title = self.main is not None and self.reason == self.main.title
             reason = f" ({self.reason})" if self.reason and not is_title else ""
-            more = f", {warnings}" if warnings else ""
-            return f"{self.summary.removesuffix('.')}; success is unproven{reason}{more}."
-        end = f"no failure, {warnings}" if warnings else "no problems found"
-        return f"{self.summary.removesuffix('.')}; {end}."
+            start = f"success is unproven{reason}"
+        else:
+            start = "no failure" if warnings else "no problems found"
+        found = ", ".join(filter(None, [start, warnings, notices]))
+        return f"{self.summary.removesuffix('.')}; {found}."
+
+    def _counted(self, severity: str) -> str:
+        """How many findings of this severity are shown; "" for none."""
+        shown = [*([self.main] if self.main is not None else []), *self.further]
+        count = sum(finding.severity == severity for finding in shown)
+        return plural(count, severity) if count else ""
 
     @property
     def others(self) -> Sequence[Finding]:
@@ -190,11 +196,12 @@ def _support(session: Session, findings: Sequence[Finding], catalog: Catalog) ->
     by_gateway = any(finding.error_class == "gateway" for finding in findings[:1])
     if session.response is None or by_gateway or intermediary(session, catalog):
         return ""
-    if is_loopback(session.recorded_host or ""):  # a simulated API, or a server of one's own
-        return ""
     facts = SessionFacts(session, catalog)
+    # Not of a simulated API, a gateway, or a server of one's own.
+    if facts.provider is None or not facts.provider.is_at(session.recorded_host or ""):
+        return ""
     ending = "'" if facts.server_name.endswith("s") else "'s"
-    return f"{facts.server_name}{ending} support" if facts.provider is not None else ""
+    return f"{facts.server_name}{ending} support"
 
 
 def state(session: Session, findings: Sequence[Finding]) -> str:

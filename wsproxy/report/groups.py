@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wsproxy.catalog import SEVERITIES
 from wsproxy.diagnose import Finding
 from wsproxy.session.outcome import FAILED
 from wsproxy.wording import plural
@@ -22,7 +23,6 @@ _MAX_VALUES = 1000  # models, or keys, that are counted in a group
 _VALUE = 40  # characters of one of them
 _SHARES = 3  # of them that are shown
 _SENTENCE = 160  # characters
-_SEVERITIES = ("error", "warning", "info")
 
 
 @dataclass(slots=True)
@@ -129,7 +129,7 @@ class Overview:
     def groups(self) -> list[Group]:
         """Errors first, then by size."""
         return sorted(
-            self._groups.values(), key=lambda g: (_SEVERITIES.index(g.severity), -g.count, g.id)
+            self._groups.values(), key=lambda g: (SEVERITIES.index(g.severity), -g.count, g.id)
         )
 
     @property

@@ -42,6 +42,8 @@ def _is_repeated(finding: Finding, main: Finding | None, reason: str) -> bool:
         return True
     if main is None:
         return False
+    if finding.severity == "notice" and main.severity == "error":
+        return True  # what is lawful did not make it fail
     has_figure = bool(reason and finding.evidence) and finding.evidence[0].text.startswith(reason)
     if finding.id in ABSENCES and has_figure:
         return True

@@ -21,7 +21,7 @@ from .groups import Overview
 from .safe_text import safe
 from .shown_lines import all_lines, first_lines
 
-STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+STYLES = {"error": "bold red", "warning": "yellow", "notice": "cyan", "info": "cyan"}
 _FURTHER = 5  # other findings, unless everything is shown
 _GROUPS = 8  # of sessions
 

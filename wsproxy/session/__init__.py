@@ -20,6 +20,8 @@ outcome            whether a session succeeded: proof of success, a failure, or 
 success_tracker    what proves success, as the session shows it
 exchange_tracker   texts, function calls and turns, as the session shows them
 noted_message      a message that others may belong to
+promise_tracker    what the client's settings ask for, and whether it came
+word_times         times of words: asked for, and received
 turn_tracker       who ends the turns of the user
 agent_turns        the turns of a voice agent, with their audio
 timeline           audio, transcript, control events and latency over time
@@ -29,6 +31,7 @@ transcript_result  the transcript result in one message
 control_events     messages that are neither audio nor transcript
 message            a message as JSON: its kind and its content
 message_kinds      the kind of a message
+message_fields     the fields of a message and of the objects in it
 message_block      messages that are added at once
 heuristic_redactions  places of credentials that only a heuristic found
 short_session      all records of a short session

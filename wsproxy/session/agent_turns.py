@@ -104,6 +104,8 @@ class AgentTurns:
         last_ns, last_frame: of the last message that was an answer: audio, words, text, a
             function call, or the end of a turn that has any of these; 0 if there was none. The
             end of any turn counts where the agent has not spoken yet.
+        text_request: the app's first request for an answer in text alone, in a session that is
+            set to audio; None without one.
     """
 
     def __init__(self, api: Exchange) -> None:
@@ -115,6 +117,7 @@ class AgentTurns:
         self._last: AgentTurn | None = None
         self._has_audio = False
         self._request: NotedMessage | None = None
+        self.text_request: NotedMessage | None = None
         self._modalities: tuple[str, ...] = ()
         self._modality_names = {path.partition(".")[0] for path in api.modalities}
         paths = (*api.voice, *((api.heard_tokens,) if api.heard_tokens else ()))
@@ -161,7 +164,7 @@ class AgentTurns:
     def add(self, message: SessionMessage, content: Content) -> None:
         """Add another message of either side."""
         if any(name in content for name in self._modality_names):
-            self._note_modalities(content)
+            self._note_modalities(message, content)
         kinds = self._kinds[message.from_client]
         if "" not in kinds and message.kind not in kinds:  # nearly always
             if not message.from_client:
@@ -212,11 +215,16 @@ class AgentTurns:
         if type(tokens) is int:
             turn.heard_tokens = tokens
 
-    def _note_modalities(self, content: Content) -> None:
+    def _note_modalities(self, message: SessionMessage, content: Content) -> None:
         for path in self._api.modalities:
             value = field_of(content, path)
-            if isinstance(value, list):
-                self._modalities = tuple(str(item).lower() for item in value[:4])
+            if not isinstance(value, list):
+                continue
+            before, self._modalities = self._modalities, tuple(str(v).lower() for v in value[:4])
+            is_less = "audio" in before and "audio" not in self._modalities
+            is_request = _any(self._api.turns.request, message, content)
+            if is_less and is_request and self.text_request is None:
+                self.text_request = NotedMessage(message.frame, message.t_ns, message.kind)
 
     def _answer(self, message: SessionMessage) -> None:
         self.last_ns, self.last_frame = message.t_ns, message.frame

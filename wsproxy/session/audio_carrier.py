@@ -22,6 +22,7 @@ BINARY = "binary"  # the message is the audio
 FRAMED = "framed"  # Azure's headers, or AWS's event-stream, around the audio
 BASE64_JSON = "base64-json"  # base64 in a field of a JSON message
 BASE64_TEXT = "base64-text"  # the text message is base64
+HEX_JSON = "hex-json"  # hexadecimal digits in a field of a JSON message
 TWILIO_JSON = "twilio-json"  # Twilio's media event
 BUFFER_JSON = "buffer-json"  # Node's Buffer, or a typed array, as JSON prints it
 NUMBERS_JSON = "numbers-json"  # an array of numbers
@@ -33,6 +34,7 @@ CARRIERS = (
     FRAMED,
     BASE64_JSON,
     BASE64_TEXT,
+    HEX_JSON,
     TWILIO_JSON,
     BUFFER_JSON,
     NUMBERS_JSON,
@@ -41,6 +43,8 @@ CARRIERS = (
     PRINTED_BYTES,
 )
 
+_HEX = b"0123456789abcdef"
+_HEX_DIGITS = 3  # different ones, of which audio in hexadecimal has at least as many
 _MIN_BASE64 = 120  # characters of base64 that are hardly anything else
 _LONG = 1 << 20  # bytes of a text whose strings are counted before it is split
 _MAX_QUOTES = 200_000
@@ -71,7 +75,8 @@ class CarriedAudio:
         json_field: the name of the JSON field, "" outside of JSON.
         size: bytes of audio, those that were not recorded included.
         decode: returns the audio, as much as was recorded.
-        encoded: the texts that hold it as base64, of a JSON message without its escapes.
+        encoded: the texts that hold it, as base64 or hexadecimal, of a JSON message without its
+            escapes.
         media: the media type that the message declares, "" if none.
         known: whether it is audio for certain; otherwise the content has to show it.
     """
@@ -174,8 +179,15 @@ class AudioCarrierReader:
             kinds.add(kind)
         contents = [longest]
         if name and parts.count(name) > 1:
-            contents = [p for i, p in enumerate(parts) if i > 1 and parts[i - 2] == name]
-            contents = [p for p in contents if p and is_base64(p)]
+            # After a colon: the kind may have the same name, as in {"type": "audio", "audio": "…"}.
+            contents = [
+                part
+                for i, part in enumerate(parts)
+                if i > 1 and parts[i - 2] == name and parts[i - 1].strip() == b":"
+            ]
+            contents = [part for part in contents if part and is_base64(part)]
+        if _is_hex(longest):
+            return _hexadecimal(name, contents, missing, media, known=known)
         carrier = TWILIO_JSON if kind == b"media" and name == b"payload" else BASE64_JSON
         return _base64(carrier, name, contents, missing, media, known=known)
 
@@ -234,6 +246,27 @@ def _base64(  # one call for each carrier
         size,
         lambda: b"".join(map(decode_base64, contents)),
         contents,
+        media.decode("utf-8", "replace")[:80],
+        known,
+    )
+
+
+def _is_hex(text: bytes) -> bool:
+    """Whether it is hexadecimal, which hardly any audio in base64 looks like."""
+    return not len(text) % 2 and not text.translate(None, _HEX) and len(set(text)) >= _HEX_DIGITS
+
+
+def _hexadecimal(
+    name: bytes, contents: Sequence[bytes], missing: int, media: bytes, *, known: bool
+) -> CarriedAudio:
+    """Audio in hexadecimal, as MiniMax sends it."""
+    digits = [c for c in contents if not (len(c) % 2 or c.translate(None, _HEX))]
+    return CarriedAudio(
+        HEX_JSON,
+        name.decode("utf-8", "replace")[:60],
+        (sum(map(len, digits)) + missing) // 4 * 2,
+        lambda: bytes.fromhex(b"".join(digits).decode()),
+        digits,
         media.decode("utf-8", "replace")[:80],
         known,
     )

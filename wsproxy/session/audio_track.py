@@ -217,11 +217,11 @@ class AudioCursor:
 
     def size_at(self, t_ns: int) -> int:
         """Bytes of all chunks up to a time, inclusive."""
-        recent = self.recent
-        if not recent:
+        last = self._last_times
+        if not last:
             return 0
-        if t_ns >= recent[0][0] and len(recent) < self._count:
-            return next(size for when, size in reversed(recent) if when <= t_ns)
+        if t_ns >= last[0] and len(last) < self._count:
+            return self._last_sizes[bisect_right(last, t_ns) - 1]
         at = bisect_right(self._times, t_ns)
         if not at:
             return 0
@@ -230,6 +230,15 @@ class AudioCursor:
         start, end = self._times[at - 1], self._times[at]
         done = (t_ns - start) / max(1, end - start)
         return self._sizes[at - 1] + int(done * (self._sizes[at] - self._sizes[at - 1]))
+
+    def time_at(self, size: int) -> int | None:
+        """When so many bytes had passed; None if fewer did. Exact where `size_at` is."""
+        times, sizes = self._last_times, self._last_sizes
+        if not sizes or size > sizes[-1]:
+            return None
+        if size < sizes[0] and self._sizes[-1] >= size:
+            times, sizes = self._times, self._sizes
+        return times[bisect_left(sizes, size)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import field as field_of
+from wsproxy.catalog.envelope import holders
 from wsproxy.catalog.exchange import NO_EXCHANGE, Patterns
 from wsproxy.catalog.success import MessagePattern
 
@@ -16,6 +18,7 @@ from .message import SessionMessage
 from .noted_message import Counted, NotedMessage
 from .turn_tracker import TurnTracker
 
+LATE_FLUSH_NS = 1_500_000_000  # from a text to its flush, which follows at once where it can
 MAX_OPEN = 1000  # function calls, and contexts with text, at a time
 _KEPT_TURNS = 50  # of an agent
 _AT_ONCE_NS = 1_000_000_000  # between two texts, the second of which does not wait for an answer
@@ -23,6 +26,7 @@ _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog n
 _MAX_ID = 100  # characters of an id
 _SHOWN = 40  # characters of a name, and of the end or the beginning of a text
 _ENDS = ".!?:;…"  # of a sentence
+_SSML = re.compile(r"<(?:break|speak|prosody|phoneme|say-as|emphasis|sub|lang)\b[^<>]{0,200}>")
 
 Content = Mapping[str, Any]
 
@@ -42,9 +46,13 @@ class ExchangeTracker:
         text_end: the app's message after which the API takes no more text; None before it.
         after_end: texts after that message.
         first_text, first_flush: the first text, and the first message that asks for its audio.
+        late_flushes: flushes long after the last text before them, the first with that text's place
+            as `late_text`.
         letters, spoken: characters that are no spaces: of the texts, and of what was spoken.
         joined: the two texts that were first joined without a space; `joins` counts them.
+        tagged: the first text with a tag of SSML, where a setting decides whether they are read.
         contextless: messages without a context; `has_contexts`: whether others have one.
+        open_contexts: contexts with text that the app has not closed, where the API needs that.
         reused: the message that ended a context, and the latest text for such a context.
         user_texts: texts for the agent.
         open_text: the last text that left the turn of the user open; None since one ended it.
@@ -59,7 +67,9 @@ class ExchangeTracker:
         self._api = api.exchange if api else NO_EXCHANGE
         named = api.vocabulary.text if api else ""
         self._texts = (named,) if named else _TEXT_FIELDS
-        self._has_texts = bool(self._api.text_end or self._api.text_flush or self._api.joins_texts)
+        self._has_texts = bool(
+            self._api.text_end or self._api.text_flush or self._api.joins_texts or self._api.ssml
+        )
         self._kinds = {
             side: {pattern.kind for pattern in self._patterns(from_client=side)}
             for side in (True, False)
@@ -75,8 +85,13 @@ class ExchangeTracker:
         self.after_end = Counted()
         self.first_text: NotedMessage | None = None
         self.first_flush: NotedMessage | None = None
+        self.late_flushes = Counted()
+        self.late_text: NotedMessage | None = None
+        self._last_text: NotedMessage | None = None
         self.letters = self.spoken = self.joins = 0
         self.joined: tuple[NotedMessage, NotedMessage, str] | None = None
+        self.tagged: NotedMessage | None = None
+        self.open_contexts: dict[str, NotedMessage] = {}
         self.contextless = Counted()
         self.has_contexts = False
         self._ended: dict[str, NotedMessage] = {}
@@ -133,24 +148,39 @@ class ExchangeTracker:
         if text:
             self._note_joint(context, here, text)
             self.letters += _letters(text)
-            self.first_text = self.first_text or here
+            self.first_text, self._last_text = self.first_text or here, here
             if len(self._unflushed) < MAX_OPEN:
                 self._unflushed.setdefault(context, here)
             if self.text_end is not None:
                 self.after_end.add(message, len(text))
             if context in self._ended:
                 self.reused = self._ended[context], here
+            if api.context_close and len(self.open_contexts) < MAX_OPEN:
+                self.open_contexts.setdefault(context, here)
+            if api.ssml and self.tagged is None and (tag := _SSML.search(text)):
+                self.tagged = NotedMessage(message.frame, message.t_ns, tag[0][:_SHOWN])
+        if _any(api.context_close, message.kind, content):
+            for known in [context] if context else list(self.open_contexts):
+                self.open_contexts.pop(known, None)
         if context and _any(api.context_end, message.kind, content):
             self._end_context(context, here)
         ends = _any(api.text_end, message.kind, content)
         if ends or _any(api.text_flush, message.kind, content):
             self.first_flush = self.first_flush or here
+            self._note_flush(message)
             for known in [context] if context else list(self._unflushed):
                 self._unflushed.pop(known, None)
             for known in [context] if context else list(self._ending):
                 self._ending.pop(known, None)
         if ends:
             self.text_end = self.text_end or here
+
+    def _note_flush(self, message: SessionMessage) -> None:
+        """Note a flush that comes long after the last text."""
+        text, self._last_text = self._last_text, None
+        if text is not None and message.t_ns - text.t_ns >= LATE_FLUSH_NS:
+            self.late_text = self.late_text or text
+            self.late_flushes.add(message)
 
     def _end_context(self, context: str, here: NotedMessage) -> None:
         self._ended.setdefault(context, here)
@@ -180,8 +210,9 @@ class ExchangeTracker:
 
     def _note_spoken(self, content: Content) -> None:
         if self._api.spoken:
-            characters = field_of(content, self._api.spoken)
-            self.spoken += _letters(characters) if isinstance(characters, list) else 0
+            self.spoken += sum(
+                _letters(at[name]) for at, name in holders(content, self._api.spoken)
+            )
 
     # -- the app
 

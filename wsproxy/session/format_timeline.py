@@ -24,10 +24,10 @@ from .session_audio import SessionAudio
 DEFAULT, QUERY, MESSAGE, MEDIA_TYPE, HEADER = "default", "query", "message", "media-type", "header"
 
 _ENCODINGS = (
-    "encoding", "audio_encoding", "codec", "media_encoding", "media-encoding", "audio_format",
-    "audioformat", "format", "output_format", "input_audio_format", "output_audio_format",
-    "user_input_audio_format", "agent_output_audio_format", "mimetype", "mime_type",
-    "content_type", "content-type",
+    "encoding", "audio_encoding", "audioencoding", "codec", "media_encoding", "media-encoding",
+    "audio_format", "audioformat", "format", "output_format", "input_audio_format",
+    "output_audio_format", "user_input_audio_format", "agent_output_audio_format", "mimetype",
+    "mime_type", "content_type", "content-type", "response_format",
 )  # fmt: skip
 _RATES = (
     "sample_rate", "samplerate", "sample-rate", "sample_rate_hertz", "sampleratehertz",
@@ -47,6 +47,8 @@ _NAMES = {
     "audio/x-pcm": "pcm",
     "audio/l16": "linear16",
     "pcm_mulaw": "mulaw",
+    "pcmu": "mulaw",
+    "pcma": "alaw",
     "raw": "pcm",
 }
 _WITH_RATE = re.compile(r"(pcm|ulaw|mulaw|alaw|mp3|opus)_(\d{4,6})(?:_\d+)?")
@@ -54,7 +56,9 @@ _PLAIN = re.compile(r"[a-z][a-z0-9_./+-]{1,40}")
 _RATE = re.compile(r"(?:^|;)\s*(?:sample)?rate=(\d{4,6})")
 _OUTPUT = re.compile(r"(?i)output|speak|agent|tts|synth|playback")
 _INPUT = re.compile(r"(?i)input|listen|user|mediaformat|asr|stt|transcri|recogni")
-_BOTH = "mediaformat"  # of a telephone's media stream, which is the same in both directions
+# Of a telephone's media stream, which is the same in both directions.
+_BOTH = ("mediaformat", "media_format")
+_SLIN = "base64"  # as Exotel names its 16-bit samples there
 _MAX_DEPTH, _MAX_NODES = 8, 400  # of a message that is searched
 _IMPLIED_RATES = {"pcm16": 24_000, "mulaw": 8_000, "alaw": 8_000}
 
@@ -220,7 +224,7 @@ def _in_message(message: Json, api: Api | None, *, sender: bool, from_client: bo
     side = origin != "server" if origin != "both" else sender
     for path, node in _nodes(message):
         about_client = side
-        if api is None and path and path[-1].lower() == _BOTH and (values := _generic(node)):
+        if api is None and path and path[-1].lower() in _BOTH and (values := _of_call(node)):
             return values
         # The innermost name decides: "agent.listen", "audio.input".
         for name in reversed(path):
@@ -249,6 +253,12 @@ def _nodes(message: Json) -> Iterator[tuple[tuple[str, ...], Json]]:
             yield path, node
             if len(path) < _MAX_DEPTH:
                 waiting += [((*path, str(k)), v) for k, v in node.items() if isinstance(v, dict)]
+
+
+def _of_call(values: Mapping[str, object]) -> _Values:
+    """What the start message of a telephone's media stream declares."""
+    found = _generic(values)
+    return replace(found, encoding="linear16") if found.encoding == _SLIN else found
 
 
 def _generic(values: Mapping[str, object]) -> _Values:

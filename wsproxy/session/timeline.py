@@ -25,8 +25,11 @@ from .message import MessageReader, SessionMessage
 from .message_block import MessageBlock
 from .message_kinds import is_error
 from .messages import CompleteMessage
+from .promise_tracker import PromiseTracker
+from .request_query import query_parameters
 from .success_tracker import SuccessTracker
-from .transcript import KEPT_RESULTS, UNKNOWN_API, SessionTranscript
+from .transcript import KEPT_RESULTS, UNKNOWN_API, Result, SessionTranscript
+from .word_times import WordTimes
 
 _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
 _STRICT = ("azure", "event-stream")  # envelopes without which a binary message means nothing
@@ -105,6 +108,8 @@ class Timeline:
         self.events = ControlEvents((api or UNKNOWN_API).vocabulary)
         self.success = SuccessTracker(api)
         self.exchange = ExchangeTracker(api)
+        self.word_times = WordTimes()
+        self.promises = PromiseTracker(api)
 
     @property
     def _has_json_in_binary(self) -> bool:
@@ -116,7 +121,9 @@ class Timeline:
         if response.status == 101:
             request = self._session.request
             self._opened_ns = response.t_ns
+            self.word_times.add_request(request)
             self.latency.upgrade = (response.t_ns - (request.t_ns if request else 0)) / 1e9
+            self.promises.add_settings("", {"query": query_parameters(request)})
 
     def add_message(self, complete: CompleteMessage, carried: CarriedAudio | None) -> None:
         """Add a complete message of either direction.
@@ -131,6 +138,8 @@ class Timeline:
             if from_client:
                 self.sent.add_all((t_ns,), (carried.size,))
                 self._check_envelope(frame, complete.length, carried.carrier)
+                if complete.is_text and self.exchange.user_turns.may_end_turn(complete.data):
+                    self.exchange.add(self._messages.read(complete))
                 return
             self._add_server_message(frame, t_ns)
             self._add_server_audio((frame, frame), (t_ns,), (carried.size,))
@@ -145,6 +154,7 @@ class Timeline:
             self._add_received(message, has_audio=carried is not None)
         self.success.add(message)
         self.exchange.add(message)
+        self.word_times.add(message)
 
     def add_fragment(self, message: AssembledMessage, frame: FrameRecord) -> None:
         """Only complete messages are read."""
@@ -192,6 +202,8 @@ class Timeline:
             self.latency.add_text(message.t_ns)
         if self.api is not None and message.kind in self.api.vocabulary.keepalive:
             self._session.audio.keep_open(from_client=True)
+        if message.content is not None:
+            self.promises.add_settings(message.kind, message.content)
         self.events.add(message)
 
     def _text_to_speak(self, message: SessionMessage) -> int:
@@ -271,17 +283,23 @@ class Timeline:
         if self.latency.first_message is None and self._opened_ns is not None:
             self.latency.first_message = (t_ns - self._opened_ns) / 1e9
 
+    def _add_result(self, result: Result, message: SessionMessage) -> None:
+        if result.by_agent:
+            self.exchange.agent_turns.add_words(message)
+            return
+        self.latency.add_result(result, self.sent)
+        if result.text:
+            self._words_frame = result.frame
+            self.promises.add_result(result, message.content or {}, self.sent.seconds)
+
     def _add_received(self, message: SessionMessage, *, has_audio: bool) -> None:
         if self.api is not None and message.kind in self.api.vocabulary.ready:
             self.is_ready = True
         result = self.transcript.add(message)
         if result is not None:
-            if result.by_agent:
-                self.exchange.agent_turns.add_words(message)
-            else:
-                self.latency.add_result(result, self.sent)
-                if result.text:
-                    self._words_frame = result.frame
+            self._add_result(result, message)
+        self.promises.add_message(message)
+        if result is not None:
             return
         if is_error(message.kind) and len(self.error_frames) < KEPT_ERRORS:
             self.error_frames.append(message.frame)

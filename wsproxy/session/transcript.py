@@ -6,6 +6,7 @@ only the words that stay are counted.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,7 +23,9 @@ from .transcript_result import TranscriptResult, agent_text, count_words, transc
 KEPT_RESULTS = 500  # from the beginning, and as many from the end
 KEPT_TEXT = 2000  # characters kept of a result
 KEPT_WORDS = 200  # words with times kept of a result
+KEPT_AGAIN = 10
 _MAX_CHANNELS = 64
+_RECENT_FINALS = 8  # that a result is compared with
 _MAX_SECONDS = 1e9  # of a time in a message
 # Where APIs that are not in the catalog have their text, the most specific first.
 _USUAL_PATHS = (
@@ -48,6 +51,11 @@ class Word:
     text: str
     start_s: float | None
     end_s: float | None
+
+
+# Start and end in the audio, seconds, and the words; and what makes a final result unique.
+_Place = tuple[float | None, float | None, tuple[Word, ...]]
+_Identity = tuple[str, str, str]
 
 
 class Result(NamedTuple):
@@ -99,6 +107,10 @@ class SessionTranscript:
         repeated: final results whose text came in a message of another kind just before; their
             words are not counted again.
         repeated_kinds: of the last such two messages.
+        again: final results that came before, with the same text for the same item or the same
+            place in the audio, as (frame of the first one, frame); the first KEPT_AGAIN.
+        again_count: how many there are; their words are not counted again.
+        rated_words, confidence: words of final results with a confidence, and its sum.
         first_interim_ns, first_final_ns, last_words_ns: times of results with words; None if
             there was none.
         last_frame: of the last result with words.
@@ -120,7 +132,12 @@ class SessionTranscript:
         self._channels: dict[str, _Channel] = {}
         self.repeated = 0
         self.repeated_kinds = ("", "")
+        self.again: list[tuple[int, int]] = []
+        self.again_count = 0
+        self.rated_words = 0
+        self.confidence = 0.0
         self._last_final: tuple[str, str, str] | None = None  # its kind, channel and text
+        self._recent: deque[tuple[_Identity, int]] = deque(maxlen=_RECENT_FINALS)
 
     @property
     def words(self) -> int:
@@ -156,7 +173,9 @@ class SessionTranscript:
         if not said.strip():
             return None
         self.agent_words += count_words(said)
-        return self._keep(message, TranscriptResult(said, True, True, all_text=said), by_agent=True)
+        spoken = TranscriptResult(said, True, True, all_text=said)
+        place = _times(self._api.result_paths, message)
+        return self._keep(message, spoken, place, by_agent=True)
 
     def _may_be_result(self, message: SessionMessage) -> bool:
         """Whether a message of an unknown API may hold a transcript: not if it reports an error."""
@@ -165,19 +184,21 @@ class SessionTranscript:
 
     def _add_result(self, message: SessionMessage, kind: str, found: TranscriptResult) -> Result:
         final = found.final
+        place = _times(self._api.result_paths, message)
         self.finals += final
         self.interims += not final
         if not found.has_text:
             self.empty += 1
         else:
-            if not self._is_repeated(kind, found):
+            if not self._is_repeated(kind, found) and not self._is_again(message, found, place):
                 self._count(found)
+                self._rate(message, found)
             if final and self.first_final_ns is None:
                 self.first_final_ns = message.t_ns
             if not final and self.first_interim_ns is None:
                 self.first_interim_ns = message.t_ns
             self.last_words_ns, self.last_frame = message.t_ns, message.frame
-        return self._keep(message, found, by_agent=False)
+        return self._keep(message, found, place, by_agent=False)
 
     def _is_repeated(self, kind: str, found: TranscriptResult) -> bool:
         """Whether a message of another kind had this final text just before."""
@@ -190,6 +211,43 @@ class SessionTranscript:
         self.repeated += 1
         self.repeated_kinds = (before[0], kind)
         return True
+
+    def _is_again(self, message: SessionMessage, found: TranscriptResult, place: _Place) -> bool:
+        """Whether this final result came before."""
+        if not found.final or found.turn is not None:
+            return False
+        start, end, _ = place
+        path = self._api.result_paths.id
+        named = field_of(message.content or {}, path) if path else None
+        if isinstance(named, str):
+            identity = found.track, named, found.text
+        elif start is not None and end is not None and end > start and not found.fragmented:
+            identity = found.track, f"{start} {end}", found.text
+        else:
+            return False
+        before = next((frame for known, frame in self._recent if known == identity), None)
+        if before is None:
+            self._recent.append((identity, message.frame))
+            return False
+        self.again_count += 1
+        if len(self.again) < KEPT_AGAIN:
+            self.again.append((before, message.frame))
+        return True
+
+    def _rate(self, message: SessionMessage, found: TranscriptResult) -> None:
+        """Count the words of a final result by their confidence."""
+        if not found.final:
+            return
+        content, paths = message.content or {}, self._api.result_paths
+        listed = field_of(content, paths.words) if paths.words else None
+        items = listed[:KEPT_WORDS] if isinstance(listed, list) else []
+        rated = [field_of(each, paths.word_confidence) for each in items if isinstance(each, dict)]
+        values = [value for value in rated if isinstance(value, int | float)]
+        whole = field_of(content, paths.confidence) if paths.confidence else None
+        if not values and isinstance(whole, int | float):
+            values = [whole] * min(count_words(found.text), KEPT_WORDS)
+        self.rated_words += len(values)
+        self.confidence += sum(values)
 
     def _count(self, found: TranscriptResult) -> None:
         name = found.track if len(self._channels) < _MAX_CHANNELS else ""
@@ -206,8 +264,10 @@ class SessionTranscript:
         channel.turn, channel.turn_words = found.turn, words
         self.final_words += words
 
-    def _keep(self, message: SessionMessage, found: TranscriptResult, *, by_agent: bool) -> Result:
-        start, end, words = _times(self._api.result_paths, message)
+    def _keep(
+        self, message: SessionMessage, found: TranscriptResult, place: _Place, *, by_agent: bool
+    ) -> Result:
+        start, end, words = place
         result = Result(
             message.frame,
             message.t_ns,
@@ -224,9 +284,7 @@ class SessionTranscript:
         return result
 
 
-def _times(
-    paths: ResultPaths, message: SessionMessage
-) -> tuple[float | None, float | None, tuple[Word, ...]]:
+def _times(paths: ResultPaths, message: SessionMessage) -> _Place:
     """The place of a result in the audio, and its words."""
     content, unit = message.content, paths.unit
     assert content is not None

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import Json
+from wsproxy.catalog.envelope import field as field_of
 
 from .message_kinds import is_interim
 
@@ -75,7 +76,7 @@ def transcript_result(api: Api, kind: str, content: Json) -> TranscriptResult | 
         texts: list[_MarkedText] = []
         _collect_texts(texts, content, names, 0, None)
         if texts:
-            return _build_result(kind, content, path, texts)
+            return _build_result(api, kind, content, path, texts)
     if kind in api.vocabulary.results:
         return _WITHOUT_TEXT[not is_interim(kind) and _final_marker(content) is not False]
     return None
@@ -106,7 +107,7 @@ def _split_paths(paths: tuple[str, ...]) -> list[tuple[str, list[str]]]:
 
 
 def _build_result(
-    kind: str, content: Json, path: str, texts: list[_MarkedText]
+    api: Api, kind: str, content: Json, path: str, texts: list[_MarkedText]
 ) -> TranscriptResult:
     by_kind = not is_interim(kind)
     finals = [text for text, is_final in texts if (by_kind if is_final is None else is_final)]
@@ -117,7 +118,7 @@ def _build_result(
         ("" if keeps_spaces else " ").join(finals),
         any(text.strip() for text, _ in texts),
         bool(finals),
-        _channel(content),
+        _channel(api, content),
         turn,
         fragmented,
         ("" if keeps_spaces else " ").join(text for text, _ in texts),
@@ -189,7 +190,11 @@ def _final_marker(part: dict[str, Any]) -> bool | None:
     return None
 
 
-def _channel(content: Json) -> str:
+def _channel(api: Api, content: Json) -> str:
+    """The name of the channel; that of the first one is empty where its number is 0."""
+    if path := api.result_paths.channel:
+        named = field_of(content, path)
+        return str(named)[:80] if isinstance(named, str | int) and named else ""
     for name in _CHANNELS:
         value = content.get(name)
         value = value[0] if isinstance(value, list) and value else value

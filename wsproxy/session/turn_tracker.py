@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from wsproxy.catalog.exchange import Patterns, UserTurns
+from wsproxy.catalog.success import MessagePattern
 
 from .message import SessionMessage
 
@@ -45,12 +47,21 @@ class TurnTracker:
         paths = [path for pattern in api.settings for path, _ in pattern.fields]
         self._names = {path.partition(".")[0] for path in paths}
         self._kinds = {pattern.kind for pattern in (*api.end, *api.request, *api.words)}
+        self._marks = [_Mark.of(pattern) for pattern in api.end if pattern.fields]
         self.manual: TurnPlace | None = None
         self.silent: TurnPlace | None = None
         self.ended: TurnPlace | None = None
         self.requested: TurnPlace | None = None
         self.wants_words: TurnPlace | None = None
         self.has_words = False
+
+    def may_end_turn(self, data: bytes) -> bool:
+        """Whether a message with audio may end a turn as well: it is worth parsing then.
+
+        Args:
+            data: JSON in UTF-8, nearly all of which is audio.
+        """
+        return any(mark.is_in(data) for mark in self._marks)
 
     def add(self, message: SessionMessage, content: Content) -> None:
         """Add a message of either side."""
@@ -75,6 +86,24 @@ class TurnTracker:
         if silent := _first(api.silent, message, content):
             self.silent = self.silent or silent
         self.wants_words = self.wants_words or _first(api.transcribe, message, content)
+
+
+class _Mark(NamedTuple):
+    """A field with a value as it is written in JSON, found without parsing the audio beside it."""
+
+    name: bytes
+    value: re.Pattern[bytes]
+
+    @classmethod
+    def of(cls, pattern: MessagePattern) -> _Mark:
+        path, value = pattern.fields[0]
+        written = value if value in ("true", "false") else "{" if value == "{}" else f'"{value}"'
+        name = f'"{path.rpartition(".")[2]}"'.encode()
+        return cls(name, re.compile(rb"\s*:\s*" + re.escape(written.encode())))
+
+    def is_in(self, data: bytes) -> bool:
+        at = data.find(self.name)
+        return at >= 0 and self.value.match(data, at + len(self.name)) is not None
 
 
 def _first(patterns: Patterns, message: SessionMessage, content: Content) -> TurnPlace | None:

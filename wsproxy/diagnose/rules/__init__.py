@@ -13,16 +13,23 @@ carriers     what carries the audio, against what the API takes
 timing       gaps, pace and durations, against the API's documented limits
 messages     kinds, frames, sizes and order of messages
 exchange     texts to speak, function calls, turns: messages that belong together
+spoken_texts  texts to speak, against what was spoken of them
 user_texts   texts for an agent: left open, or two at once
 conversation  who begins, who answers what, how a turn ends
 agreement    what an agent was asked for, against what came
 dialogue_facts  what the rules about a conversation share
 telephone    the media streams of telephone services
+playback     what such a service has still to play
 transcription  what a service needs before it transcribes
 words        the words that came of speech
+odd_words    words that came again, unsure, in another script, or of mixed channels
+places       the places of words in the audio
+promises     what a setting of the app asks for, and did not come
 outcome      what came of the session, against what proves success
 good_ending  what the rules about missing answers share
+lateness     how late results came
 likely_causes  likely causes of failures, which are not wrong by themselves
+notices      what is lawful, and surprises
 endings      what an ending itself shows of its cause
 request      parameters of the request
 credentials  where a key was sent and what it looks like, without showing it
@@ -40,10 +47,16 @@ from . import (
     exchange,
     likely_causes,
     messages,
+    notices,
+    odd_words,
     outcome,
+    places,
+    playback,
+    promises,
     received,
     request,
     signal,
+    spoken_texts,
     telephone,
     timing,
     transcription,
@@ -62,15 +75,21 @@ RULES: dict[str, Measure] = {
         timing,
         messages,
         exchange,
+        spoken_texts,
         user_texts,
         conversation,
         agreement,
         telephone,
+        playback,
         request,
         transcription,
         words,
+        odd_words,
+        promises,
+        places,
         outcome,
         likely_causes,
+        notices,
         endings,
     )
     for rule in module.RULES

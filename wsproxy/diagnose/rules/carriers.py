@@ -16,6 +16,7 @@ from wsproxy.session.audio_carrier import (
     BINARY,
     BUFFER_JSON,
     DATA_URL,
+    HEX_JSON,
     NUMBERS_JSON,
     OBJECT_TEXT,
     PRINTED_BYTES,
@@ -32,6 +33,7 @@ _NAMES = {
     BINARY: "bytes",
     BASE64_JSON: "base64 in JSON",
     BASE64_TEXT: "base64 as text",
+    HEX_JSON: "hexadecimal in JSON",
     TWILIO_JSON: "Twilio's media messages",
     BUFFER_JSON: "a Buffer or typed array as JSON",
     NUMBERS_JSON: "a list of numbers as JSON",
@@ -115,7 +117,15 @@ def wrong_carrier(facts: SessionFacts) -> list[Evidence]:
 
     Base64 in text messages has a rule of its own, `text_as_audio`.
     """
-    carriers = (TWILIO_JSON, BUFFER_JSON, NUMBERS_JSON, OBJECT_TEXT, PRINTED_BYTES, DATA_URL)
+    carriers = (
+        HEX_JSON,
+        TWILIO_JSON,
+        BUFFER_JSON,
+        NUMBERS_JSON,
+        OBJECT_TEXT,
+        PRINTED_BYTES,
+        DATA_URL,
+    )
     return (
         _carried(facts, *carriers)
         or binary_for_json(facts)

@@ -57,7 +57,7 @@ def wrong_scheme(facts: SessionFacts) -> list[Evidence]:
     if scheme in credentials.schemes and not _key_as_token(facts, scheme, credentials):
         return []
     problem = f"has the scheme {quoted(first)}" if scheme else "has no scheme before the key"
-    text = f"the Authorization header {problem}; {facts.server_name} expects {wanted}"
+    text = f"the Authorization header {problem}; {facts.provider_name} expects {wanted}"
     if scheme in credentials.schemes:
         text += ", but the credential looks like an API key, which needs Token"
     return [Evidence(text, (), None, 1.0, "headers")]
@@ -73,7 +73,7 @@ def _token_as_key(facts: SessionFacts, credentials: CredentialPlaces) -> list[Ev
     if not found or credentials.shape is None or facts.provider.id in _similar_providers(found[0]):
         return []
     text = "the subprotocol token has a credential after it that does not look like an API key of "
-    text += f"{facts.server_name}; a short-lived access token needs bearer in its place"
+    text += f"{facts.provider_name}; a short-lived access token needs bearer in its place"
     return [Evidence(text, (), None, _length(found[0]), "characters")]
 
 
@@ -141,7 +141,7 @@ def misplaced_credential(facts: SessionFacts) -> list[Evidence]:
     if not places:
         return []
     where, name = found[0]
-    text = f"the key is in {quoted(f'{where} {name}', 80)}; {facts.server_name} takes it in "
+    text = f"the key is in {quoted(f'{where} {name}', 80)}; {facts.provider_name} takes it in "
     text += " or ".join(places[:3])
     return [Evidence(text, (), None, float(len(found)), "keys")]
 
@@ -155,7 +155,7 @@ def unlike_own_keys(facts: SessionFacts) -> list[Evidence]:
     if not odd or len(odd) < len(_redactions(facts)):
         return []
     place = quoted(f"{odd[0].get('where')} {odd[0].get('name')}", 80)
-    text = f"the credential in {place} does not begin as an API key of {facts.server_name}"
+    text = f"the credential in {place} does not begin as an API key of {facts.provider_name}"
     return [Evidence(text, (), None, _length(odd[0]), "characters")]
 
 

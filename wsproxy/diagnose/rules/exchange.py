@@ -56,6 +56,8 @@ def text_not_flushed(facts: SessionFacts) -> list[Evidence]:
     text = f"the text from frame {first.frame} on was neither flushed nor ended"
     if found.spoken:
         text += f"; {found.spoken} of {found.letters} characters were spoken"
+    if (session.timeline.received.last_ns or 0) < first.t_ns:
+        text += "; no audio came after it"
     return [_evidence(text, first)]
 
 

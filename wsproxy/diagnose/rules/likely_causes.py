@@ -160,10 +160,22 @@ def audio_stopped(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (audio.last.frame,), audio.last.t_ns, seconds(since), "s")]
 
 
+def silence_withheld(facts: SessionFacts) -> list[Evidence]:
+    """The audio stopped with the speech: no silence shows the server that it has ended."""
+    timeline, last = facts.session.timeline, facts.audio.last
+    spoke_ns = timeline.sent.speech_ns if timeline is not None else None
+    if last is not None and spoke_ns is not None and seconds(last.t_ns - spoke_ns) >= _MIN_STOPPED:
+        return []
+    return audio_stopped(facts)
+
+
 def raw_undeclared(facts: SessionFacts) -> list[Evidence]:
-    """The app sends raw samples, and declares no encoding."""
+    """The app sends raw samples, declares no encoding, and no words came of them."""
     declared, head = facts.client_format, facts.client_audio_head
     if declared is None or declared.encoding or not head:
+        return []
+    timeline = facts.session.timeline
+    if timeline is not None and timeline.transcript.words:
         return []
     kind = sniff(head)
     if kind not in SAMPLE_KINDS:
@@ -419,6 +431,7 @@ RULES: tuple[Measure, ...] = (
     no_response_begun,
     only_keepalives,
     audio_stopped,
+    silence_withheld,
     raw_undeclared,
     text_for_audio,
     container_and_encoding,

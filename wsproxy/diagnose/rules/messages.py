@@ -75,10 +75,12 @@ def invalid_json(facts: SessionFacts) -> list[Evidence]:
     kinds = facts.vocabulary.client
     if not kinds or facts.api is None or facts.api.envelope:
         return []
+    broken = {number for number, _ in facts.session.broken}  # such as compressed unasked
     bad = [
         message
         for message in facts.session.messages(from_client=True)
         if message.t_ns <= facts.ended_ns
+        and message.frame not in broken
         and message.complete  # what follows may complete the JSON
         and message.text.strip() not in kinds
         and not is_json(message.text)
@@ -262,16 +264,30 @@ def flushed_only(facts: SessionFacts) -> list[Evidence]:
         return []
     if facts.api is None or facts.api.audio.origin != "client":
         return []
-    flush = next((m for m in reversed(facts.client_json) if m.frame == last.frame), None)
+    flush = _last_but_keepalives(facts)
     if flush is None or flush.kind not in vocabulary.flush or _end_message(facts) is not None:
         return []
-    since = seconds(facts.ended_ns - last.t_ns)
+    since = seconds(facts.ended_ns - flush.t_ns)
     if since < _WAITED:
         return []
     kinds = " or ".join(vocabulary.end)
-    text = f"the app's last message is {flush.kind} (frame {last.frame}), which ends no session: "
+    text = f"the app's last message is {flush.kind} (frame {flush.frame}), which ends no session: "
     text += f"{kinds} does; the app closed {since:.1f} s later"
-    return [Evidence(text, (last.frame,), last.t_ns, round(since, 2), "s")]
+    return [Evidence(text, (flush.frame,), flush.t_ns, round(since, 2), "s")]
+
+
+def _last_but_keepalives(facts: SessionFacts) -> ServerMessage | None:
+    """The app's last message, if it is JSON; keepalives after it count if it got no answer."""
+    messages, last = list(facts.client_json), facts.sent.last
+    if last is None or not messages or messages[-1].frame != last.frame:
+        return None
+    while messages and messages[-1].kind in facts.vocabulary.keepalive:
+        messages.pop()
+    if not messages or messages[-1].frame == last.frame:
+        return messages[-1] if messages else None
+    found, audio, timeline = messages[-1], facts.audio.last, facts.session.timeline
+    answered = timeline is None or (timeline.last_server_ns or 0) > found.t_ns
+    return None if answered or (audio is not None and audio.frame > found.frame) else found
 
 
 def audio_before_ready(facts: SessionFacts) -> list[Evidence]:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wsproxy.audio.encodings import ALAW, MULAW, PCM16, encoding_named
+from wsproxy.audio.encodings import (
+    ALAW,
+    MULAW,
+    PCM16,
+    SAMPLE_KINDS,
+    containers_for,
+    encoding_named,
+)
+from wsproxy.audio.sniff import TEXT_KINDS
 from wsproxy.audio.whiteness import whiteness
 from wsproxy.catalog.envelope import Json
-from wsproxy.diagnose.evidence import Evidence, quoted, seconds
+from wsproxy.diagnose.evidence import Evidence, frame_list, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.audio_carrier import BASE64_JSON
+from wsproxy.session.audio_carrier import BASE64_JSON, TWILIO_JSON
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.format_timeline import (
     DEFAULT,
@@ -28,7 +36,11 @@ _SILENT_DBFS = -60.0  # highest peak of what nobody hears
 _MIN_STRETCH = 3.0  # seconds of audio without a pause, for a meaningful pace
 _PAUSE = 0.5  # seconds without audio that are a pause
 _KEEPS_UP = 0.9  # seconds of audio in a second
+_RATES = (8000, 16_000, 22_050, 24_000)  # of speech services
+_SAME_PACE = 0.02  # difference of two paces that are the same
 _SLOWEST = 8000  # samples a second, where none are declared
+_SMALLEST_SPLIT = 2  # bytes of a sample
+_SHOWN = 120  # characters of a text
 _RECORDED = "recorded"
 _WAV_NAMES = ("audio/wav", "audio/x-wav")
 
@@ -38,7 +50,7 @@ def received_other_samples(facts: SessionFacts) -> list[Evidence]:
 
     Or it is in a container. Some APIs put raw samples into WAV; a telephone's stream has none.
     """
-    track = _track(facts)
+    track = received_track(facts)
     if track is None:
         return []
     if (
@@ -48,11 +60,13 @@ def received_other_samples(facts: SessionFacts) -> list[Evidence]:
         and _asked_for_wav(facts)
     ):
         return [_evidence(track, " raw: it has no header of a WAV file", track.last_media, 0)]
-    agreed = _agreed(facts, track)
+    agreed = agreed_format(facts, track)
     if agreed is None or agreed.source == DEFAULT:
         return []
     declared = agreed.format
     samples = encoding_named(declared.encoding)
+    if samples is None and _is_compressed(declared.encoding) and track.kind in SAMPLE_KINDS:
+        return [_evidence(track, f" raw: {track.kind}", declared.encoding, declared.rate)]
     if samples is None or samples.is_float:
         return []
     is_law = samples.law is not None
@@ -63,15 +77,52 @@ def received_other_samples(facts: SessionFacts) -> list[Evidence]:
     return [_evidence(track, f"{by}{track.kind}", declared.encoding, declared.rate)]
 
 
+def _is_compressed(encoding: str) -> bool:
+    """Whether it is a compressed encoding; some services call raw samples WAV."""
+    return bool(containers_for(encoding) - {_WAV})
+
+
+def received_text(facts: SessionFacts) -> list[Evidence]:
+    """What the server sends as audio is text."""
+    track = received_track(facts)
+    if track is None or track.kind not in TEXT_KINDS:
+        return []
+    first = track.first_places[0]
+    said = quoted(track.head[:_SHOWN].decode("utf-8", "replace"), _SHOWN)
+    text = f"what the server sends as audio is {track.kind}: {said} (frame {first.frame})"
+    return [Evidence(text, (first.frame,), first.t_ns, float(track.size), "bytes")]
+
+
+def received_split_samples(facts: SessionFacts) -> list[Evidence]:
+    """Messages of the server end in the middle of a sample."""
+    track = received_track(facts)
+    agreed = agreed_format(facts, track) if track is not None else None
+    if track is None or agreed is None or track.header is not None:
+        return []
+    if track.carrier not in (BASE64_JSON, TWILIO_JSON):
+        return []  # binary messages are read as a stream of bytes
+    width = agreed.format.sample_bytes
+    if width < _SMALLEST_SPLIT or received_other_samples(facts):
+        return []
+    split = track.sizes.select(lambda size: size % width > 0)
+    last = bool(track.last_size % width)  # the last message may be cut, or end the audio
+    if split.count <= last:
+        return []
+    many = plural(split.count, "message has", "messages have")
+    text = f"{many} no multiple of {width} bytes, which are one sample ("
+    text += f"{frame_list(split.frames, of=split.count)}), of {track.messages} with audio"
+    return [Evidence(text, split.frames[:5], split.places[0].t_ns, float(split.count), "messages")]
+
+
 def received_noise(facts: SessionFacts) -> list[Evidence]:
     """What the server sends as speech is noise, in the agreed encoding.
 
     A copy without personal data has noise in place of the audio, and so has a replay of it.
     """
-    track, start = _track(facts), facts.session.start
+    track, start = received_track(facts), facts.session.start
     if track is None or start is None or start.source != _RECORDED or track.header is not None:
         return []
-    agreed = _agreed(facts, track)
+    agreed = agreed_format(facts, track)
     samples = encoding_named(agreed.format.encoding) if agreed is not None else None
     if samples is None or agreed is None or received_other_samples(facts):
         return []
@@ -89,10 +140,10 @@ def received_noise(facts: SessionFacts) -> list[Evidence]:
 
 def received_silent(facts: SessionFacts) -> list[Evidence]:
     """What the server sends as speech is silence, or hardly louder."""
-    track, start = _track(facts), facts.session.start
+    track, start = received_track(facts), facts.session.start
     if track is None or start is None or start.source != _RECORDED:
         return []
-    agreed = _agreed(facts, track)
+    agreed = agreed_format(facts, track)
     report = track.signal(agreed.format if agreed is not None else None)
     peak = report.peak_dbfs
     if report.duration_s < _MIN_SILENT or (peak is not None and peak > _SILENT_DBFS):
@@ -108,8 +159,8 @@ def received_silent(facts: SessionFacts) -> list[Evidence]:
 
 def received_too_slowly(facts: SessionFacts) -> list[Evidence]:
     """A long stretch of the server's audio comes more slowly than it plays."""
-    track = _track(facts)
-    agreed = _agreed(facts, track) if track is not None else None
+    track = received_track(facts)
+    agreed = agreed_format(facts, track) if track is not None else None
     per_second = agreed.format.bytes_per_second if agreed is not None else 0
     if track is None or not per_second or track.header is not None:
         return []
@@ -125,6 +176,21 @@ def received_too_slowly(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (), start_ns, round(audio / wall, 2), "x")]
 
 
+def received_at_lower_rate(facts: SessionFacts) -> list[Evidence]:
+    """The pace of audio that comes too slowly is that of another sample rate."""
+    found, track = facts.measured(received_too_slowly), received_track(facts)
+    agreed = agreed_format(facts, track) if track is not None else None
+    if not found or agreed is None:
+        return []
+    declared, pace = agreed.format.rate, found[0].value or 0.0
+    rates = (rate for rate in _RATES if rate < declared)
+    near = min(rates, key=lambda rate: abs(rate / declared - pace), default=0)
+    if not near or abs(near / declared - pace) > _SAME_PACE:
+        return []
+    text = f"{pace:.2f} times real time at {declared} Hz is real time at {near} Hz"
+    return [Evidence(text, (), found[0].t_ns, float(near), "Hz")]
+
+
 def stretches(chunks: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
     """Chunks that follow each other without a pause, as one is made between two turns.
 
@@ -138,13 +204,13 @@ def stretches(chunks: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
             first = at
 
 
-def _track(facts: SessionFacts) -> AudioTrack | None:
+def received_track(facts: SessionFacts) -> AudioTrack | None:
     """The server's audio."""
     tracks = facts.tracks(from_client=False)
     return tracks[0] if tracks and tracks[0].first_places else None
 
 
-def _agreed(facts: SessionFacts, track: AudioTrack) -> FormatDeclaration | None:
+def agreed_format(facts: SessionFacts, track: AudioTrack) -> FormatDeclaration | None:
     """The last declaration of a format before the server's first audio."""
     timeline = format_timeline(facts.session, facts.api, track, from_client=False)
     formats = without_header(timeline).declarations
@@ -176,7 +242,10 @@ def _evidence(track: AudioTrack, what: str, agreed: str, rate: int) -> Evidence:
 
 RULES: tuple[Measure, ...] = (
     received_other_samples,
+    received_text,
+    received_split_samples,
     received_noise,
     received_silent,
     received_too_slowly,
+    received_at_lower_rate,
 )

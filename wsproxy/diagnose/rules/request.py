@@ -23,7 +23,7 @@ _SAME = 0.88  # likeness of a name to one that is meant, such as keyterms and ke
 
 def language_not_code(facts: SessionFacts) -> list[Evidence]:
     """The app names a language where the API needs a code, and the session failed."""
-    if not facts.session.failed:
+    if not facts.is_failure_reported:
         return []
     return [parameter.evidence for parameter in misnamed_languages(facts)]
 
@@ -39,7 +39,7 @@ def redirected(facts: SessionFacts) -> list[Evidence]:
 
 def parameter_value(facts: SessionFacts) -> list[Evidence]:
     """A parameter of the URL has a value that the API does not take."""
-    if facts.api is None or not facts.session.failed:
+    if facts.api is None or not facts.is_failure_reported or _is_url_accepted(facts):
         return []
     query = query_parameters(facts.session.request)
     wrong = [_wrong_value(form, query) for form in facts.api.parameters if form.name in query]
@@ -135,7 +135,7 @@ def empty_parameter(facts: SessionFacts) -> list[Evidence]:
 
 def undocumented_name(facts: SessionFacts) -> list[Evidence]:
     """The app uses a parameter, or a field of its settings, that the documents do not list."""
-    if not facts.session.failed:
+    if not facts.is_failure_reported:
         return []
     found = []
     for shown, near, frames in _undocumented(facts, _NEAR):
@@ -145,8 +145,8 @@ def undocumented_name(facts: SessionFacts) -> list[Evidence]:
 
 
 def misspelled_name(facts: SessionFacts) -> list[Evidence]:
-    """A session that did not fail has a name that differs from a documented one by a letter."""
-    if facts.session.failed or not facts.session.accepted:
+    """A session without a failure has a name that differs from a documented one by a letter."""
+    if facts.is_failure_reported or not facts.session.accepted:
         return []
     found = {
         f"{shown} is not documented by the API, which has {near}": frames
@@ -156,12 +156,20 @@ def misspelled_name(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, frames) for text, frames in found.items()][:_SHOWN]
 
 
+def _is_url_accepted(facts: SessionFacts) -> bool:
+    """Whether the server reported that it is ready: what failed later is not about the URL."""
+    timeline = facts.session.timeline
+    return timeline is not None and timeline.is_ready
+
+
 _Used = tuple[str, str, tuple[int, ...]]  # a name, where it is for people, and its frames
 
 
 def _undocumented(facts: SessionFacts, cutoff: float) -> Iterator[_Used]:
     """Names that are not documented: for people, and the nearest one that is, if any."""
     for place, names in facts.api.documented if facts.api else ():
+        if place == "query" and _is_url_accepted(facts) and facts.is_failure_reported:
+            continue
         known = {name.lower() for name in names}
         used = _query_names(facts) if place == "query" else _field_names(facts, place)
         for name, shown, frames in used:

@@ -121,7 +121,7 @@ def second_header(facts: SessionFacts) -> list[Evidence]:
 
     # Where raw samples are declared, the first header is one as well; `format_mismatch` has it.
     first = facts.audio.first.frame if facts.audio.first else 0
-    of_container = facts.audio.header is not None
+    of_container = facts.audio.header is not None or bool(facts.signal.container)
     if facts.measured(audio.other_inside_wav) or _has_files_in_messages(facts):
         return []
     faults = [

@@ -1,32 +1,54 @@
 """Rules about the media streams of telephone services, whose client is the service itself.
 
-Twilio and others connect to the app and send JSON: `start`, `media`, `mark`, `stop`. They keep
-the audio that the app sends until it has been played, unless the app sends `clear`.
+Twilio, Telnyx, Exotel and others connect to the app and send JSON: `start`, `media`, `mark`,
+`stop`. Vonage sends one JSON message with the format, and binary messages.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 
+from wsproxy.audio.encodings import AudioFormat
 from wsproxy.catalog.envelope import field as field_of
-from wsproxy.diagnose.evidence import Evidence, seconds
+from wsproxy.diagnose.evidence import Evidence, frame_list, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
+from wsproxy.session.audio_carrier import BINARY
 from wsproxy.session.audio_track import AudioTrack
-from wsproxy.session.format_timeline import format_timeline
+from wsproxy.session.format_timeline import encoding_and_rate
 from wsproxy.wording import plural
 
-QUEUED = 1.5  # seconds of the agent's speech that wait to be played while the caller speaks
-_MIN_SPEECH = 0.4  # seconds of the caller's speech
-_TELEPHONE = 8000  # bytes a second, where nothing else is declared
-_STEP = 0.25  # seconds of the model of what waits
-_MAX_STEPS = 2400  # the first ten minutes
 _FORMATS = ("start.mediaFormat", "start.media_format")
+_MEDIA = "media.payload"  # of a message with audio
+# Names of the id without which these services ignore what the app sends.
+_STREAM_IDS = ("streamSid", "stream_sid")
+_TO_STREAM = ("media", "mark", "clear")  # events of the app
+_VONAGE = "websocket:connected"
+_FRAME = 0.02  # seconds of each message that Vonage takes
+_ASTERISK = "MEDIA_START "  # the first message of its channel chan_websocket
+_BUFFERING = "MEDIA_BUFFERING"  # of the commands that begin and end it
+_MIN_WAIT = 2.0  # seconds in which an app ends what it has begun
+_SHOWN = 40  # characters of a command
+_SETUP = 3  # first messages of a stream
+
+
+def start_of(facts: SessionFacts) -> ServerMessage | None:
+    """The service's message with the format of the call; None where the peer is another one."""
+    if facts.api is not None:
+        return None
+    first = (m for m in facts.client_json[:_SETUP] if m.content.get("event") == "start")
+    named = (m for m in first if any(field_of(m.content, path) for path in _FORMATS))
+    return next(named, None)
+
+
+def agent_audio(facts: SessionFacts) -> AudioTrack | None:
+    """The audio that the app sends to the service."""
+    tracks = facts.tracks(from_client=False)
+    return tracks[0] if tracks else None
 
 
 def stream_is_one_way(facts: SessionFacts) -> list[Evidence]:
     """The app sends audio to a stream of a telephone service that only listens."""
-    start, sent = _start(facts), _agent(facts)
+    start, sent = start_of(facts), agent_audio(facts)
     if start is None or sent is None or facts.session.timeline is None:
         return []
     tracks = field_of(start.content, "start.tracks")
@@ -39,56 +61,98 @@ def stream_is_one_way(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (start.frame,), start.t_ns, float(sent.messages), "messages")]
 
 
-def playback_not_cleared(facts: SessionFacts) -> list[Evidence]:
-    """The caller spoke while speech of the agent waited to be played, and the app cleared none."""
-    timeline, sent = facts.session.timeline, _agent(facts)
-    if timeline is None or sent is None or sent.first is None or _start(facts) is None:
+def stream_not_started(facts: SessionFacts) -> list[Evidence]:
+    """The audio of a call came without the message that starts its stream."""
+    if facts.api is not None or not facts.client_json:
         return []
-    if timeline.events.counts.get((False, "interruption")) or stream_is_one_way(facts):
+    first = facts.client_json[0]
+    if first.content.get("event") != "media" or not field_of(first.content, _MEDIA):
         return []
-    waiting = list(_waiting(facts, sent))
-    times = [t_ns for t_ns, _ in waiting]
-    for region in facts.signal.speech.kept if facts.audio.from_client else ():
-        at = bisect_right(times, region.t_ns)
-        queued = waiting[at - 1][1] if 0 < at < len(waiting) else 0.0
-        if queued >= QUEUED and region.seconds >= _MIN_SPEECH:
-            text = (
-                f"the caller spoke (frame {region.frame}) while {queued:.1f} s of the agent's "
-                "speech waited to be played, and the app sent no clear message"
-            )
-            return [Evidence(text, (region.frame,), region.t_ns, round(queued, 1), "s")]
-    return []
+    if any(message.content.get("event") == "start" for message in facts.client_json):
+        return []
+    text = f"the first message is media (frame {first.frame}), and no start message came"
+    unnamed = facts.measured(stream_unnamed)
+    text += f"; {unnamed[0].text}" if unnamed else ""
+    return [Evidence(text, (first.frame,), first.t_ns)]
 
 
-def _start(facts: SessionFacts) -> ServerMessage | None:
-    """The service's message with the format of the call; None where the peer is another one."""
+def stream_unnamed(facts: SessionFacts) -> list[Evidence]:
+    """What the app sends to a call does not name its stream, or names another one."""
     if facts.api is not None:
-        return None
-    first = (m for m in facts.client_json[:3] if m.content.get("event") == "start")
-    named = (m for m in first if any(field_of(m.content, path) for path in _FORMATS))
-    return next(named, None)
+        return []
+    name, stream = _stream(facts.client_json)
+    sent = [m for m in facts.server_json if m.content.get("event") in _TO_STREAM]
+    other = [m for m in sent if m.content.get(name) != stream]
+    if not name or not other:
+        return []
+    first = other[0]
+    given = first.content.get(name)
+    what = f"with another {name} ({quoted(str(given), 40)})" if given else f"without {name}"
+    text = f"the app sent {plural(len(other), 'message')} {what}, from frame {first.frame} on; "
+    text += f"that of the call is {quoted(stream, 40)}"
+    return [Evidence(text, (first.frame,), first.t_ns, float(len(other)), "messages")]
 
 
-def _agent(facts: SessionFacts) -> AudioTrack | None:
-    """The audio that the app sends to the service."""
-    tracks = facts.tracks(from_client=False)
-    return tracks[0] if tracks else None
+def _stream(messages: Sequence[ServerMessage]) -> tuple[str, str]:
+    """The name of the id of a stream, and the id, as the service gives it; "" for none."""
+    for message in messages[: _SETUP + 1]:
+        start = message.content.get("start")
+        for holder in (message.content, start if isinstance(start, Mapping) else {}):
+            for name in _STREAM_IDS:
+                if isinstance(value := holder.get(name), str) and value:
+                    return name, value
+    return "", ""
 
 
-def _waiting(facts: SessionFacts, sent: AudioTrack) -> Iterator[tuple[int, float]]:
-    """Seconds of the app's audio that wait to be played, over the beginning of the call."""
-    assert sent.first is not None
-    formats = format_timeline(facts.session, facts.api, sent, from_client=False)
-    declared = formats.at(sent.first.t_ns)
-    per_second = (declared.bytes_per_second if declared is not None else 0) or _TELEPHONE
-    first_ns, length = sent.first.t_ns, seconds(facts.ended_ns - sent.first.t_ns)
-    had, queued = 0, 0.0
-    for number in range(min(int(length / _STEP) + 1, _MAX_STEPS)):
-        t_ns = first_ns + int(number * _STEP * 1e9)
-        size = sent.cursor.size_at(t_ns)
-        queued = max(0.0, queued - _STEP) + (size - had) / per_second
-        had = size
-        yield t_ns, queued
+def telephone_frame_size(facts: SessionFacts) -> list[Evidence]:
+    """A message of the app to Vonage is not as long as those that it takes."""
+    sent, rate = agent_audio(facts), _vonage_rate(facts)
+    if sent is None or sent.carrier != BINARY or not rate:
+        return []
+    size = round(AudioFormat("linear16", rate).bytes_per_second * _FRAME)
+    other = sent.sizes.select(lambda each: each != size)
+    if not other:
+        return []
+    many = plural(other.count, "message has", "messages have")
+    sizes = f"{other.shortest}"
+    sizes += f" to {other.longest}" if other.longest != other.shortest else ""
+    text = f"{many} {sizes} bytes ({frame_list(other.frames, of=other.count)}); 20 ms of 16-bit "
+    text += f"samples at {rate} Hz are {size}"
+    return [Evidence(text, other.frames[:5], other.places[0].t_ns, float(other.count), "messages")]
 
 
-RULES: tuple[Measure, ...] = (stream_is_one_way, playback_not_cleared)
+def _vonage_rate(facts: SessionFacts) -> int:
+    """The rate of a call of Vonage, 0 where the peer is another one."""
+    if facts.api is not None or not facts.client_json:
+        return 0
+    first = facts.client_json[0].content
+    if first.get("event") != _VONAGE:
+        return 0
+    encoding, rate = encoding_and_rate(str(first.get("content-type", "")))
+    return rate if encoding == "linear16" else 0
+
+
+def buffering_not_ended(facts: SessionFacts) -> list[Evidence]:
+    """The app told Asterisk to buffer its audio, and did not end that."""
+    heard = facts.session.messages(from_client=True)
+    if facts.api is not None or not heard or not heard[0].text.startswith(_ASTERISK):
+        return []
+    commands = [m for m in facts.session.messages(from_client=False) if _BUFFERING in m.text]
+    sent, last = agent_audio(facts), commands[-1] if commands else None
+    if last is None or sent is None or sent.last is None or not last.text.startswith("START"):
+        return []
+    waits = seconds(facts.ended_ns - max(sent.last.t_ns, last.t_ns))
+    if sent.last.t_ns < last.t_ns or waits < _MIN_WAIT:
+        return []
+    text = f"{last.text.strip()[:_SHOWN]} (frame {last.frame}) was not followed by STOP_"
+    text += f"{_BUFFERING}; the last audio came {waits:.1f} s before the end"
+    return [Evidence(text, (last.frame,), last.t_ns, round(waits, 1), "s")]
+
+
+RULES: tuple[Measure, ...] = (
+    stream_is_one_way,
+    stream_not_started,
+    stream_unnamed,
+    telephone_frame_size,
+    buffering_not_ended,
+)

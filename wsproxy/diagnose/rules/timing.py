@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
-
 from wsproxy.audio.encodings import ALAW, COMPANDED, MULAW, AudioFormat
 from wsproxy.audio.sniff import sniff
 from wsproxy.diagnose.evidence import Evidence, frame_list, seconds
@@ -17,6 +15,7 @@ from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.statistics import median
 from wsproxy.wording import plural
 
+from .lateness import late_results
 from .likely_causes import arrives_at_lower_rate
 from .received import stretches
 from .signal import pace_is_explained
@@ -24,6 +23,8 @@ from .signal import pace_is_explained
 BEHIND = 0.8  # seconds of audio in a second below which a live source is too slow
 SLOW = 5.0  # seconds to the first result above which it is late
 BEHIND_BY = 3.0  # seconds between audio and results above which they are late
+WORDS_BEHIND_BY = 5.0  # the same, where a result reports no more than the place of its words
+AHEAD = 1.25  # seconds of audio in a second, above which it is no live source
 LATE_SPEECH = 3.0  # seconds from a text to its first audio above which it is late
 _MIN_RESULTS = 5  # for a median
 _NEARLY = 0.9  # of the audio, which the last result reaches
@@ -202,37 +203,48 @@ def slow_first_result(facts: SessionFacts) -> list[Evidence]:
     # If the app paused, there was nothing to recognize.
     if waited <= SLOW or declared.duration(audio_so_far) < waited / 2:
         return []
+    if declared.duration(audio_so_far) - _first_utterance_s(facts) <= SLOW:
+        return []
     text = f"the first result came {waited:.1f} s after the first audio (frame {first.frame})"
     return [Evidence(text, (first.frame,), first.t_ns, waited, "s")]
 
 
+def _first_utterance_s(facts: SessionFacts) -> float:
+    """Seconds of audio until a result can come: without interim ones, one whole utterance."""
+    timeline = facts.session.timeline
+    if timeline is None or timeline.transcript.interims or not timeline.transcript.results:
+        return 0.0
+    return next((each.end_s for each in facts.signal.speech.kept), 0.0)
+
+
 def result_latency(facts: SessionFacts) -> list[Evidence]:
-    """Results lag the audio, by the position in the audio that each result reports."""
-    declared, kinds = facts.timed_format, facts.vocabulary.results
-    if declared is None or not declared.from_client or not facts.audio:
+    """Results lag the audio, by the position in the audio that each result reports.
+
+    A service that takes audio at any speed may need its time for what came at once.
+    """
+    late = [(min(each.seconds, each.sent), each.result) for each in late_results(facts)]
+    if len(late) < _MIN_RESULTS or (not facts.limits.pace and _is_ahead_of_time(facts)):
         return []
-    behind = []
-    for message in facts.server_json:
-        start, length = message.content.get("start"), message.content.get("duration")
-        if message.kind not in kinds or not _is_number(start) or not _is_number(length):
-            continue
-        cursor = declared.duration(facts.audio.cursor.size_at(message.t_ns))
-        behind.append((cursor - (start + length), message))
-    if len(behind) < _MIN_RESULTS:
+    paths = facts.api.result_paths if facts.api else None
+    least = BEHIND_BY if paths and paths.duration else WORDS_BEHIND_BY
+    middle = median(seconds for seconds, _ in late)
+    if middle <= least:
         return []
-    middle = median(late for late, _ in behind)
-    if middle <= BEHIND_BY:
-        return []
-    worst, message = max(behind, key=lambda pair: pair[0])
+    worst, result = max(late, key=lambda pair: round(pair[0], 1))
     text = (
-        f"{len(behind)} results lag the audio that was sent: p50 {middle:.1f} s, "
-        f"max {worst:.1f} s (frame {message.frame})"
+        f"{len(late)} results lag the audio that was sent: p50 {middle:.1f} s, "
+        f"max {worst:.1f} s (frame {result.frame})"
     )
-    return [Evidence(text, (message.frame,), message.t_ns, round(middle, 2), "s")]
+    return [Evidence(text, (result.frame,), result.t_ns, round(middle, 2), "s")]
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and -1e9 < value < 1e9
+def _is_ahead_of_time(facts: SessionFacts) -> bool:
+    """Whether audio was sent faster than it can have been spoken."""
+    declared = facts.timed_format
+    if declared is None or facts.audio.first is None:
+        return False
+    length, wall = audio_and_wall_seconds(facts, declared)
+    return length / wall > AHEAD
 
 
 def tts_first_byte(facts: SessionFacts) -> list[Evidence]:

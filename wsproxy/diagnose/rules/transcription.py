@@ -44,9 +44,7 @@ def never_committed(facts: SessionFacts) -> list[Evidence]:
 def _commit_setting(facts: SessionFacts, timeline: Timeline, turns: UserTurns) -> str | None:
     """The setting with which the app commits its audio, if it never did; for people."""
     tracked = timeline.exchange.user_turns
-    # A message with audio is no message of its own for the tracker.
-    commits = (p.matches(m.kind, m.content) for p in turns.end for m in facts.client_json)
-    if tracked.ended is not None or any(commits):
+    if tracked.ended is not None:
         return None
     setting = _setting_of_url(facts, turns.manual)
     if setting is None and tracked.manual is not None:  # it still is: no later message changed it

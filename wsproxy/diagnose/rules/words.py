@@ -30,6 +30,7 @@ from .good_ending import (
     good_timeline,
     last_of_server,
 )
+from .lateness import late_results
 from .likely_causes import sound_is_undeclared
 from .transcription import never_committed, no_words_model
 
@@ -155,6 +156,10 @@ def no_final(facts: SessionFacts) -> list[Evidence]:
         text += f"no final one came, and nothing else, in the {since:.1f} s until the end"
     elif _left_in_audio(facts):
         text += f"the app closed {since:.2f} s later, and had not ended the audio"
+    elif facts.sent.last is not None and _left_at_once(facts, timeline):
+        left = seconds(facts.ended_ns - facts.sent.last.t_ns)
+        text += f"the app closed {left:.2f} s after its last message (frame "
+        text += f"{facts.sent.last.frame}), and waited for no final one"
     else:
         return []
     out = [Evidence(text, (last.frame,), last.t_ns, round(since, 1), "s")]
@@ -193,6 +198,17 @@ def _left_in_audio(facts: SessionFacts) -> bool:
     return facts.session.close is not None and closed_by_client(facts) and sent == audio
 
 
+def _left_at_once(facts: SessionFacts, timeline: Timeline) -> bool:
+    """Whether the app closed the session after a message that was not answered.
+
+    An end message for which the API has an answer is that of `outcome.left_early`.
+    """
+    sent = facts.sent.last
+    if sent is None or facts.session.close is None or not closed_by_client(facts):
+        return False
+    return not timeline.success.owed and (timeline.last_server_ns or 0) < sent.t_ns
+
+
 def results_stopped(facts: SessionFacts) -> list[Evidence]:
     """Words came, and then no more, while speech went on."""
     timeline = good_timeline(facts)
@@ -216,10 +232,15 @@ def results_stopped(facts: SessionFacts) -> list[Evidence]:
 
 def final_in_pause(facts: SessionFacts) -> list[Evidence]:
     """A final result came long after its words, and no audio was sent in between."""
-    timeline, declared = good_timeline(facts), facts.timed_format
-    if timeline is None or declared is None or not declared.from_client:
+    if good_timeline(facts) is None or facts.measured(never_committed):
         return []
-    if facts.measured(never_committed):
+    return _after_interim(facts) or _after_place(facts)
+
+
+def _after_interim(facts: SessionFacts) -> list[Evidence]:
+    """A final result that came long after an interim one."""
+    timeline, declared = facts.session.timeline, facts.timed_format
+    if timeline is None or declared is None or not declared.from_client:
         return []
     cursor = facts.audio.cursor
     for before, after in _neighbors(timeline.transcript):
@@ -228,16 +249,35 @@ def final_in_pause(facts: SessionFacts) -> list[Evidence]:
             continue
         sent = declared.duration(cursor.size_at(after.t_ns) - cursor.size_at(before.t_ns))
         if sent < late / 2:
-            text = f"the final result in frame {after.frame} came {late:.1f} s after its words "
-            text += f"(frame {before.frame}); {sent:.1f} s of audio were sent in that time"
-            return [Evidence(text, (after.frame,), after.t_ns, round(late, 1), "s")]
+            when = f"{late:.1f} s after its words (frame {before.frame})"
+            return [_late(after, when, late, sent)]
     return []
 
 
+def _after_place(facts: SessionFacts) -> list[Evidence]:
+    """A final result that came long after the audio in which it has its place."""
+    for each in late_results(facts):
+        if each.result.final and each.seconds >= LATE_FINAL and each.sent < each.seconds / 2:
+            when = f"{each.seconds:.1f} s after its words had been spoken"
+            return [_late(each.result, when, each.seconds, each.sent)]
+    return []
+
+
+def _late(result: Result, when: str, late: float, sent: float) -> Evidence:
+    text = f"the final result in frame {result.frame} came {when}; "
+    text += f"{sent:.1f} s of audio were sent in that time"
+    return Evidence(text, (result.frame,), result.t_ns, round(late, 1), "s")
+
+
 def _neighbors(transcript: SessionTranscript) -> Iterator[tuple[Result, Result]]:
-    """Results of the user's words, each with the next one."""
+    """Results of the user's words, each with the next one of its channel."""
     for run in transcript.kept.runs():
-        yield from pairwise(each for each in run if each.text and not each.by_agent)
+        channels: dict[str, list[Result]] = {}
+        for each in run:
+            if each.text and not each.by_agent:
+                channels.setdefault(each.channel, []).append(each)
+        for results in channels.values():
+            yield from pairwise(results)
 
 
 RULES: tuple[Measure, ...] = (

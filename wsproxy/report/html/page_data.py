@@ -36,7 +36,7 @@ and `explain`, from 1. `c` is the client (the app), `s` the server. An unknown v
     redacted            [sentence]: what a heuristic redacted
 
 `findings`: [{
-    id, severity        "error", "warning", "info"
+    id, severity        "error", "warning", "notice", "info"
     title, meaning, sentence (the server's own), class, retry, retry_note, confidence, disagreement
     evidence            [{text, frames: [number], t, value, unit}]
     causes, seen, remedies, related     [sentence]

@@ -364,7 +364,7 @@ class TimeAxis {
   paint_finding(pen, lane, y) {
     for (const { finding, t, label } of this.marks) {
       const x = Math.min(this.x(t), this.width - 6);
-      pen.fillStyle = this.palette[finding.severity] ?? this.palette.text;
+      pen.fillStyle = this.palette[finding.severity] ?? this.palette.info;
       pen.beginPath();
       pen.moveTo(x - 6, y + 2);
       pen.lineTo(x + 6, y + 2);

@@ -1,0 +1,266 @@
+"""Rules about the media streams of telephone services, each with near misses."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from audio_samples import mulaw
+from speech_sessions import CATALOG, SpeechSession, spoken
+from wsproxy.diagnose.rules import playback, received, telephone
+from wsproxy.diagnose.session_facts import SessionFacts
+from wsproxy.session import Session
+
+Json = dict[str, Any]
+Build = Callable[[], Session]
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+STREAM = {"streamSid": "MZ1"}
+FORM = {"encoding": "audio/x-mulaw", "sampleRate": 8000}
+
+
+def media(data: bytes, **fields: object) -> Json:
+    return {"event": "media", **fields, "media": {"payload": b64(data)}}
+
+
+def call(*, start: bool = True, form: Json = FORM) -> SpeechSession:
+    session = SpeechSession(None, None)
+    if start:
+        session.app({"event": "start", **STREAM, "start": {**STREAM, "mediaFormat": form}})
+    return session
+
+
+def named(**fields: object) -> Session:
+    session = call().app(media(mulaw(spoken(0.1, 8000)), **STREAM))
+    return session.server(media(mulaw(spoken(0.5, 8000)), **fields)).wait(1).close()
+
+
+def not_started(start: bool, event: str = "media") -> Session:
+    message = media(mulaw(spoken(0.1, 8000)), **STREAM) | {"event": event}
+    return call(start=start).app(message).wait(1).close()
+
+
+def vonage(*sizes: int, kind: str = "websocket:connected") -> Session:
+    session = SpeechSession(None, None)
+    session.app({"event": kind, "content-type": "audio/l16;rate=8000"})
+    data = spoken(2, 8000)
+    for size in (*[320] * 20, *sizes):
+        session.server(data[:size]).wait(0.019)
+    return session.close()
+
+
+def asterisk(*commands: str, wait: float = 3.0) -> Session:
+    session = SpeechSession(None, None).app("MEDIA_START connection_id:a channel:b format:ulaw")
+    session.server(*commands[:1], mulaw(spoken(1, 8000)), *commands[1:])
+    return session.wait(wait).close()
+
+
+def ends(after: float, *, by: str = "server", last: Json | None = None) -> Session:
+    """The app sends four seconds at once, and ends the stream."""
+    session = call().server(media(mulaw(spoken(4, 8000)), **STREAM)).wait(after)
+    if last is not None:
+        (session.app if last["event"] == "stop" else session.server)(last)
+    return session.close(by=by)
+
+
+def clears(
+    after: float,
+    *,
+    speaks: bool = False,
+    length: float = 4.0,
+    key: bool = False,
+    more: bool = False,
+) -> Session:
+    session = call().app(media(mulaw(spoken(0.1, 8000)), **STREAM)).wait(3)
+    session.server(media(mulaw(spoken(length, 8000)), **STREAM)).wait(after)
+    if speaks:
+        data = mulaw(spoken(1.0, 8000))
+        session.app(media(data, **STREAM))
+    if key:
+        session.app({"event": "dtmf", **STREAM, "dtmf": {"digit": "1"}})
+    session.server({"event": "clear", **STREAM}).wait(1)
+    if more:
+        session.server(media(mulaw(spoken(1.0, 8000)), **STREAM))
+    return session.wait(3).close()
+
+
+def pieces(count: int, every: float, length: float = 0.5, speaks: bool = False) -> Session:
+    session = call()
+    for _ in range(count):
+        session.server(media(mulaw(spoken(length, 8000)), **STREAM))
+        if speaks:
+            session.app(media(mulaw(spoken(1.0, 8000)), **STREAM))
+        session.wait(every)
+    return session.close()
+
+
+def paced(rate: int, declared: int, pace: float = 1.0) -> Session:
+    form = {"encoding": "audio/x-l16", "sampleRate": declared}
+    session, data = call(form=form), spoken(6, rate)
+    for at in range(0, len(data), rate // 5):
+        session.server(media(data[at : at + rate // 5], **STREAM)).wait(0.099 / pace)
+    return session.close()
+
+
+def said(data: bytes) -> Session:
+    return call().server(media(data, **STREAM)).wait(1).close()
+
+
+ERROR = json.dumps({"detail": {"status": "quota_exceeded", "message": "No credits. " * 10}})
+
+
+def telephone_call(tracks: list[str], *, at: float, clear: bool = False) -> Session:
+    """The app sends six seconds at once; the caller speaks after some seconds."""
+    form = {"encoding": "audio/x-mulaw", "sampleRate": 8000}
+    start = {"streamSid": "MZ1", "tracks": tracks, "mediaFormat": form}
+    session = SpeechSession(None, None).app({"event": "start", "start": start})
+    data = mulaw(spoken(6, 8000))
+    for begin in range(0, len(data), 4000):
+        session.server(media(data[begin : begin + 4000]))
+    said = b"\xff" * int(8000 * at) + mulaw(spoken(2, 8000))
+    for begin in range(0, len(said), 800):
+        session.app(media(said[begin : begin + 800])).wait(0.099)
+    if clear:
+        session.server({"event": "clear", "streamSid": "MZ1"})
+    return session.close()
+
+
+CASES: list[tuple[Any, Build, str, list[Build]]] = [
+    (
+        playback.playback_cleared_unheard,
+        lambda: clears(0.2),
+        "the app sent clear (frame 4) 0.2 s after the beginning of its audio",
+        [
+            lambda: clears(2.0),
+            lambda: clears(0.2, length=1.0),
+            lambda: clears(0.2, speaks=True),
+            lambda: clears(0.2, key=True),
+            lambda: clears(0.2, more=True),
+        ],
+    ),
+    (
+        telephone.stream_unnamed,
+        named,
+        "1 message without streamSid, from frame 3 on",
+        [lambda: named(**STREAM)],
+    ),
+    (
+        telephone.stream_unnamed,
+        lambda: named(streamSid="MZ2"),
+        "with another streamSid (MZ2)",
+        [],
+    ),
+    (
+        telephone.stream_not_started,
+        lambda: not_started(start=False),
+        "the first message is media (frame 1)",
+        [lambda: not_started(start=True), lambda: not_started(start=False, event="audio")],
+    ),
+    (
+        telephone.telephone_frame_size,
+        lambda: vonage(160),
+        "1 message has 160 bytes (frame 22); 20 ms of 16-bit samples at 8000 Hz are 320",
+        [vonage, lambda: vonage(160, kind="connected")],
+    ),
+    (
+        telephone.buffering_not_ended,
+        lambda: asterisk("START_MEDIA_BUFFERING"),
+        "START_MEDIA_BUFFERING (frame 2) was not followed by STOP_MEDIA_BUFFERING",
+        [
+            lambda: asterisk("START_MEDIA_BUFFERING", "STOP_MEDIA_BUFFERING"),
+            lambda: asterisk("START_MEDIA_BUFFERING", wait=1.0),
+            asterisk,
+        ],
+    ),
+    (
+        playback.playback_cut_off,
+        lambda: ends(1.0),
+        "3.0 s had still to be played",
+        [
+            lambda: ends(4.0),
+            lambda: ends(1.0, by="client"),
+            lambda: ends(1.0, last={"event": "stop"}),
+            lambda: ends(1.0, last={"event": "clear", **STREAM}),
+        ],
+    ),
+    (
+        playback.playback_ran_dry,
+        lambda: pieces(8, 2.0),
+        "4.0 s of audio came in 8 pieces",
+        [
+            lambda: pieces(8, 0.3),
+            lambda: pieces(3, 2.0),
+            lambda: pieces(8, 2.5, length=2.0),
+            lambda: pieces(8, 2.0, speaks=True),
+        ],
+    ),
+    (
+        received.received_at_lower_rate,
+        lambda: paced(8000, 16_000),
+        "0.50 times real time at 16000 Hz is real time at 8000 Hz",
+        [lambda: paced(16_000, 16_000), lambda: paced(16_000, 16_000, pace=0.8)],
+    ),
+    (
+        received.received_text,
+        lambda: said(ERROR.encode()),
+        'is JSON: {"detail"',
+        [lambda: said(mulaw(spoken(1, 8000)))],
+    ),
+    (
+        telephone.stream_is_one_way,
+        lambda: telephone_call(["inbound", "outbound"], at=1.0),
+        "both tracks",
+        [lambda: telephone_call(["inbound"], at=1.0)],
+    ),
+    (
+        playback.playback_not_cleared,
+        lambda: telephone_call(["inbound"], at=1.0),
+        "sent no clear message",
+        [
+            lambda: telephone_call(["inbound"], at=1.0, clear=True),
+            lambda: telephone_call(["inbound"], at=8.0),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize("rule, faulty, text, near_misses", CASES)
+def test_rule_finds_the_fault_and_not_its_near_misses(
+    rule: Any, faulty: Build, text: str, near_misses: list[Build]
+) -> None:
+    [evidence, *_] = rule(SessionFacts(faulty(), CATALOG))
+    assert text in evidence.text
+    found = [rule(SessionFacts(near(), CATALOG)) for near in near_misses]
+    assert found == [[] for _ in near_misses]
+
+
+def test_telephone_rules_each_have_a_case() -> None:
+    assert {row[0] for row in CASES} >= {*telephone.RULES, *playback.RULES}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"encoding": "PCMU", "sample_rate": 8000},
+        {"encoding": "audio/x-mulaw", "sampleRate": 8000},
+        {"encoding": "base64", "sample_rate": "16000"},
+    ],
+    ids=["Telnyx", "Twilio", "Exotel"],
+)
+def test_pace_of_a_call_is_that_of_the_format_in_its_start_message(form: Json) -> None:
+    name = "mediaFormat" if "sampleRate" in form else "media_format"
+    is_pcm = form["encoding"] == "base64"
+    session = SpeechSession(None, None).app({"event": "start", "start": {name: form}})
+    data = spoken(6, 16_000) if is_pcm else mulaw(spoken(6, 8000))
+    for at in range(0, len(data), 640 if is_pcm else 160):
+        session.server(media(data[at : at + (640 if is_pcm else 160)])).wait(0.03)
+    [evidence] = received.received_too_slowly(SessionFacts(session.close(), CATALOG))
+    assert "0.65 times real time" in evidence.text

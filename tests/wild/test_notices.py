@@ -1,0 +1,145 @@
+"""What is lawful and surprises: a notice, on the first screen of a session without an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from agent_form_reports import first_words
+from audio_form_reports import header_in_each_chunk
+from audio_samples import wav
+from bug_report import explanations
+from dictation_reports import mime_without_rate
+from provider_sessions import (
+    HELLO,
+    answered,
+    append,
+    azure_audio,
+    azure_listening,
+    azure_message,
+    b64,
+    chunks,
+    pcm,
+    realtime,
+    response_done,
+)
+from quiet_reports import azure_offsets, speechmatics_forced
+from wire_session import WireSession
+
+pytestmark = pytest.mark.one_python
+
+NOTICES = {
+    "header-in-audio": header_in_each_chunk,
+    "rate-not-named": mime_without_rate,
+    "text-requested": lambda: first_words(modalities=["text"]),
+    "times-from-zero": lambda: azure_offsets(0.0),
+    "forced-end": lambda: speechmatics_forced(3.1),
+}
+
+
+def found(session: WireSession, folder: Path) -> tuple[list[str], str, str]:
+    """The ids of its notices, its outcome, and the screen."""
+    explained, shown = explanations(session.write(folder / "session.wstrace"))
+    notices = [each["id"] for each in explained["findings"] if each["severity"] == "notice"]
+    return notices, str(explained["outcome"]), shown
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_notice_is_on_the_first_screen_and_changes_no_outcome(name: str, tmp_path: Path) -> None:
+    make: Callable[[], WireSession] = NOTICES[name]
+
+    notices, outcome, shown = found(make(), tmp_path)
+
+    assert notices == [f"traffic.notice.{name}"]
+    assert outcome == "succeeded"
+    assert "no problems found, 1 notice." in shown
+    assert "\nnotice: " in shown
+    assert "Retry" not in shown
+
+
+def test_notice_of_a_session_that_failed_is_left_out(tmp_path: Path) -> None:
+    session = mime_without_rate()
+    session.events = [event for event in session.events if event.at < 4.0]
+    session.now = 4.0
+    session.server_closes(1011, "Internal error occurred.")
+
+    notices, outcome, shown = found(session, tmp_path)
+
+    assert (notices, outcome) == (["traffic.notice.rate-not-named"], "failed")
+    assert "notice" not in shown
+
+
+def test_header_of_the_first_message_alone_is_a_notice(tmp_path: Path) -> None:
+    session = inworld([wav(pcm(0.4, 24_000), 24_000), *chunks(pcm(1.2, 24_000), 9600)])
+
+    notices, _, shown = found(session, tmp_path)
+
+    assert notices == ["traffic.notice.header-in-audio"]
+    assert "the first audio message begins with a WAV header" in shown
+
+
+def test_audio_without_headers_is_no_notice(tmp_path: Path) -> None:
+    assert found(inworld(chunks(pcm(1.2, 24_000), 9600)), tmp_path)[0] == []
+
+
+def test_header_of_wav_that_was_asked_for_is_no_notice(tmp_path: Path) -> None:
+    parts = [wav(each, 24_000) for each in chunks(pcm(1.2, 24_000), 9600)]
+
+    assert found(inworld(parts, "WAV"), tmp_path)[0] == []
+
+
+def inworld(parts: Iterable[bytes], encoding: str = "LINEAR16") -> WireSession:
+    url = "wss://api.inworld.ai/tts/v1/voice:streamBidirectional"
+    session = WireSession(url, {"Authorization": "Basic " + "U3ludGhldGlj" * 4}).accept()
+    config = {"audioEncoding": encoding, "sampleRateHertz": 24000}
+    session.app({"context_id": "c", "create": {"voiceId": "Ashley", "audioConfig": config}})
+    session.app({"context_id": "c", "send_text": {"text": HELLO, "flush_context": {}}})
+    for data in parts:
+        content = {"contextId": "c", "audioChunk": {"audioContent": b64(data)}}
+        session.server({"result": content})
+    session.server({"result": {"contextId": "c", "flushCompleted": {}}})
+    return session.app_closes(1000, after=1.0)
+
+
+def test_answer_in_text_beside_spoken_ones_is_no_notice(tmp_path: Path) -> None:
+    session = realtime().stream(chunks(pcm(2.0, 24_000), 4800), 0.1, append)
+    answered(session).server(response_done("completed"))
+    request = {"output_modalities": ["text"], "conversation": "none"}
+    session.app({"type": "response.create", "response": request}, after=0.3)
+    created = {"object": "realtime.response", "id": "resp_2", "output_modalities": ["text"]}
+    session.server({"type": "response.created", "response": created})
+    session.server({"type": "response.output_text.done", "response_id": "resp_2", "text": "{}"})
+    session.server(response_done("completed")).app_closes(1000, after=1.0)
+
+    assert found(session, tmp_path)[0] == []
+
+
+def phrases(between: Callable[[WireSession], object], *starts: float) -> WireSession:
+    """Phrases of Azure with these offsets; before the last one something happens."""
+    session = azure_listening()
+    for number, start in enumerate(starts, 1):
+        if number == len(starts):
+            between(session)
+        session.stream(chunks(pcm(2.0), 3200), 0.1, azure_audio)
+        fields = {"RecognitionStatus": "Success", "DisplayText": HELLO, "Duration": 18_000_000}
+        content = fields | {"Offset": round(start * 1e7)}
+        session.server(azure_message("speech.phrase", content), after=0.3)
+    session.app(azure_audio(b"")).server(azure_message("turn.end", {}), after=0.1)
+    return session.app_closes(1000)
+
+
+def test_times_from_zero_within_a_turn_are_a_notice(tmp_path: Path) -> None:
+    assert found(phrases(lambda _: None, 0.1, 2.2, 4.3, 0.0), tmp_path)[0] != []
+
+
+def test_times_from_zero_of_another_turn_are_no_notice(tmp_path: Path) -> None:
+    def new_turn(session: WireSession) -> None:
+        session.server(azure_message("turn.end", {})).app(azure_message("speech.context", {}))
+
+    assert found(phrases(new_turn, 0.1, 2.2, 4.3, 0.0), tmp_path)[0] == []
+
+
+def test_times_that_each_begin_at_zero_are_no_notice(tmp_path: Path) -> None:
+    assert found(phrases(lambda _: None, 0.0, 0.0, 0.0, 0.0), tmp_path)[0] == []

@@ -1,0 +1,188 @@
+"""Rules about what is lawful, or was asked for, and surprises people all the same.
+
+What they find is no fault: the outcome of the session does not depend on it. They return nothing
+where the session shows that the app expects it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import pairwise
+
+from wsproxy.audio.encodings import AudioFormat, encoding_named
+from wsproxy.audio.report import SECOND_HEADER
+from wsproxy.catalog.exchange import Patterns
+from wsproxy.diagnose.evidence import Evidence, quoted
+from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
+from wsproxy.session.audio_track import AudioTrack
+from wsproxy.session.format_timeline import DEFAULT, format_timeline
+from wsproxy.session.transcript import Result
+from wsproxy.wording import plural
+
+from .received import agreed_format, received_other_samples, received_track
+
+_MAX_LISTED = 20  # headers of containers that an analysis lists after the first one
+_AT_ZERO = 1.0  # seconds from the beginning of the audio that count as its beginning
+_WELL_AFTER = 2.0  # seconds of audio before that, so that the times do go back
+_MISSED = 1.5  # seconds of sound without words before a forced end; a breath is shorter
+
+
+def header_in_received(facts: SessionFacts) -> list[Evidence]:
+    """Raw samples were asked for, and what came has the headers of a container."""
+    track = received_track(facts)
+    if track is None or track.header is None or facts.measured(received_other_samples):
+        return []
+    asked = _asked_format(facts, track)
+    if asked is None or encoding_named(asked.encoding) is None:
+        return []
+    faults = track.signal(asked).faults
+    later = {fault.where.frame for fault in faults if fault.kind == SECOND_HEADER}
+    first, count = track.first_places[0], 1 + len(later)
+    if count == track.messages > 1:
+        what = f"each of the {count} audio messages begins"
+    elif not later:
+        what = "the first audio message begins"
+    else:
+        at_least = "at least " if count > _MAX_LISTED else ""
+        what = f"{at_least}{count} of {plural(track.messages, 'audio message')} begin"
+    text = f"{what} with a {track.header.name} header (from frame {first.frame} on); asked for: "
+    text += quoted(asked.encoding)
+    return [Evidence(text, (first.frame,), first.t_ns, float(count), "headers")]
+
+
+def _asked_format(facts: SessionFacts, track: AudioTrack) -> AudioFormat | None:
+    """The format of the server's audio that the session itself names; None where it names none."""
+    agreed = agreed_format(facts, track)
+    if agreed is not None and agreed.source != DEFAULT:
+        return agreed.format
+    if facts.tracks(from_client=True):
+        return None
+    # An app without audio of its own names the format that it wants to get.
+    declared = format_timeline(facts.session, facts.api, None, from_client=True).declarations
+    return next((each.format for each in declared if "encoding" in each.explicit), None)
+
+
+def rate_not_named(facts: SessionFacts) -> list[Evidence]:
+    """The media type next to the app's audio is that of raw samples, and no rate is named."""
+    declared, tracks = facts.client_format, facts.tracks(from_client=True)
+    if declared is None or not tracks or not tracks[0].media or "rate" in declared.explicit:
+        return []
+    place, media = tracks[0].media[-1]
+    if encoding_named(declared.encoding) is None or tracks[0].header is not None:
+        return []
+    text = f"{quoted(media, 80)} names no rate (from frame {place.frame} on), and nothing else does"
+    text += f"; the default is {declared.rate} Hz" if declared.rate else ""
+    return [Evidence(text, (place.frame,), place.t_ns)]
+
+
+def text_requested(facts: SessionFacts) -> list[Evidence]:
+    """The app asked for answers in text alone in a session that is set to audio; none came."""
+    found, timeline = facts.exchange, facts.session.timeline
+    if found is None or timeline is None or timeline.received.messages:
+        return []
+    turns = found.agent_turns
+    asked = turns.text_request
+    texts = (turn.text for turn in turns if turn.is_text_only and not turn.audio_agreed)
+    answer = next(texts, None)
+    if asked is None or answer is None:
+        return []
+    text = f"{quoted(asked.name, 40)} in frame {asked.frame} lists no audio, and the session does; "
+    text += f"the answer came in text (frame {answer.frame})"
+    return [Evidence(text, (asked.frame, answer.frame), asked.t_ns)]
+
+
+def times_from_zero(facts: SessionFacts) -> list[Evidence]:
+    """The times of the results begin at zero again, and the app did nothing for it."""
+    timeline = facts.session.timeline
+    if timeline is None or not facts.audio.from_client:
+        return []
+    for run in timeline.transcript.kept.runs():
+        finals = [each for each in run if each.final and each.text and not each.by_agent]
+        for place, (before, after) in enumerate(pairwise(finals)):
+            if not _goes_back(before, after) or _is_between(facts, before, after):
+                continue
+            following = finals[place + 2 : place + 3]
+            if following and (following[0].start_s or 0) < (after.end_s or 0):
+                continue  # results that are sent again, in an order of their own
+            sent = facts.timeline.seconds(facts.audio, after.t_ns)
+            if sent < (before.end_s or 0) + _AT_ZERO:
+                continue
+            text = f"the result in frame {after.frame} begins at {after.start_s:.1f} s, the one "
+            text += f"before it (frame {before.frame}) ends at {before.end_s:.1f} s; {sent:.1f} s "
+            text += "of audio had been sent"
+            return [Evidence(text, (after.frame, before.frame), after.t_ns, after.start_s, "s")]
+    return []
+
+
+def _goes_back(before: Result, after: Result) -> bool:
+    """Whether a result begins near zero, and the one before it did not.
+
+    Where each result begins at zero, its times are those of an utterance.
+    """
+    if before.start_s is None or before.end_s is None or after.start_s is None:
+        return False
+    same = before.turn is not None and before.turn == after.turn
+    if same or before.channel != after.channel or before.start_s <= _AT_ZERO:
+        return False
+    return after.start_s <= _AT_ZERO and before.end_s >= _WELL_AFTER
+
+
+def _is_between(facts: SessionFacts, before: Result, after: Result) -> bool:
+    """Whether the app sent something else than audio between two results, such as a new start."""
+    places = {place.frame for place in (*facts.audio.first_places, facts.audio.last) if place}
+    kinds = {message.kind for message in facts.client_json if message.frame in places}
+    return any(
+        before.frame < message.frame < after.frame and message.kind not in kinds
+        for message in facts.client_json
+    )
+
+
+def forced_end(facts: SessionFacts) -> list[Evidence]:
+    """The app ended an utterance, and sound just before that is in no result."""
+    timeline = facts.session.timeline
+    if timeline is None or not facts.audio.from_client or facts.api is None:
+        return []
+    forced, runs = facts.api.exchange.force_end, timeline.transcript.kept.runs()
+    # Of a long session only the latest results are known without gaps.
+    ends = sorted(each.end_s for each in runs[-1] if each.text and each.end_s)
+    if not forced or not ends:
+        return []
+    first = runs[-1][0].frame if len(runs) > 1 else 0
+    for message in facts.client_json:
+        if message.frame < first or not _any(forced, message):
+            continue
+        sent = facts.timeline.seconds(facts.audio, message.t_ns)
+        words_end = ends[bisect_right(ends, sent + _MISSED) - 1] if ends[0] <= sent else 0.0
+        if found := _sound_without_words(facts, message, sent, words_end):
+            return [found]
+    return []
+
+
+def _any(patterns: Patterns, message: ServerMessage) -> bool:
+    return any(pattern.matches(message.kind, message.content) for pattern in patterns)
+
+
+def _sound_without_words(
+    facts: SessionFacts, message: ServerMessage, sent: float, words_end: float
+) -> Evidence | None:
+    """The sound between the last words and a message that ends the utterance."""
+    parts = [
+        (max(each.start_s, words_end), min(each.end_s, sent))
+        for each in facts.signal.speech.kept
+        if each.end_s > words_end and each.start_s < sent
+    ]
+    missed = sum(end - start for start, end in parts)
+    if missed < _MISSED:
+        return None
+    text = f"{quoted(message.kind)} (frame {message.frame}) came when {sent:.1f} s of audio had "
+    text += f"been sent; the words go up to {words_end:.1f} s, the sound up to {parts[-1][1]:.1f} s"
+    return Evidence(text, (message.frame,), message.t_ns, round(missed, 1), "s")
+
+
+RULES: tuple[Measure, ...] = (
+    header_in_received,
+    rate_not_named,
+    text_requested,
+    times_from_zero,
+    forced_end,
+)
