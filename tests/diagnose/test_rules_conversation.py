@@ -99,6 +99,34 @@ def tokens(*counts: int, asked: bool = False) -> Session:
     return talk.close()
 
 
+def empty(*, asked: bool = True, spoken: bool = True, wait: float = 8.0) -> Session:
+    talk = GeminiTalk()
+    if spoken:
+        talk.user().answer().quiet(2)
+    if asked:
+        talk.user()
+    return talk.content(turnComplete=True).quiet(wait).close()
+
+
+def bursts(gap: float, *, times: int = 2) -> Session:
+    """Answers whose second half comes some seconds after the first one has been played."""
+    talk = GeminiTalk()
+    for _ in range(times):
+        talk.user().audio(1.0).quiet(1.0 + gap).answer().quiet(2)
+    return talk.close()
+
+
+def noise(times: int = 3, *, loud: bool = False, words: str = "") -> Session:
+    talk = Talk()
+    for _ in range(times):
+        talk.user(0.5) if loud else talk.quiet(1.0)
+        talk.server({"type": "input_audio_buffer.speech_started", "audio_start_ms": 0})
+        if words:
+            talk.heard(words)
+        talk.answer().quiet(2)
+    return talk.close()
+
+
 # (rule, faulty session, part of the evidence, near misses)
 CASES: list[tuple[Any, Build, str, list[Build]]] = [
     (
@@ -148,6 +176,35 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
             lambda: ends_with("Good morning. Here are the numbers: four, two, 7"),
             lambda: ends_with(SENTENCE, "cancelled"),
         ],
+    ),
+    (
+        conversation.empty_turn,
+        empty,
+        "and is empty: no audio came in the",
+        [
+            lambda: empty(wait=2.0),
+            lambda: empty(asked=False),
+            lambda: empty(spoken=False),
+            lambda: GeminiTalk().user().answer().user().answer().quiet(8).close(),
+        ],
+    ),
+    (
+        conversation.playback_ran_out,
+        lambda: bursts(1.0),
+        "2 answers had a gap",
+        [lambda: bursts(0.3), lambda: bursts(-0.5), lambda: bursts(1.0, times=1)],
+    ),
+    (
+        conversation.playback_ran_out,
+        lambda: bursts(3.0, times=1),
+        "and waited up to 3.",
+        [],
+    ),
+    (
+        conversation.noise_is_speech,
+        noise,
+        "the service reported 3 times that speech began",
+        [lambda: noise(1), lambda: noise(loud=True), lambda: noise(words="Good morning.")],
     ),
     (
         conversation.not_truncated,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agent_talks import GeminiTalk, Talk
 from speech_sessions import SpeechSession
 from wsproxy.session import Session
@@ -83,3 +85,10 @@ def test_agent_turns_deepgram_binary_audio_is_counted_in_blocks() -> None:
     session.app({"type": "Settings", "audio": {"input": RAW, "output": RAW}})
     session.server(bytes(3200), bytes(3200), {"type": "AgentAudioDone"}, bytes(6400))
     assert [turn.seconds for turn in turns_of(session.close())] == [0.2, 0.2]
+
+
+def test_agent_turns_longest_gap_is_what_a_player_waits_in_one_turn() -> None:
+    talk = GeminiTalk().user().audio(1.0).quiet(0.5).audio(1.0).quiet(3.0).answer().quiet(4)
+    one, two = turns_of(talk.user().answer().close())
+    assert one.longest_gap[0] == pytest.approx(1.5, abs=0.2)
+    assert two.longest_gap[0] == 0.0

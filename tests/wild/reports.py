@@ -40,6 +40,7 @@ import speech_context_reports
 import speech_further_reports
 import speech_output_reports
 import speech_quiet_reports
+import stalled_agent_reports
 import stt_audio_reports
 import stt_more_reports
 import stt_refused_reports
@@ -104,6 +105,7 @@ REPORTS = [
     *wrong_answer_reports.REPORTS,
     *held_back_agent_reports.REPORTS,
     *held_back_realtime_reports.REPORTS,
+    *stalled_agent_reports.REPORTS,
 ]
 UNSOLVED = [
     *stt_refused_reports.UNSOLVED,

@@ -189,7 +189,7 @@ def no_transcript_events(*, events: bool) -> WireSession:
         session.app({"type": "pong", "event_id": 10 * turn + 9})
         user_speaks(session.wait(1.0))
         if events:
-            said = {"user_transcript": HELLO}
+            said = {"user_transcript": "What is the price of it?"}
             session.server({"type": "user_transcript", "user_transcription_event": said}, after=0.2)
     greets(session) if events else session.server(
         {"type": "audio", "audio_event": {"audio_base_64": b64(_ulaw(1.0)), "event_id": 31}},

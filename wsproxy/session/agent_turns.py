@@ -32,6 +32,9 @@ class AgentTurn:
         frame, t_ns: of its first message, which may be the one that ends it.
         messages: of audio, with `seconds` of it; the latter are None where the format is unknown.
         first_audio_ns, last_audio_ns: times of the first and of the last of them; 0 without audio.
+        played_s: seconds from the first audio until a player has played all of it, gaps included.
+        longest_gap: seconds for which a player had nothing to play before more audio came, and
+            when that came, ns.
         text: the message with an answer in text; None if there is none.
         audio_agreed: whether answers in audio were agreed on when the text came.
         calls: whether it calls a function.
@@ -52,6 +55,8 @@ class AgentTurn:
     seconds: float | None = 0.0
     first_audio_ns: int = 0
     last_audio_ns: int = 0
+    longest_gap: tuple[float, int] = (0.0, 0)
+    played_s: float = 0.0
     text: NotedMessage | None = None
     audio_agreed: bool = False
     calls: bool = False
@@ -74,12 +79,17 @@ class AgentTurn:
         """Whether it is an answer in text, without audio."""
         return self.text is not None and not self.messages
 
-    def add_seconds(self, before: float | None, now: float | None) -> None:
-        """Add the audio that came between two states of a meter."""
-        if before is None or now is None or self.seconds is None:
+    def add_seconds(self, seconds: float | None, t_ns: int) -> None:
+        """Add audio that came at a time; None: it is not known how much it is."""
+        if seconds is None or self.seconds is None:
             self.seconds = None
-        else:
-            self.seconds += now - before
+            return
+        gap = (t_ns - self.first_audio_ns) / 1e9 - self.played_s
+        if gap > 0:
+            self.longest_gap = max(self.longest_gap, (gap, t_ns))
+            self.played_s += gap
+        self.seconds += seconds
+        self.played_s += seconds
 
 
 class AgentTurns:

@@ -263,8 +263,15 @@ class Timeline:
         """
         before = self.received.seconds
         self.received.add_all(times, sizes)
+        now = self.received.seconds
         turn = self.exchange.agent_turns.add_audio(frames, (times[0], times[-1]), len(times))
-        turn.add_seconds(before, self.received.seconds)
+        length = None if before is None or now is None else now - before
+        if length is None or len(times) == 1:
+            turn.add_seconds(length, times[0])
+        else:
+            share = length / max(1, sum(sizes))
+            for t_ns, size in zip(times, sizes, strict=True):
+                turn.add_seconds(size * share, t_ns)
         self.latency.add_server_audio(frames[0], times[0])
         if self.latency.has_many_waiting:
             self.sent.settle()

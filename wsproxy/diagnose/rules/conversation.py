@@ -25,13 +25,16 @@ from .dialogue_facts import (
     spoken_turns,
     user_speech,
 )
-from .exchange import always_interrupted
+from .exchange import OVERDUE, always_interrupted, result_unanswered, turns_without_audio
 
 _NOBODY = 8.0  # seconds of a session in which nobody spoke
 _AT_ONCE = 1.0  # seconds from the end of an answer to a request that does not wait for the user
 _PAUSES = (0.3, 1.6)  # seconds, least and most, of a pause in which an agent should not begin
 _MIN_EARLY = 2  # answers that began in a pause
 _UNHEARD = 1.0  # seconds of an answer that were not played yet
+_GAP, _LONG_GAP = 0.7, 2.0  # seconds of a gap in an answer, and of one that is enough by itself
+_MIN_GAPS = 2  # answers with a gap
+_MIN_ANSWERS = 2  # to noise
 _PLAYED = 3.0  # seconds after the end of an answer, by when its playback has ended as well
 _LATE_ANSWER = 10.0  # seconds of an app's function
 _MIN_OWN = 4  # words of a transcript that is compared
@@ -137,6 +140,59 @@ def answer_cut_short(facts: SessionFacts) -> list[Evidence]:
         )
         return [Evidence(text, (words[-1].frame, turn.end.frame), turn.end.t_ns)]
     return []
+
+
+def empty_turn(facts: SessionFacts) -> list[Evidence]:
+    """The agent had spoken before; then a turn of it ended with nothing in it."""
+    turns, speech = list(agent_turns(facts) or ()), user_speech(facts)
+    if facts.measured(turns_without_audio) or facts.measured(result_unanswered):
+        return []
+    spoke_ns = 0
+    for turn, following in pairwise((*turns, None)):
+        if turn is None or turn.end is None or not turn.is_empty or turn.interrupted:
+            spoke_ns = turn.last_audio_ns if turn is not None and turn.messages else spoke_ns
+            continue
+        until = following.t_ns if following is not None else facts.ended_ns
+        waited = seconds(until - turn.end.t_ns)
+        asked = turn.request is not None or spoke_between(speech, spoke_ns, turn.end.t_ns)
+        if not spoke_ns or not asked or waited < OVERDUE:
+            continue
+        text = (
+            f"a turn of the agent ended in frame {turn.end.frame}, and is empty: no audio came in "
+        )
+        text += f"the {waited:.1f} s after it"
+        return [Evidence(text, (turn.end.frame,), turn.end.t_ns, waited, "s")]
+    return []
+
+
+def playback_ran_out(facts: SessionFacts) -> list[Evidence]:
+    """The audio of answers came too late to be played without a gap."""
+    late = [t for t in spoken_turns(facts) if t.longest_gap[0] >= _GAP and not t.calls]
+    longest = max((turn.longest_gap for turn in late), default=(0.0, 0))
+    if len(late) < _MIN_GAPS and longest[0] < _LONG_GAP:
+        return []
+    numbers = tuple(turn.frame for turn in late)
+    text = f"{plural(len(late), 'answer')} had a gap: a player had played all that had come, and "
+    text += f"waited up to {longest[0]:.1f} s for more ({frame_list(numbers)})"
+    return [Evidence(text, numbers[:5], longest[1], round(longest[0], 1), "s")]
+
+
+def noise_is_speech(facts: SessionFacts) -> list[Evidence]:
+    """The service finds speech in audio that has none, and the agent answers it."""
+    timeline, turns = facts.session.timeline, spoken_turns(facts)
+    if timeline is None or len(turns) < _MIN_ANSWERS or timeline.transcript.words:
+        return []
+    found = timeline.events.counts.get((False, "speech-started"), 0)
+    speech, sent = timeline.sent.speech, timeline.sent.seconds
+    if found < _MIN_ANSWERS or not sent or speech is None or speech >= MIN_UTTERANCE:
+        return []
+    text = (
+        f"the service reported {plural(found, 'time')} that speech began, and the agent answered "
+    )
+    text += (
+        f"{plural(len(turns), 'time')}; {sent:.1f} s of audio have no audible speech, and no words"
+    )
+    return [Evidence(text, (turns[0].frame,), turns[0].t_ns, float(found), "times")]
 
 
 def not_truncated(facts: SessionFacts) -> list[Evidence]:
@@ -255,6 +311,9 @@ RULES: tuple[Measure, ...] = (
     answered_twice,
     answered_in_pause,
     answer_cut_short,
+    empty_turn,
+    playback_ran_out,
+    noise_is_speech,
     not_truncated,
     truncated_late,
     call_answered_late,

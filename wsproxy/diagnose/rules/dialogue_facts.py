@@ -34,8 +34,7 @@ def spoken_turns(facts: SessionFacts) -> list[AgentTurn]:
 
 def user_speech(facts: SessionFacts) -> Sequence[Region]:
     """The stretches of the user's speech, as far as they are kept, in their order."""
-    tracks = facts.tracks(from_client=True)
-    return tracks[0].signal(None).speech.kept if tracks else ()
+    return facts.signal.speech.kept if facts.audio.from_client else ()
 
 
 def utterances(regions: Sequence[Region], since_ns: int) -> list[Region]:
