@@ -138,7 +138,7 @@ def _vonage_rate(facts: SessionFacts) -> int:
 
 
 def buffering_not_ended(facts: SessionFacts) -> list[Evidence]:
-    """The app told Asterisk to buffer its audio, and did not end that."""
+    """The app began to buffer its audio in Asterisk, and did not end that."""
     heard = facts.session.messages(from_client=True)
     if facts.api is not None or not heard or not heard[0].text.startswith(_ASTERISK):
         return []
