@@ -253,7 +253,9 @@ def _base64(  # one call for each carrier
 
 def _is_hex(text: bytes) -> bool:
     """Whether it is hexadecimal, which hardly any audio in base64 looks like."""
-    return not len(text) % 2 and not text.translate(None, _HEX) and len(set(text)) >= _HEX_DIGITS
+    if text[:_MIN_BASE64].translate(None, _HEX) or len(text) % 2:
+        return False  # nearly always
+    return not text.translate(None, _HEX) and len(set(text)) >= _HEX_DIGITS
 
 
 def _hexadecimal(

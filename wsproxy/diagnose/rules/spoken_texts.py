@@ -142,7 +142,7 @@ def word_times_missing(facts: SessionFacts) -> list[Evidence]:
         return []
     times = timeline.word_times
     is_whole = timeline.success.answers or timeline.received.messages >= _MIN_AUDIO
-    if not times.asked or times.came or not is_whole:
+    if not times.asked or times.came or not is_whole or timeline.success.owed:
         return []
     where = f"frame {times.frame}" if times.frame else "the URL"
     text = f"{times.asked} is set in {where}, and none of "

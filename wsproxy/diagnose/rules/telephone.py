@@ -71,15 +71,20 @@ def stream_not_started(facts: SessionFacts) -> list[Evidence]:
     if any(message.content.get("event") == "start" for message in facts.client_json):
         return []
     text = f"the first message is media (frame {first.frame}), and no start message came"
-    unnamed = facts.measured(stream_unnamed)
+    unnamed = _unnamed(facts)
     text += f"; {unnamed[0].text}" if unnamed else ""
     return [Evidence(text, (first.frame,), first.t_ns)]
 
 
 def stream_unnamed(facts: SessionFacts) -> list[Evidence]:
     """What the app sends to a call does not name its stream, or names another one."""
-    if facts.api is not None:
+    if facts.api is not None or facts.measured(stream_not_started):
         return []
+    return _unnamed(facts)
+
+
+def _unnamed(facts: SessionFacts) -> list[Evidence]:
+    """Messages of the app that do not name the stream of the call."""
     name, stream = _stream(facts.client_json)
     sent = [m for m in facts.server_json if m.content.get("event") in _TO_STREAM]
     other = [m for m in sent if m.content.get(name) != stream]
@@ -133,7 +138,7 @@ def _vonage_rate(facts: SessionFacts) -> int:
 
 
 def buffering_not_ended(facts: SessionFacts) -> list[Evidence]:
-    """The app told Asterisk to buffer its audio, and did not end that."""
+    """The app began to buffer its audio in Asterisk, and did not end that."""
     heard = facts.session.messages(from_client=True)
     if facts.api is not None or not heard or not heard[0].text.startswith(_ASTERISK):
         return []
