@@ -84,7 +84,7 @@ CASES: list[tuple[Measure, Session, Session]] = [
         closed(1009, by_client=True, large=True),
         closed(1009, by_client=False, large=True),
     ),
-    (endings.open_for_long, ended(90), ended(2)),
+    (endings.open_for_long, ended(400), ended(90)),
     (endings.text_unspoken, spoken_until(spoken=False), spoken_until(spoken=True)),
 ]
 

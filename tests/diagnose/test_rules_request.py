@@ -300,3 +300,20 @@ def test_belongs_in_url_is_found_where_a_header_has_it(
     session.add(Response(2, 101))
     said = texts(request.belongs_in_url, SessionFacts(session, CATALOG))
     assert said == [f"the request has a header {each}" for each in found]
+
+
+@pytest.mark.parametrize(
+    ("host", "part"),
+    [
+        ("undefined.tts.speech.microsoft.com", "undefined"),
+        ("api-none.example.com", "none"),
+        ("westeurope.tts.speech.microsoft.com", ""),
+        ("nullable.example.com", ""),
+    ],
+)
+def test_printed_host_is_a_part_that_was_not_filled_in(host: str, part: str) -> None:
+    session = Session.analyzing(CATALOG)
+    session.add(Request(1, "GET", "wss", host, 443, "/"))
+    found = texts(request.printed_host, SessionFacts(session, CATALOG))
+    said = f"{part} in {host} is what a program prints for a missing value"
+    assert found == ([said] if part else [])

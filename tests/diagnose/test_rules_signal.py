@@ -31,6 +31,7 @@ from wsproxy.diagnose.rules.signal import (
     pace_is_explained,
     second_header,
     silent_part,
+    silent_start,
     silent_to_end,
     stereo_as_mono,
     too_quiet,
@@ -144,6 +145,14 @@ def test_silent_to_end_is_found_after_audible_audio_only() -> None:
     assert silent_to_end(facts_of(LISTEN, cut(PCM + zeros + PCM))) == []
     assert silent_to_end(facts_of(LISTEN, cut(PCM + zeros[: 2 * 10 * SECOND]))) == []
     assert silent_to_end(facts_of(LISTEN, cut(zeros))) == []
+
+
+def test_silent_start_is_found_before_audible_audio_only() -> None:
+    zeros = bytes(2 * 5 * SECOND)
+    [evidence] = silent_start(facts_of(LISTEN, cut(zeros + PCM)))
+    assert re.match(r"5\.\d s of digital silence, at 0\.0 to", evidence.text)
+    assert silent_start(facts_of(LISTEN, cut(PCM + zeros + PCM))) == []
+    assert silent_start(facts_of(LISTEN, cut(zeros))) == []
 
 
 def test_too_quiet_is_found() -> None:

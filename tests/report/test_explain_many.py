@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ def examined(number: int, **finding: str) -> ExaminedSession:
         state="failed",
         outcome="failed",
         first=first,
+        has_notice=False,
         model="nova-2" if number % 4 == 0 else "nova-3",
         key="0a1b",
         span=None,
@@ -54,6 +56,16 @@ def test_overview_groups_by_id_and_sentence() -> None:
     )
     assert [group.count for group in overview.groups] == [2, 2, 1]
     assert overview.counts[0] == "5 sessions in 3 groups."
+
+
+def test_overview_counts_notices_of_sessions_without_problems() -> None:
+    good = replace(examined(1), first=None, state="good", outcome="succeeded")
+    overview = overview_of(examined(0), good, replace(good, has_notice=True))
+    assert overview.counts == [
+        "3 sessions in 1 group.",
+        "2 without problems.",
+        "1 of these with a notice: explain them one by one.",
+    ]
 
 
 def test_overview_has_share_by_model_and_key() -> None:

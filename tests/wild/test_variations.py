@@ -110,6 +110,16 @@ def test_explain_of_long_messages_of_audio_finds_no_problem(tmp_path: Path) -> N
     assert [f["title"] for f in explained["findings"] if f["severity"] != "info"] == []
 
 
+def test_explain_of_audio_without_its_header_judges_no_samples(tmp_path: Path) -> None:
+    session = BY_NAME["dg-webm-next-connection"].session()
+
+    explained = explanation(session.write(tmp_path / "session.wstrace"))
+
+    found = [finding["id"] for finding in explained["findings"]]
+    assert found[0] == "traffic.audio.container-header-missing"
+    assert not any(each.startswith("traffic.signal.") for each in found)
+
+
 # -- all reports, each with some of the variations
 
 _EACH = 2  # variations of a report

@@ -48,6 +48,8 @@ _PRINTED = {
     "<nil>": "it is what Go prints for a missing value",
     "nil": "it is what Go, Ruby or Swift print for a missing value",
 }
+# In a host name, which is in lower case.
+_PRINTED_NAMES = frozenset({"undefined", "null", "none", "nil", "nan"})
 _PLACEHOLDER = re.compile(r"(?i)^(?:\$?\{\{?[\w .-]{1,40}\}\}?|<[\w .-]{1,40}>|your[_-]\w{1,40})$")
 
 
@@ -117,6 +119,12 @@ def printed_values(facts: SessionFacts) -> Iterator[Parameter]:
             note = "it is a placeholder that was not filled in"
         if note is not None:
             yield Parameter(name, value, None, note)
+
+
+def printed_host_part(host: str) -> str:
+    """The part of a host name that a program prints for a missing value; "" without one."""
+    parts = re.split(r"[.-]", host)
+    return next((part for part in parts if part in _PRINTED_NAMES), "")
 
 
 def _of_url(facts: SessionFacts, sentence: ServerSentence, *, plain: bool) -> Iterator[Parameter]:

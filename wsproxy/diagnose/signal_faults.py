@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from wsproxy.audio.containers import HEADLESS
 from wsproxy.audio.report import (
     COMPANDED_AS_PCM,
     FLOAT_AS_INT,
@@ -37,8 +38,8 @@ _NAMES = {
 
 def faults_of(facts: SessionFacts, kinds: Collection[str]) -> list[AudioFault]:
     """The faults of these kinds in the audio that the app sends."""
-    if not facts.audio.from_client:
-        return []
+    if not facts.audio.from_client or facts.audio.kind.endswith(HEADLESS):
+        return []  # nothing decodes what begins in the middle of a container
     return [fault for fault in facts.signal.faults if fault.kind in kinds]
 
 

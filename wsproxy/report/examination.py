@@ -50,6 +50,7 @@ class ExaminedSession:
         state: as of an `Explanation`.
         outcome: "succeeded", "failed" or "unproven".
         first: its first finding that is a problem, safe to print; None if there is none.
+        has_notice: whether something in it is lawful, and worth knowing.
         model, key: that it requests, and the fingerprint of its credential.
         span: for findings that only several sessions show.
         duration_s: seconds of it.
@@ -63,6 +64,7 @@ class ExaminedSession:
     state: str
     outcome: str | None
     first: Finding | None
+    has_notice: bool
     model: str | None
     key: str | None
     span: SessionSpan | None
@@ -119,6 +121,7 @@ def examined(
         state(session, findings),
         session.outcome.kind if session.outcome is not None else None,
         clean(first) if first is not None else None,
+        any(each.severity == "notice" for each in findings),
         requested_model(session),
         key_fingerprint(session),
         SessionSpan.of(session),

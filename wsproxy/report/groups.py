@@ -82,9 +82,14 @@ class Group:
 
 @dataclass
 class Overview:
-    """Many sessions: counts, and groups of those with the same problem."""
+    """Many sessions: counts, and groups of those with the same problem.
+
+    Attributes:
+        noticed: sessions without a problem, with something that is lawful and worth knowing.
+    """
 
     good: int = 0
+    noticed: int = 0
     unproven: int = 0
     open: int = 0
     failed: int = 0
@@ -100,6 +105,7 @@ class Overview:
             self.open += session.state == "open"
             self.unproven += session.state == "unproven"
             self.good += session.state == "good"
+            self.noticed += session.has_notice
             return
         key = (first.id, _without_values(first.sentence))
         group = self._groups.get(key)
@@ -140,6 +146,8 @@ class Overview:
             lines.append(f"{self.good} without problems.")
         if self.unproven:
             lines.append(f"{self.unproven} without problems and without proof of success.")
+        if self.noticed:
+            lines.append(f"{self.noticed} of these with a notice: explain them one by one.")
         if self.open:
             lines.append(f"{self.open} without an end: still open, truncated, or recorder stopped.")
         if self.unreadable:

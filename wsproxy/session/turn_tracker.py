@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -12,6 +11,8 @@ from wsproxy.catalog.success import MessagePattern
 from .message import SessionMessage
 
 Content = Mapping[str, Any]
+
+_MAX_VALUE = 100  # bytes of a value, with what stands before it
 
 
 class TurnPlace(NamedTuple):
@@ -92,18 +93,20 @@ class _Mark(NamedTuple):
     """A field with a value as it is written in JSON, found without parsing the audio beside it."""
 
     name: bytes
-    value: re.Pattern[bytes]
+    value: bytes
 
     @classmethod
     def of(cls, pattern: MessagePattern) -> _Mark:
         path, value = pattern.fields[0]
         written = value if value in ("true", "false") else "{" if value == "{}" else f'"{value}"'
-        name = f'"{path.rpartition(".")[2]}"'.encode()
-        return cls(name, re.compile(rb"\s*:\s*" + re.escape(written.encode())))
+        return cls(f'"{path.rpartition(".")[2]}"'.encode(), written.encode())
 
     def is_in(self, data: bytes) -> bool:
         at = data.find(self.name)
-        return at >= 0 and self.value.match(data, at + len(self.name)) is not None
+        if at < 0:
+            return False
+        begin = at + len(self.name)
+        return data[begin : begin + _MAX_VALUE].lstrip(b" :\t\r\n").startswith(self.value)
 
 
 def _first(patterns: Patterns, message: SessionMessage, content: Content) -> TurnPlace | None:

@@ -13,7 +13,7 @@ from wsproxy.wire import Opcode
 from wsproxy.wording import plural
 
 _MAX_WORDS = 500  # characters of a failure that are searched
-_LONG = 60.0  # seconds after which a limit for long connections may have ended one
+_LONG = 300.0  # seconds; the shorter limits of gateways are about idle connections
 _EXPIRED = re.compile(r"(?i)\bexpired\b|not yet valid")
 _NOT_TRUSTED = re.compile(r"(?i)self.?signed|unable to get (?:local )?issuer|unknown ca|untrusted")
 _NOT_TLS = re.compile(

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.parameter_form import ParameterForm
 from wsproxy.diagnose.evidence import Evidence, quoted
-from wsproxy.diagnose.parameters import misnamed_languages, url_parameters
+from wsproxy.diagnose.parameters import misnamed_languages, printed_host_part, url_parameters
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.request_query import query_pairs, query_parameters
 
@@ -122,6 +122,16 @@ def rate_below_model(facts: SessionFacts) -> list[Evidence]:
         for part, rate in form.rates
         if part in query.get(form.name, "") and declared.rate < rate
     ]
+
+
+def printed_host(facts: SessionFacts) -> list[Evidence]:
+    """A part of the host name is what a program prints for a missing value."""
+    request = facts.session.request
+    part = printed_host_part(request.host.lower()) if request is not None else ""
+    if request is None or not part:
+        return []
+    text = f"{part} in {quoted(request.host)} is what a program prints for a missing value"
+    return [Evidence(text)]
 
 
 def empty_parameter(facts: SessionFacts) -> list[Evidence]:
@@ -236,6 +246,7 @@ RULES: tuple[Measure, ...] = (
     parameter_value,
     parameter_apart,
     rate_below_model,
+    printed_host,
     empty_parameter,
     undocumented_name,
     misspelled_name,

@@ -147,6 +147,13 @@ def silent_part(facts: SessionFacts) -> list[Evidence]:
     return located(faults_of(facts, {DIGITAL_SILENCE}), _silence, "", "s")
 
 
+def silent_start(facts: SessionFacts) -> list[Evidence]:
+    """The audio begins with seconds of digital silence, and is not silent throughout."""
+    first = facts.measured(silent_part)[:1]
+    starts = [fault.where.start_s for fault in faults_of(facts, {DIGITAL_SILENCE})[:1]]
+    return first if starts and starts[0] < _AT_END else []
+
+
 def silent_to_end(facts: SessionFacts) -> list[Evidence]:
     """After audible audio, only digital silence was sent, for long, up to the end of the audio."""
     report = facts.signal
@@ -202,6 +209,7 @@ RULES: tuple[Measure, ...] = (
     repeated_audio,
     wav_header_fields,
     silent_part,
+    silent_start,
     silent_to_end,
     too_quiet,
     clipped_part,
