@@ -128,9 +128,9 @@ def wrong_carrier(facts: SessionFacts) -> list[Evidence]:
     )
     return (
         _carried(facts, *carriers)
-        or binary_for_json(facts)
-        or other_field(facts)
-        or texts_for_audio(facts)
+        or facts.measured(binary_for_json)
+        or facts.measured(other_field)
+        or facts.measured(texts_for_audio)
     )
 
 

@@ -49,7 +49,7 @@ def no_audio(facts: SessionFacts) -> list[Evidence]:
     """The app sent no audio at all, and nothing in its place."""
     if facts.client_format is None or not facts.session.accepted or facts.audio.messages:
         return []
-    if wrong_carrier(facts):
+    if facts.measured(wrong_carrier):
         return []
     return [Evidence("the app sent no audio at all", (), facts.ended_ns, 0.0, "messages")]
 
@@ -145,7 +145,7 @@ def only_keepalives(facts: SessionFacts) -> list[Evidence]:
 
 def audio_stopped(facts: SessionFacts) -> list[Evidence]:
     """The app sent audio regularly, in a form that the API takes, then stopped."""
-    if base64_for_audio(facts) or wrong_carrier(facts):
+    if facts.measured(base64_for_audio) or facts.measured(wrong_carrier):
         return []
     audio = facts.audio
     if facts.client_format is None or audio.messages < 3 or audio.last is None:
