@@ -44,6 +44,7 @@ CARRIERS = (
 )
 
 _HEX = b"0123456789abcdef"
+_HEX_BEGINNING = 64  # characters, which base64 has other ones among
 _HEX_DIGITS = 3  # different ones, of which audio in hexadecimal has at least as many
 _MIN_BASE64 = 120  # characters of base64 that are hardly anything else
 _LONG = 1 << 20  # bytes of a text whose strings are counted before it is split
@@ -253,6 +254,8 @@ def _base64(  # one call for each carrier
 
 def _is_hex(text: bytes) -> bool:
     """Whether it is hexadecimal, which hardly any audio in base64 looks like."""
+    if text[:_HEX_BEGINNING].translate(None, _HEX):
+        return False  # nearly always, and soon
     return not len(text) % 2 and not text.translate(None, _HEX) and len(set(text)) >= _HEX_DIGITS
 
 

@@ -53,6 +53,7 @@ class ExchangeTracker:
         tagged: the first text with a tag of SSML, where a setting decides whether they are read.
         contextless: messages without a context; `has_contexts`: whether others have one.
         open_contexts: contexts with text that the app has not closed, where the API needs that.
+        closes_contexts: whether it has closed any.
         reused: the message that ended a context, and the latest text for such a context.
         user_texts: texts for the agent.
         open_text: the last text that left the turn of the user open; None since one ended it.
@@ -92,6 +93,7 @@ class ExchangeTracker:
         self.joined: tuple[NotedMessage, NotedMessage, str] | None = None
         self.tagged: NotedMessage | None = None
         self.open_contexts: dict[str, NotedMessage] = {}
+        self.closes_contexts = False
         self.contextless = Counted()
         self.has_contexts = False
         self._ended: dict[str, NotedMessage] = {}
@@ -160,6 +162,7 @@ class ExchangeTracker:
             if api.ssml and self.tagged is None and (tag := _SSML.search(text)):
                 self.tagged = NotedMessage(message.frame, message.t_ns, tag[0][:_SHOWN])
         if _any(api.context_close, message.kind, content):
+            self.closes_contexts = True
             for known in [context] if context else list(self.open_contexts):
                 self.open_contexts.pop(known, None)
         if context and _any(api.context_end, message.kind, content):
