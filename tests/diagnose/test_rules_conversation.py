@@ -225,9 +225,9 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
     ),
     (
         conversation.call_answered_late,
-        lambda: called(12.0),
+        lambda: called(18.0),
         "the function call of look",
-        [lambda: called(5.0), lambda: called(12.0, speaks=True)],
+        [lambda: called(12.0), lambda: called(18.0, speaks=True)],
     ),
     (
         conversation.hears_its_own_words,

@@ -271,8 +271,8 @@ def test_words_that_came_again_are_counted_once() -> None:
 @pytest.mark.parametrize(
     ("text", "script"),
     [
-        ("Good morning", ""),
-        ("café où", ""),
+        ("Good morning", "Latin"),
+        ("café où", "Latin"),
         ("где посылка", "Cyrillic"),
         ("OK да", ""),  # too few letters
         ("मेरा parcel कहाँ", "Devanagari"),

@@ -5,7 +5,7 @@ The format is described in docs/catalog.md, `[api.success]` and `[api.transcript
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,16 @@ class MessagePattern:
 
     def __str__(self) -> str:
         return " ".join([self.kind, *(f"{path}={value}" for path, value in self.fields)]).strip()
+
+
+def first_match(
+    patterns: Iterable[MessagePattern], kind: str, content: Mapping[str, Any]
+) -> MessagePattern | None:
+    """The first pattern that a message matches; None if there is none."""
+    for pattern in patterns:  # a generator costs more, in each message
+        if pattern.matches(kind, content):
+            return pattern
+    return None
 
 
 def _split(part: str) -> tuple[str, str, str]:

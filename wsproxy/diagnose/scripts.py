@@ -25,11 +25,18 @@ _BLOCKS = {
     "Malayalam": r"\u0d00-\u0d7f",
     "Sinhala": r"\u0d80-\u0dff",
     "Thai": r"\u0e00-\u0e7f",
+    "Lao": r"\u0e80-\u0eff",
+    "Tibetan": r"\u0f00-\u0fff",
+    "Burmese": r"\u1000-\u109f",
     "Georgian": r"\u10a0-\u10ff",
+    "Ethiopic": r"\u1200-\u139f",
+    "Khmer": r"\u1780-\u17ff",
     "Chinese or Japanese": r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff",
     "Korean": r"\u1100-\u11ff\u3130-\u318f\uac00-\ud7af",
 }
 _LETTERS = {name: re.compile(f"[{block}]") for name, block in _BLOCKS.items()}
+_NOT_LATIN = re.compile(f"[{''.join(_BLOCKS.values())}]")
+_EXAMINED = 200  # characters of a text
 _LANGUAGES = {
     "Greek": "el",
     "Cyrillic": "ru uk be bg mk sr bs kk ky mn tg tt ba cv",
@@ -47,7 +54,12 @@ _LANGUAGES = {
     "Malayalam": "ml",
     "Sinhala": "si",
     "Thai": "th",
+    "Lao": "lo",
+    "Tibetan": "bo dz",
+    "Burmese": "my",
     "Georgian": "ka",
+    "Ethiopic": "am ti",
+    "Khmer": "km",
     "Chinese or Japanese": "zh ja yue cmn wuu nan",
     # Hanja are rare, and Korean texts may have them.
     "Korean": "ko",
@@ -68,15 +80,16 @@ def scripts_of(language: str) -> frozenset[str] | None:
 
 
 def main_script(text: str, least: int = 3) -> str:
-    """The script of most letters of a text; "" where it is Latin, or has too few letters.
+    """The script of most letters at the beginning of a text; "" where none has enough of them.
 
     Args:
         least: letters of that script.
     """
-    letters = sum(1 for each in text if each.isalpha())
-    if text.isascii() or not letters:
-        return ""
-    counts = Counter({name: len(found.findall(text)) for name, found in _LETTERS.items()})
+    text = text[:_EXAMINED]
+    letters = sum(map(str.isalpha, text))
+    counts = Counter({LATIN: sum(map(str.isalpha, _NOT_LATIN.sub("", text)))})
+    if not text.isascii():
+        counts.update({name: len(found.findall(text)) for name, found in _LETTERS.items()})
     name, count = counts.most_common(1)[0]
     return name if count >= least and count > letters / 2 else ""
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from wsproxy.catalog.envelope import field as field_of
-from wsproxy.catalog.exchange import Exchange, Patterns
+from wsproxy.catalog.exchange import Exchange
+from wsproxy.catalog.success import first_match
 
 from .kept_ends import KeptEnds
 from .message import SessionMessage
-from .noted_message import NotedMessage
+from .noted_message import Counted, NotedMessage
 
 KEPT_TURNS = 100  # from the beginning, and as many from the end
+_KEPT_ENDS = 50
 _GAP_NS = 2_000_000_000  # without audio, after which a turn begins where no message says so
 
 _LATE_NS = 1_000_000_000  # after the end of a turn, for its last words
@@ -104,6 +107,9 @@ class AgentTurns:
         last_ns, last_frame: of the last message that was an answer: audio, words, text, a
             function call, or the end of a turn that has any of these; 0 if there was none. The
             end of any turn counts where the agent has not spoken yet.
+        ends, interrupted: the messages that end turns, and those of a turn that the user
+            interrupted; an API may send both of one turn.
+        end_times: of the latest ends that are not of an interrupted turn, ns.
         text_request: the app's first request for an answer in text alone, in a session that is
             set to audio; None without one.
     """
@@ -114,6 +120,9 @@ class AgentTurns:
         self._has_ends = any(pattern not in api.turn_begin for pattern in api.turn)
         self.kept: KeptEnds[AgentTurn] = KeptEnds(KEPT_TURNS)
         self.last_ns = self.last_frame = 0
+        self.ends = Counted()
+        self.interrupted = Counted()
+        self.end_times: deque[int] = deque(maxlen=_KEPT_ENDS)
         self._last: AgentTurn | None = None
         self._has_audio = False
         self._request: NotedMessage | None = None
@@ -178,27 +187,37 @@ class AgentTurns:
 
     def _add_sent(self, message: SessionMessage, content: Content) -> None:
         here = NotedMessage(message.frame, message.t_ns, message.kind)
-        if _any(self._api.user_text, message, content):
+        if first_match(self._api.user_text, message.kind, content):
             self._request = here
-        self._added |= _any(self._additions, message, content)
-        if self._last is not None and _any(self._api.truncate, message, content):
+        self._added |= first_match(self._additions, message.kind, content) is not None
+        if self._last is not None and first_match(self._api.truncate, message.kind, content):
             self._last.truncated = here
 
     def _add_received(self, message: SessionMessage, content: Content) -> None:
-        if _any(self._api.turn_begin, message, content):
+        self._count_end(message, content)
+        if first_match(self._api.turn_begin, message.kind, content):
             self._open(message.frame, message.t_ns)
             self._answer(message)
             return
-        if _any(self._api.text_answer, message, content):
+        if first_match(self._api.text_answer, message.kind, content):
             turn = self._current(message)
             turn.text = NotedMessage(message.frame, message.t_ns)
             turn.audio_agreed = "audio" in self._modalities
             self._answer(message)
-        if _any(self._api.function.message, message, content):
+        if first_match(self._api.function.message, message.kind, content):
             self._current(message).calls = True
             self._answer(message)
-        if _any(self._ends, message, content):
+        if first_match(self._ends, message.kind, content):
             self._add_end(message, content)
+
+    def _count_end(self, message: SessionMessage, content: Content) -> None:
+        interrupted = first_match(self._api.interrupted, message.kind, content)
+        if interrupted:
+            self.interrupted.add(message)
+        if first_match(self._api.turn, message.kind, content):
+            self.ends.add(message)
+            if not interrupted:
+                self.end_times.append(message.t_ns)
 
     def _note_figures(self, content: Content) -> None:
         """Note what a message of the server says of the latest turn."""
@@ -222,7 +241,7 @@ class AgentTurns:
                 continue
             before, self._modalities = self._modalities, tuple(str(v).lower() for v in value[:4])
             is_less = "audio" in before and "audio" not in self._modalities
-            is_request = _any(self._api.turns.request, message, content)
+            is_request = first_match(self._api.turns.request, message.kind, content) is not None
             if is_less and is_request and self.text_request is None:
                 self.text_request = NotedMessage(message.frame, message.t_ns, message.kind)
 
@@ -253,7 +272,7 @@ class AgentTurns:
 
     def _add_end(self, message: SessionMessage, content: Content) -> None:
         """Add a message that ends a turn; one that was interrupted may have two of them."""
-        interrupted = _any(self._api.interrupted, message, content)
+        interrupted = first_match(self._api.interrupted, message.kind, content) is not None
         turn = self._last
         if turn is not None and turn.end is not None and (interrupted or turn.interrupted):
             turn.interrupted = True
@@ -263,10 +282,6 @@ class AgentTurns:
         turn.interrupted = interrupted
         if not interrupted:
             complete = self._api.turn_complete
-            turn.complete = not complete or _any(complete, message, content)
+            turn.complete = not complete or first_match(complete, message.kind, content) is not None
             if not (turn.is_empty and self._has_audio):  # else nobody hears anything of it
                 self._answer(message)
-
-
-def _any(patterns: Patterns, message: SessionMessage, content: Content) -> bool:
-    return any(pattern.matches(message.kind, content) for pattern in patterns)

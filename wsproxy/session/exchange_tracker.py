@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.envelope import holders
-from wsproxy.catalog.exchange import NO_EXCHANGE, Patterns
-from wsproxy.catalog.success import MessagePattern
+from wsproxy.catalog.exchange import NO_EXCHANGE
+from wsproxy.catalog.success import MessagePattern, first_match
 
 from .agent_turns import AgentTurns
 from .message import SessionMessage
@@ -20,7 +19,6 @@ from .turn_tracker import TurnTracker
 
 LATE_FLUSH_NS = 1_500_000_000  # from a text to its flush, which follows at once where it can
 MAX_OPEN = 1000  # function calls, and contexts with text, at a time
-_KEPT_TURNS = 50  # of an agent
 _AT_ONCE_NS = 1_000_000_000  # between two texts, the second of which does not wait for an answer
 _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
 _MAX_ID = 100  # characters of an id
@@ -53,12 +51,11 @@ class ExchangeTracker:
         tagged: the first text with a tag of SSML, where a setting decides whether they are read.
         contextless: messages without a context; `has_contexts`: whether others have one.
         open_contexts: contexts with text that the app has not closed, where the API needs that.
+        closes_contexts: whether it has closed any.
         reused: the message that ended a context, and the latest text for such a context.
         user_texts: texts for the agent.
         open_text: the last text that left the turn of the user open; None since one ended it.
         overlap: the first two texts of which the second came at once, before any answer.
-        turns, interrupted: turns of the agent, and those that the user interrupted.
-        turn_times: when the latest turns ended that were not interrupted, ns.
         user_turns: who ends the turns of the user.
         agent_turns: the turns of the agent one by one, with their audio.
     """
@@ -92,6 +89,7 @@ class ExchangeTracker:
         self.joined: tuple[NotedMessage, NotedMessage, str] | None = None
         self.tagged: NotedMessage | None = None
         self.open_contexts: dict[str, NotedMessage] = {}
+        self.closes_contexts = False
         self.contextless = Counted()
         self.has_contexts = False
         self._ended: dict[str, NotedMessage] = {}
@@ -99,9 +97,6 @@ class ExchangeTracker:
         self.user_texts = Counted()
         self.open_text: NotedMessage | None = None
         self.overlap: tuple[NotedMessage, NotedMessage] | None = None
-        self.turns = Counted()
-        self.turn_times: deque[int] = deque(maxlen=_KEPT_TURNS)
-        self.interrupted = Counted()
         self.user_turns = TurnTracker(self._api.turns)
         self.agent_turns = AgentTurns(self._api)
 
@@ -136,7 +131,7 @@ class ExchangeTracker:
         if from_client:
             texts = (*api.user_text, *api.open_text)
             return iter((*texts, *api.function.answer, *api.function.request))
-        return iter((*api.function.message, *api.turn, *api.interrupted))
+        return iter(api.function.message)
 
     # -- texts to speak
 
@@ -159,13 +154,14 @@ class ExchangeTracker:
                 self.open_contexts.setdefault(context, here)
             if api.ssml and self.tagged is None and (tag := _SSML.search(text)):
                 self.tagged = NotedMessage(message.frame, message.t_ns, tag[0][:_SHOWN])
-        if _any(api.context_close, message.kind, content):
+        if first_match(api.context_close, message.kind, content):
+            self.closes_contexts = True
             for known in [context] if context else list(self.open_contexts):
                 self.open_contexts.pop(known, None)
-        if context and _any(api.context_end, message.kind, content):
+        if context and first_match(api.context_end, message.kind, content):
             self._end_context(context, here)
-        ends = _any(api.text_end, message.kind, content)
-        if ends or _any(api.text_flush, message.kind, content):
+        ends = first_match(api.text_end, message.kind, content)
+        if ends or first_match(api.text_flush, message.kind, content):
             self.first_flush = self.first_flush or here
             self._note_flush(message)
             for known in [context] if context else list(self._unflushed):
@@ -195,7 +191,7 @@ class ExchangeTracker:
         found = next((str(v) for path in api.context if (v := field_of(content, path))), "")
         if found:
             self.has_contexts = True
-        elif not _any(api.contextless, message.kind, content):
+        elif not first_match(api.contextless, message.kind, content):
             self.contextless.add(message)
         return found[:_MAX_ID]
 
@@ -218,13 +214,13 @@ class ExchangeTracker:
 
     def _add_sent(self, message: SessionMessage, content: Content) -> None:
         api = self._api
-        if _any(api.user_text, message.kind, content):
+        if first_match(api.user_text, message.kind, content):
             self._add_user_text(message)
-        elif _any(api.open_text, message.kind, content):
+        elif first_match(api.open_text, message.kind, content):
             self.open_text = NotedMessage(message.frame, message.t_ns, message.kind)
-        if _any(api.function.request, message.kind, content):
+        if first_match(api.function.request, message.kind, content):
             self.is_requested = True
-        if not _any(api.function.answer, message.kind, content):
+        if not first_match(api.function.answer, message.kind, content):
             return
         here = self.last_answer = NotedMessage(message.frame, message.t_ns)
         self.is_requested = not api.function.request
@@ -247,7 +243,8 @@ class ExchangeTracker:
         self.user_texts.add(message)
         if before is None or message.t_ns - before.t_ns > _AT_ONCE_NS:
             return
-        if self.turns.last is None or self.turns.last.frame < before.frame:
+        last = self.agent_turns.ends.last
+        if last is None or last.frame < before.frame:
             here = NotedMessage(message.frame, message.t_ns, message.kind)
             self.overlap = self.overlap or (before, here)
 
@@ -255,18 +252,12 @@ class ExchangeTracker:
 
     def _add_received(self, message: SessionMessage, content: Content) -> None:
         api, kind = self._api, message.kind
-        if _any(api.function.message, kind, content):
+        if first_match(api.function.message, kind, content):
             for call in _items(content, api.function.calls):
                 name = str(field_of(call, api.function.name) or "")[:_SHOWN]
                 if len(self._calls) < MAX_OPEN:
                     place = NotedMessage(message.frame, message.t_ns, name)
                     self._calls.setdefault(_id(call, api.function.id), place)
-        if _any(api.turn, kind, content):
-            self.turns.add(message)
-            if not _any(api.interrupted, kind, content):
-                self.turn_times.append(message.t_ns)
-        if _any(api.interrupted, kind, content):
-            self.interrupted.add(message)
 
     def _note_cancelled(self, content: Content) -> None:
         path = self._api.function.cancelled
@@ -290,7 +281,3 @@ def _letters(text: object) -> int:
     """The characters of a text, or of a list of them, that are no spaces."""
     parts = text if isinstance(text, str | list) else ()
     return sum(isinstance(part, str) and bool(part.strip()) for part in parts)
-
-
-def _any(patterns: Patterns, kind: str, content: Content) -> bool:
-    return any(pattern.matches(kind, content) for pattern in patterns)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.promise import Promise
-from wsproxy.catalog.success import MessagePattern
+from wsproxy.catalog.success import MessagePattern, first_match
 
 from .message import SessionMessage
 from .transcript import Result
@@ -74,10 +74,10 @@ class PromiseTracker:
 
     def add_settings(self, kind: str, content: Content) -> None:
         """Add a message of the client, or the parameters of the URL as `query`."""
-        for asked in [a for a in self._asked if _first(a.promise.unless, kind, content)]:
+        for asked in [a for a in self._asked if first_match(a.promise.unless, kind, content)]:
             self._asked.remove(asked)
         for promise in tuple(self._waiting):
-            if (setting := _first(promise.settings, kind, content)) is not None:
+            if (setting := first_match(promise.settings, kind, content)) is not None:
                 self._ask(promise, _as_sent(setting, content))
 
     def add_result(self, result: Result, content: Content, sent_s: float | None) -> None:
@@ -106,7 +106,7 @@ class PromiseTracker:
         """Add a message of the server; a result comes to `add_result` first."""
         for asked in self._asked:
             if not asked.came and asked.promise.messages and message.content is not None:
-                found = _first(asked.promise.messages, message.kind, message.content)
+                found = first_match(asked.promise.messages, message.kind, message.content)
                 asked.came = found is not None
 
     def _end_pause(self, end_s: float) -> None:
@@ -127,12 +127,6 @@ class PromiseTracker:
         if sent_s is not None:
             self._end_pause(sent_s)
         return self._asked
-
-
-def _first(
-    patterns: Sequence[MessagePattern], kind: str, content: Content
-) -> MessagePattern | None:
-    return next((each for each in patterns if each.matches(kind, content)), None)
 
 
 def _as_sent(setting: MessagePattern, content: Content) -> str:

@@ -8,7 +8,13 @@ from typing import Any
 
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import field as field_of
-from wsproxy.catalog.success import ExpectedAnswer, MessagePattern, ObjectState, Success
+from wsproxy.catalog.success import (
+    ExpectedAnswer,
+    MessagePattern,
+    ObjectState,
+    Success,
+    first_match,
+)
 
 from .message import SessionMessage
 
@@ -88,7 +94,7 @@ class SuccessTracker:
             self._add_answer(index, answer, message, content)
         if message.from_client:
             return
-        if self.proof_frame is None and _any(self._proof, kind, content):
+        if self.proof_frame is None and first_match(self._proof, kind, content):
             self.proof_frame = message.frame
         for index, state in enumerate(self._states):
             if state.message.matches(kind, content):
@@ -125,12 +131,12 @@ class SuccessTracker:
         ends = answer.unless if message.from_client else answer.expect
         name = field_of(content, answer.id) if answer.id else ""
         key = index, str(name)[:100]
-        if _any(begins, message.kind, content) and len(self._owed) < MAX_OPEN:
+        if first_match(begins, message.kind, content) and len(self._owed) < MAX_OPEN:
             expect = str(answer.expect[0])
             self._owed.setdefault(
                 key, OwedAnswer(message.frame, message.t_ns, message.kind, expect)
             )
-        if not _any(ends, message.kind, content):
+        if not first_match(ends, message.kind, content):
             return
         if name is not None:
             self.answers += self._owed.pop(key, None) is not None
@@ -176,10 +182,3 @@ class SuccessTracker:
             )
             for state, one in self._failed
         ]
-
-
-def _any(patterns: tuple[MessagePattern, ...], kind: str, content: Mapping[str, Any]) -> bool:
-    for pattern in patterns:  # noqa: SIM110  # a generator costs as much as the comparison
-        if pattern.matches(kind, content):
-            return True
-    return False

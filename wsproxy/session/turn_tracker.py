@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from wsproxy.catalog.exchange import Patterns, UserTurns
-from wsproxy.catalog.success import MessagePattern
+from wsproxy.catalog.success import MessagePattern, first_match
 
 from .message import SessionMessage
 
@@ -111,10 +111,9 @@ class _Mark(NamedTuple):
 
 def _first(patterns: Patterns, message: SessionMessage, content: Content) -> TurnPlace | None:
     """The message, with the first pattern that it matches; None if there is none."""
-    for pattern in patterns:
-        if pattern.matches(message.kind, content):
-            path, value = pattern.fields[0] if pattern.fields else (pattern.kind, "")
-            name = ".".join(path.split(".")[-2:])
-            what = f"{name}={value}" if value else name
-            return TurnPlace(message.frame, message.t_ns, what)
-    return None
+    pattern = first_match(patterns, message.kind, content)
+    if pattern is None:
+        return None
+    path, value = pattern.fields[0] if pattern.fields else (pattern.kind, "")
+    name = ".".join(path.split(".")[-2:])
+    return TurnPlace(message.frame, message.t_ns, f"{name}={value}" if value else name)

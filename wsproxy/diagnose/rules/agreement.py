@@ -5,25 +5,26 @@ They need the timeline of the session, and `[api.exchange]` of the catalog.
 
 from __future__ import annotations
 
-import unicodedata
-from collections import Counter
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
+from itertools import pairwise
 
 from wsproxy.catalog.envelope import Json
 from wsproxy.catalog.envelope import field as field_of
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
+from wsproxy.diagnose.scripts import main_script
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.transcript import Result
 from wsproxy.session.transcript_result import count_words
 
 from .dialogue_facts import agent_turns, agent_words, spoken_turns, user_speech, utterances
 from .good_ending import MIN_SPEECH
+from .odd_words import other_script
 
 _GREETING = 5.0  # seconds for the first words of an agent
 _ALIKE = 0.5  # ratio of texts that may be the same, as it was translated or filled in
 _COMPARED = 200  # characters of texts that are compared
-_MIN_LETTERS = 3  # of a text whose script is known
 _MIN_TURNS = 2
 _LONG_ANSWER = 8.0  # seconds of an answer whose words are counted
 _SLOWEST = 0.7  # words a second of somebody who speaks
@@ -70,7 +71,7 @@ def _greeting(facts: SessionFacts) -> tuple[ServerMessage, str, str] | None:
 def _is_like(asked: str, said: str) -> bool:
     """Whether a text may be what was asked for, with its variables filled in."""
     one, other = asked[:_COMPARED].lower(), said[:_COMPARED].lower()
-    if "{" in asked or _script(one) != _script(other):
+    if "{" in asked or main_script(one) != main_script(other):
         return True  # it may have been filled in, or translated
     shortest = min(len(one), len(other))
     return SequenceMatcher(None, one[:shortest], other[:shortest]).ratio() >= _ALIKE
@@ -96,14 +97,7 @@ def setting_not_applied(facts: SessionFacts) -> list[Evidence]:
     """The server describes the session with another value than the app had set."""
     if agent_turns(facts) is None:
         return []
-    asked = [m for m in facts.client_json if isinstance(m.content.get(_SETTINGS), dict)]
-    described = [m for m in facts.server_json if isinstance(m.content.get(_SETTINGS), dict)]
-    for message in asked:
-        later = [m.frame for m in asked if m.frame > message.frame]
-        answers = (m for m in described if m.frame > message.frame)
-        answer = next(answers, None)
-        if answer is None or (later and later[0] < answer.frame):
-            continue  # it may be the answer to another message
+    for message, answer in _answered_settings(facts):
         found = next(_differences(message.content[_SETTINGS], answer.content[_SETTINGS]), None)
         if found is not None:
             path, wanted, used = found
@@ -111,6 +105,27 @@ def setting_not_applied(facts: SessionFacts) -> list[Evidence]:
             text += f"{quoted(used)} in {answer.kind} (frame {answer.frame})"
             return [Evidence(text, (message.frame, answer.frame), answer.t_ns)]
     return []
+
+
+def _answered_settings(facts: SessionFacts) -> Iterator[tuple[ServerMessage, ServerMessage]]:
+    """Messages of the app with settings, each with the server's description that answers it.
+
+    The server's first message is no answer: it may have crossed the app's.
+    """
+    asked = [m for m in facts.client_json if isinstance(m.content.get(_SETTINGS), dict)]
+    described = [m for m in facts.server_json[1:] if isinstance(m.content.get(_SETTINGS), dict)]
+    frames = [message.frame for message in described]
+    start = bisect_left(frames, asked[0].frame) if asked else 0
+    unanswered = 0
+    for message, following in pairwise((*asked, None)):
+        if message is None:
+            continue
+        unanswered += 1
+        end = bisect_left(frames, following.frame) if following else len(frames)
+        if end - start >= unanswered:
+            yield message, described[end - 1]
+        unanswered = max(0, unanswered - (end - start))
+        start = end
 
 
 def _differences(
@@ -154,10 +169,10 @@ def _shown(value: object) -> str:
 def other_scripts(facts: SessionFacts) -> list[Evidence]:
     """The words of the user are in several scripts, and those of the agent in one of them."""
     timeline = facts.session.timeline
-    if agent_turns(facts) is None or timeline is None:
+    if agent_turns(facts) is None or timeline is None or facts.measured(other_script):
         return []
-    results = [(_script(each.text), each) for each in timeline.transcript if each.text]
-    own = Counter(script for script, each in results if each.by_agent and script)
+    results = [(main_script(each.text), each) for each in timeline.transcript if each.text]
+    own = {script for script, each in results if each.by_agent and script}
     heard = [(script, each) for script, each in results if script and not each.by_agent]
     if len(own) != 1 or len({script for script, _ in heard}) < _MIN_TURNS:
         return []
@@ -184,16 +199,6 @@ def _unset_language(facts: SessionFacts) -> str:
     return f"; no language is set beside {found.user_turns.wants_words.what}"
 
 
-def _script(text: str) -> str:
-    """The script that most letters of a text have, as Unicode names it; "" if there are few."""
-    letters = [char for char in text[:_COMPARED] if char.isalpha()]
-    if len(letters) < _MIN_LETTERS:
-        return ""
-    names = Counter(unicodedata.name(char, "?").partition(" ")[0] for char in letters)
-    name = names.most_common(1)[0][0]
-    return "CJK" if name in ("HIRAGANA", "KATAKANA", "CJK") else name.capitalize()
-
-
 def no_words_at_all(facts: SessionFacts) -> list[Evidence]:
     """Both sides spoke, and the words of neither came, which this API sends unasked."""
     timeline, turns = facts.session.timeline, spoken_turns(facts)
@@ -214,7 +219,7 @@ def audio_without_words(facts: SessionFacts) -> list[Evidence]:
     turns = list(agent_turns(facts) or ())
     for turn, words in zip(turns, agent_words(facts, turns), strict=False):
         length = turn.seconds or 0.0
-        count = sum(count_words(each.text) for each in words)
+        count = sum(_spoken_words(each.text) for each in words)
         if not count or length < _LONG_ANSWER or count / length >= _SLOWEST or not _spaced(words):
             continue
         text = f"{length:.1f} s of audio from frame {turn.frame} on have {count} words, of which "
@@ -223,9 +228,14 @@ def audio_without_words(facts: SessionFacts) -> list[Evidence]:
     return []
 
 
+def _spoken_words(text: str) -> int:
+    """Words as they are spoken: most numbers have one for each digit, or more."""
+    return count_words(text) + sum(map(str.isdigit, text))
+
+
 def _spaced(words: Sequence[Result]) -> bool:
     """Whether the words are in a script that is written with spaces, so that they are counted."""
-    return _script(words[0].text) in ("Latin", "Cyrillic", "Greek")
+    return main_script(words[0].text) in ("Latin", "Cyrillic", "Greek")
 
 
 def message_ignored(facts: SessionFacts) -> list[Evidence]:

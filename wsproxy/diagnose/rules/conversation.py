@@ -30,22 +30,24 @@ from .exchange import OVERDUE, always_interrupted, result_unanswered, turns_with
 _NOBODY = 8.0  # seconds of a session in which nobody spoke
 _AT_ONCE = 1.0  # seconds from the end of an answer to a request that does not wait for the user
 _PAUSES = (0.3, 1.6)  # seconds, least and most, of a pause in which an agent should not begin
-_MIN_EARLY = 2  # answers that began in a pause
+_MIN_EARLY, _EARLY = 2, 0.2  # answers that began in a pause, and their share of all
 _UNHEARD = 1.0  # seconds of an answer that were not played yet
 _GAP, _LONG_GAP = 0.7, 2.0  # seconds of a gap in an answer, and of one that is enough by itself
 _MIN_GAPS = 2  # answers with a gap
 _MIN_ANSWERS = 2  # to noise
 _PLAYED = 3.0  # seconds after the end of an answer, by when its playback has ended as well
-_LATE_ANSWER = 10.0  # seconds of an app's function
+_LATE_ANSWER = 15.0  # seconds of an app's function; a search or a booking may take ten
 _MIN_OWN = 4  # words of a transcript that is compared
 _SAME = 0.75  # of them that the agent had said
 _MIN_ECHOES = 2  # transcripts with words of the agent
 _MOST_OWN = 0.6  # of all transcripts of the user
+_BEHIND = 0.5  # seconds by which the playback of an app may be late
 _RECENT = 2  # results with words of the agent, besides the latest one
 _COMPARED = 60  # words of a result
 _MIN_TOKENS = 500  # of audio, about 20 s
 _SHRANK = 0.5  # of the tokens before
-_SENTENCE_ENDS = ".!?…。！？।؟;:"
+# A full stop after a few letters may be that of an abbreviation.
+_SENTENCE_END = re.compile(r"\b\w{4,40}\.(?=\s)|[!?…。！？।؟]")
 _MIN_REST = 3  # words of a sentence that is not complete
 _TAIL = 60  # characters shown of it
 
@@ -105,7 +107,7 @@ def answered_in_pause(facts: SessionFacts) -> list[Evidence]:
         for turn in spoken_turns(facts)
         if turn.interrupted and (pause := _pause_around(speech, turn.first_audio_ns))
     ]
-    if len(found) < _MIN_EARLY:
+    if len(found) < max(_MIN_EARLY, _EARLY * len(spoken_turns(facts))):
         return []
     longest = max(pause for _, pause in found)
     numbers = tuple(turn.frame for turn, _ in found)
@@ -126,20 +128,25 @@ def _pause_around(speech: Sequence[Region], t_ns: int) -> float:
 def answer_cut_short(facts: SessionFacts) -> list[Evidence]:
     """The words of a complete turn of the agent end in the middle of a sentence."""
     turns = list(agent_turns(facts) or ())
-    for turn, words in zip(turns, agent_words(facts, turns), strict=False):
-        if not turn.complete or turn.end is None or not words:
-            continue
-        said = "".join(f"{each.text} " for each in words).strip()
-        at = max(said.rfind(mark) for mark in _SENTENCE_ENDS)
-        rest = said[at + 1 :].split()
-        if at < 0 or len(rest) < _MIN_REST or not (rest[-1][-1].isalpha() or rest[-1][-1] == ","):
-            continue
-        text = f"{quoted(said[-_TAIL:])} are the last words of an answer (frame {words[-1].frame}) "
-        text += (
-            f"that ends in the middle of a sentence; its turn is complete (frame {turn.end.frame})"
-        )
-        return [Evidence(text, (words[-1].frame, turn.end.frame), turn.end.t_ns)]
-    return []
+    complete = [
+        (words, turn.end, " ".join(each.text for each in words))
+        for turn, words in zip(turns, agent_words(facts, turns), strict=False)
+        if turn.complete and turn.end is not None and words
+    ]
+    cut = [(words, end, said) for words, end, said in complete if _is_cut(said)]
+    if not cut or 1 < len(complete) < 2 * len(cut):
+        return []  # where most texts end without a mark, it says nothing
+    words, end, said = cut[0]
+    text = f"{quoted(said[-_TAIL:])} are the last words of an answer (frame {words[-1].frame}) "
+    text += f"that ends in the middle of a sentence; its turn is complete (frame {end.frame})"
+    return [Evidence(text, (words[-1].frame, end.frame), end.t_ns)]
+
+
+def _is_cut(said: str) -> bool:
+    """Whether words follow the last sentence, and no mark ends them."""
+    ends = [found.end() for found in _SENTENCE_END.finditer(said)]
+    rest = said[ends[-1] :].split() if ends else []
+    return len(rest) >= _MIN_REST and (rest[-1][-1].isalpha() or rest[-1][-1] == ",")
 
 
 def empty_turn(facts: SessionFacts) -> list[Evidence]:
@@ -227,17 +234,20 @@ def _unheard(turn: AgentTurn, speech: Sequence[Region]) -> tuple[float, Region |
 
 def truncated_late(facts: SessionFacts) -> list[Evidence]:
     """The app truncated an answer of which all had been played."""
+    played_ns = 0  # when the answer, and those before it, have been played
     for turn in spoken_turns(facts):
-        if turn.truncated is None or not turn.seconds:
+        if not turn.seconds:
             continue
-        since = seconds(turn.truncated.t_ns - turn.first_audio_ns)
-        if since < turn.seconds + _PLAYED:
-            continue
-        text = f"{turn.truncated.name} (frame {turn.truncated.frame}) came {since:.1f} s after the "
-        text += f"first audio of an answer of {turn.seconds:.1f} s (frame {turn.frame}), which had "
-        text += "been played by then"
-        frames = (turn.frame, turn.truncated.frame)
-        return [Evidence(text, frames, turn.truncated.t_ns, since, "s")]
+        played_ns = max(turn.first_audio_ns, played_ns) + int(turn.seconds * 1e9)
+        cut = turn.truncated
+        if cut is not None and seconds(cut.t_ns - played_ns) >= _PLAYED:
+            since = seconds(cut.t_ns - turn.first_audio_ns)
+            text = f"{cut.name} (frame {cut.frame}) came {since:.1f} s after the first audio of an "
+            text += f"answer of {turn.seconds:.1f} s (frame {turn.frame}), which had been played "
+            text += "by then"
+            return [Evidence(text, (turn.frame, cut.frame), cut.t_ns, since, "s")]
+        ends = (cut, turn.end if turn.interrupted else None)
+        played_ns = min([played_ns, *(each.t_ns for each in ends if each is not None)])
     return []
 
 
@@ -263,13 +273,17 @@ def hears_its_own_words(facts: SessionFacts) -> list[Evidence]:
         return []
     said: list[list[str]] = []
     heard, own = 0, list[Result]()
+    answers, since_ns = _heard_answers(facts), 0
     for result in timeline.transcript:
         words = re.findall(r"\w+", result.text.lower())[:_COMPARED]
         if result.by_agent:
             said = [*said[-_RECENT:], words]
         elif result.final and len(words) >= _MIN_OWN:
             heard += 1
-            own += [result] if any(_repeats(words, each) for each in said) else []
+            is_over = any(since_ns < t_ns < result.t_ns for t_ns in answers)
+            own += [result] if is_over and any(_repeats(words, each) for each in said) else []
+        if result.final and not result.by_agent:
+            since_ns = result.t_ns
     if len(own) < _MIN_ECHOES or len(own) < heard * _MOST_OWN:
         return []
     text = (
@@ -278,6 +292,21 @@ def hears_its_own_words(facts: SessionFacts) -> list[Evidence]:
     text += f"such as {quoted(own[0].text, 60)} (frame {own[0].frame})"
     numbers = tuple(each.frame for each in own[:5])
     return [Evidence(text, numbers, own[0].t_ns, float(len(own)), "transcripts")]
+
+
+def _heard_answers(facts: SessionFacts) -> list[int]:
+    """When answers began during which the app sent audible audio, as it does with an echo; ns.
+
+    Who says after an agent what it has said, as in a lesson, waits for its end.
+    """
+    speech, cursor, out = user_speech(facts), facts.audio.cursor, []
+    for turn in spoken_turns(facts):
+        start_ns = turn.first_audio_ns
+        end_ns = start_ns + int(1e9 * ((turn.seconds or 0.0) + _BEHIND))
+        is_sent = cursor.size_at(end_ns) > cursor.size_at(start_ns)
+        if is_sent and spoke_between(speech, start_ns, end_ns):
+            out.append(start_ns)
+    return out
 
 
 def _repeats(words: Sequence[str], said: Sequence[str]) -> bool:

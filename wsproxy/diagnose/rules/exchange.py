@@ -274,7 +274,7 @@ def words_never_came(facts: SessionFacts) -> list[Evidence]:
     if found is None or timeline is None or facts.session.failed or not timeline.received.messages:
         return []
     asked, spoken = found.user_turns.wants_words, timeline.sent.speech or 0.0
-    answered = found.turns.count - found.user_texts.count
+    answered = found.agent_turns.ends.count - found.user_texts.count
     if asked is None or found.user_turns.has_words or answered < _MIN_SILENT_TURNS:
         return []
     if spoken < MIN_SPEECH * answered:
@@ -286,10 +286,10 @@ def words_never_came(facts: SessionFacts) -> list[Evidence]:
 
 def always_interrupted(facts: SessionFacts) -> list[Evidence]:
     """The agent was interrupted in nearly each of its turns."""
-    found = facts.exchange
+    found = facts.exchange.agent_turns if facts.exchange is not None else None
     if found is None or found.interrupted.first is None:
         return []
-    count, turns = found.interrupted.count, max(found.turns.count, found.interrupted.count)
+    count, turns = found.interrupted.count, max(found.ends.count, found.interrupted.count)
     if count < _MIN_INTERRUPTED or count < _MOST * turns:
         return []
     text = f"{count} of {plural(turns, 'turn')} of the agent were interrupted (from frame "
@@ -306,7 +306,7 @@ def turns_without_audio(facts: SessionFacts) -> list[Evidence]:
     if spoke_ns is None or facts.measured(answered_in_text) or timeline.sent.speech_ns is None:
         return []
     # The first one after the audio is the end of the turn that it belongs to.
-    silent = [t_ns for t_ns in found.turn_times if t_ns > spoke_ns][1:]
+    silent = [t_ns for t_ns in found.agent_turns.end_times if t_ns > spoke_ns][1:]
     in_call = calls or (answer is not None and answer.t_ns > spoke_ns)
     if len(silent) < _MIN_SILENT_TURNS or timeline.sent.speech_ns < spoke_ns or in_call:
         return []

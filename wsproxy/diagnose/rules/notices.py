@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from wsproxy.audio.encodings import AudioFormat, encoding_named
 from wsproxy.audio.report import SECOND_HEADER
-from wsproxy.catalog.exchange import Patterns
+from wsproxy.catalog.success import first_match
 from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.audio_track import AudioTrack
@@ -149,17 +149,13 @@ def forced_end(facts: SessionFacts) -> list[Evidence]:
         return []
     first = runs[-1][0].frame if len(runs) > 1 else 0
     for message in facts.client_json:
-        if message.frame < first or not _any(forced, message):
+        if message.frame < first or not first_match(forced, message.kind, message.content):
             continue
         sent = facts.timeline.seconds(facts.audio, message.t_ns)
         words_end = ends[bisect_right(ends, sent + _MISSED) - 1] if ends[0] <= sent else 0.0
         if found := _sound_without_words(facts, message, sent, words_end):
             return [found]
     return []
-
-
-def _any(patterns: Patterns, message: ServerMessage) -> bool:
-    return any(pattern.matches(message.kind, message.content) for pattern in patterns)
 
 
 def _sound_without_words(

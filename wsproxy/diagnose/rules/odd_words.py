@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from wsproxy.diagnose.evidence import Evidence, quoted
-from wsproxy.diagnose.scripts import main_script, scripts_of_all
+from wsproxy.diagnose.scripts import LATIN, main_script, scripts_of_all
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.requested_model import requested_languages
 from wsproxy.session.transcript import Result
@@ -99,7 +99,8 @@ def other_script(facts: SessionFacts) -> list[Evidence]:
     found: list[tuple[Result, str]] = []
     for each in timeline.transcript:
         if each.final and not each.by_agent and (script := main_script(each.text)):
-            found += [(each, script)] if script not in allowed else []
+            # Names and loanwords are in Latin letters in many languages.
+            found += [(each, script)] if script not in (LATIN, *allowed) else []
     if not found:
         return []
     first, script = found[0]

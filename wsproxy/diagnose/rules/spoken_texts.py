@@ -7,7 +7,8 @@ speaks: the same server may answer a text with a text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from itertools import pairwise
@@ -32,7 +33,7 @@ _MIN_LATE = 2  # flushes
 _KEPT_BACK = 2.0  # seconds in which a text that is not kept back has audio
 _AT_ONCE = 1.5  # seconds in which audio follows what it waited for
 _MIN_LETTERS = 3  # of a text that can be spoken
-_WITH_TEXT = 0.5  # seconds after a text in which nobody has given it up
+_WITH_TEXT = 0.5  # seconds after a text in which what ends it does not give it up
 _MAX_ID = 100  # characters of an id
 _TEXTS = ("text", "transcript", "input")
 _IS_SSML = re.compile(r"(?im)^path:\s*ssml")
@@ -43,7 +44,8 @@ _MARKDOWN = re.compile(
     r"|^[*+-] \S[^\n]{0,500}\n{1,2}[*+-] \S|\A[ \n]{0,4}\*{2,3}[ \n]{0,4}\Z",
     re.MULTILINE,
 )
-_CANCELS = re.compile(r"(?i)cancel|clear|interrupt|abort|stop|close")
+_CANCELS = re.compile(r"(?i)cancel|clear|interrupt|abort")
+_ENDS = re.compile(r"(?i)stop|close")
 # Of addresses and fields of services that speak, and of those that listen.
 _SPEAKS = re.compile(r"(?i)\btts\b|text-to-speech|t2a|speech|speak|synthe|voice|audio_setting")
 _LISTENS = re.compile(r"(?i)\bstt\b|\basr\b|speech-to-text|transcri|recogni|listen|chat|agent")
@@ -57,6 +59,8 @@ def contexts_left_open(facts: SessionFacts) -> list[Evidence]:
     found = facts.exchange
     if found is None or len(found.open_contexts) < _MIN_OPEN or facts.api is None:
         return []
+    if found.closes_contexts:
+        return []  # the last ones end with the connection
     first = next(iter(found.open_contexts.values()))
     close = facts.api.exchange.context_close[0]
     many = plural(len(found.open_contexts), "context")
@@ -159,11 +163,17 @@ def some_texts_without_audio(facts: SessionFacts) -> list[Evidence]:
     if good_timeline(facts) is None or not tracks or facts.tracks(from_client=True):
         return []
     cursor = tracks[0].cursor
+    cancels, ends = (_times_of(facts, each) for each in (_CANCELS, _ENDS))
     unspoken, spoken = [], 0
     for text in _texts_with_ids(facts):
-        if cursor.size_at(text.until_ns) > cursor.size_at(text.asked.t_ns):
+        since_ns, until_ns = text.ended.t_ns, text.until_ns
+        if cursor.size_at(until_ns) > cursor.size_at(text.asked.t_ns):
             spoken += 1
-        elif not _is_cancelled(facts, text):
+        elif not (
+            _is_between(cancels, since_ns, until_ns)
+            # What comes with the text only says that it is complete.
+            or _is_between(ends, since_ns + int(_WITH_TEXT * 1e9), until_ns)
+        ):
             unspoken.append(text)
     if not unspoken or not spoken:
         return []
@@ -210,16 +220,21 @@ def _texts_with_ids(facts: SessionFacts) -> Iterator[_TextWithId]:
         if last is not None and last.t_ns > asked.t_ns:
             yield _TextWithId(value, asked, messages[-1], last, last.t_ns)
             continue
-        until_ns = next((t_ns for t_ns in begins if t_ns > asked.t_ns), facts.ended_ns)
+        at = bisect_right(begins, asked.t_ns)
+        until_ns = begins[at] if at < len(begins) else facts.ended_ns
         if seconds(until_ns - asked.t_ns) >= SILENT:
             yield _TextWithId(value, asked, messages[-1], None, until_ns)
 
 
-def _is_cancelled(facts: SessionFacts, text: _TextWithId) -> bool:
-    """Whether the app gave the text up; a message with the text itself only says that it ends."""
-    begin_ns = text.ended.t_ns + int(_WITH_TEXT * 1e9)
-    later = (m for m in facts.client_json if begin_ns < m.t_ns <= text.until_ns)
-    return any(_CANCELS.search(word) for message in later for word in _words(message))
+def _times_of(facts: SessionFacts, said: re.Pattern[str]) -> list[int]:
+    """When the app sent messages with a word, other than in a long text."""
+    return [m.t_ns for m in facts.client_json if any(map(said.search, _words(m)))]
+
+
+def _is_between(times: Sequence[int], since_ns: int, until_ns: int) -> bool:
+    """Whether one of the times, which are in order, is after the first and not after the last."""
+    at = bisect_right(times, since_ns)
+    return at < len(times) and times[at] <= until_ns
 
 
 def _words(message: ServerMessage) -> Iterator[str]:

@@ -28,15 +28,15 @@ def texts_overlap(facts: SessionFacts) -> list[Evidence]:
     if found is None or timeline is None or found.overlap is None:
         return []
     first, second = found.overlap
-    if found.interrupted.first is None or found.interrupted.first.frame < second.frame:
+    stopped = found.agent_turns.interrupted.first
+    if stopped is None or stopped.frame < second.frame:
         return []
     if (timeline.sent.speech or 0.0) >= _MIN_SPEECH:
         return []  # it may have been the user who interrupted
     late = seconds(second.t_ns - first.t_ns)
     text = f"frames {first.frame} and {second.frame} both have {_completes(facts, second)}, "
-    text += f"{late:.2f} s apart; "
-    text += f"the answer was interrupted in frame {found.interrupted.first.frame}"
-    frames = (first.frame, second.frame, found.interrupted.first.frame)
+    text += f"{late:.2f} s apart; the answer was interrupted in frame {stopped.frame}"
+    frames = (first.frame, second.frame, stopped.frame)
     return [Evidence(text, frames, second.t_ns, late, "s")]
 
 
