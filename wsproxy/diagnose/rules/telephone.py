@@ -71,13 +71,18 @@ def stream_not_started(facts: SessionFacts) -> list[Evidence]:
     if any(message.content.get("event") == "start" for message in facts.client_json):
         return []
     text = f"the first message is media (frame {first.frame}), and no start message came"
-    unnamed = facts.measured(stream_unnamed)
+    unnamed = _unnamed(facts)
     text += f"; {unnamed[0].text}" if unnamed else ""
     return [Evidence(text, (first.frame,), first.t_ns)]
 
 
 def stream_unnamed(facts: SessionFacts) -> list[Evidence]:
     """What the app sends to a call does not name its stream, or names another one."""
+    return [] if facts.measured(stream_not_started) else _unnamed(facts)
+
+
+def _unnamed(facts: SessionFacts) -> list[Evidence]:
+    """That messages to the stream of a call lack its name."""
     if facts.api is not None:
         return []
     name, stream = _stream(facts.client_json)
