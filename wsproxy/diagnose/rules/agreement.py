@@ -21,6 +21,7 @@ from wsproxy.session.transcript_result import count_words
 from .dialogue_facts import agent_turns, agent_words, spoken_turns, user_speech, utterances
 from .good_ending import MIN_SPEECH
 from .odd_words import other_script
+from .received import received_other_samples
 
 _GREETING = 5.0  # seconds for the first words of an agent
 _ALIKE = 0.5  # ratio of texts that may be the same, as it was translated or filled in
@@ -216,6 +217,8 @@ def no_words_at_all(facts: SessionFacts) -> list[Evidence]:
 
 def audio_without_words(facts: SessionFacts) -> list[Evidence]:
     """An answer of the agent has much more audio than its words take."""
+    if facts.measured(received_other_samples):
+        return []  # its duration is unknown
     turns = list(agent_turns(facts) or ())
     for turn, words in zip(turns, agent_words(facts, turns), strict=False):
         length = turn.seconds or 0.0

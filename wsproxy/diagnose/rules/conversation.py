@@ -26,6 +26,7 @@ from .dialogue_facts import (
     user_speech,
 )
 from .exchange import OVERDUE, always_interrupted, result_unanswered, turns_without_audio
+from .signal import too_quiet
 
 _NOBODY = 8.0  # seconds of a session in which nobody spoke
 _AT_ONCE = 1.0  # seconds from the end of an answer to a request that does not wait for the user
@@ -58,7 +59,7 @@ def nobody_began(facts: SessionFacts) -> list[Evidence]:
     if turns is None or timeline is None or turns.last_ns or timeline.exchange.user_texts.count:
         return []
     speech, sent = timeline.sent.speech, timeline.sent.seconds
-    if not sent or speech is None or speech >= MIN_UTTERANCE:
+    if not sent or speech is None or speech >= MIN_UTTERANCE or facts.measured(too_quiet):
         return []
     lasted = seconds(facts.ended_ns - facts.opened_ns)
     if lasted < _NOBODY or (facts.vocabulary.ready and not timeline.is_ready):

@@ -95,8 +95,8 @@ def words_end_early(facts: SessionFacts) -> list[Evidence]:
     """The words end long before the speech does, and the service had its last word."""
     timeline, audio, speech = facts.session.timeline, facts.audio.last, facts.signal.speech
     results = _placed(facts)
-    if timeline is None or not results or audio is None:
-        return []
+    if timeline is None or not results or audio is None or timeline.success.owed:
+        return []  # with an answer missing, it did not have its last word
     if facts.measured(results_stopped) or facts.measured(result_latency):
         return []
     if (timeline.last_server_ns or 0) < audio.t_ns or len(speech.kept) < speech.count:
