@@ -128,6 +128,7 @@ class Vocabulary:
     Attributes:
         kind: dotted path of the field with a message's type; empty: the name of its only
             (or first) key is the type.
+        beside: keys that come beside any other, and are no type.
         client: types that the client may send.
         keepalive: types that only keep the session open.
         flush: types that request the results of the input so far.
@@ -143,6 +144,7 @@ class Vocabulary:
     """
 
     kind: str = "type"
+    beside: tuple[str, ...] = ()
     client: tuple[str, ...] = ()
     keepalive: tuple[str, ...] = ()
     flush: tuple[str, ...] = ()

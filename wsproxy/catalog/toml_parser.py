@@ -188,6 +188,7 @@ def _vocabulary(table: Table) -> Vocabulary:
     manual = table.take("manual_turns", str, "")
     return Vocabulary(
         kind=table.take("kind", str, "type"),
+        beside=table.strings("beside"),
         client=table.strings("client"),
         keepalive=table.strings("keepalive"),
         flush=table.strings("flush"),

@@ -255,9 +255,10 @@ class SessionFacts:
 
     def _json(self, *, from_client: bool) -> Sequence[ServerMessage]:
         envelope = self.api.envelope if self.api else ""
-        name = self.vocabulary.kind
+        name, beside = self.vocabulary.kind, self.vocabulary.beside
+        time_of = self.session.time_of
         return [
-            ServerMessage(frame, self.session.time_of(frame) or 0, kind_at(content, name), content)
+            ServerMessage(frame, time_of(frame) or 0, kind_at(content, name, beside), content)
             for frame, content in json_messages(self.session, envelope, from_client=from_client)
             if frame <= self.session.frame_count
         ]

@@ -107,7 +107,7 @@ def message_kind(api: Api, message: DraftMessage) -> str:
     json_message, _ = read(
         api.envelope, content.decode("utf-8", "replace") if message.is_text else content
     )
-    return kind_at(json_message or {}, api.vocabulary.kind)
+    return kind_at(json_message or {}, api.vocabulary.kind, api.vocabulary.beside)
 
 
 _MAX_MESSAGE = 64 << 10  # bytes of a message with a kind

@@ -49,6 +49,7 @@ class MessageReader:
     def __init__(self, api: Api | None, max_values: int = MAX_VALUES) -> None:
         self._envelope = api.envelope if api else ""
         self._kind_path = api.vocabulary.kind if api else "type"
+        self._beside = api.vocabulary.beside if api else ()
         self.values = 0
         self._max_values = max_values
 
@@ -77,4 +78,4 @@ class MessageReader:
 
     def _kind(self, content: Json) -> str:
         path = self._kind_path
-        return stated_kind(content, path) if path else kind_at(content, path)
+        return stated_kind(content, path) if path else kind_at(content, path, self._beside)

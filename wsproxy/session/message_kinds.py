@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -48,9 +48,14 @@ def kind_of_json(message: Mapping[str, Any], path: str = "") -> str:
     return "{" + ", ".join(sorted(names)[:8])[:80] + "}"
 
 
-def kind_at(message: Mapping[str, Any], path: str) -> str:
-    """The kind at a dotted path, "" if none; without a path the name of the first field."""
-    value = field(message, path) if path else next(iter(message), "")
+def kind_at(message: Mapping[str, Any], path: str, beside: Sequence[str] = ()) -> str:
+    """The kind at a dotted path, "" if none.
+
+    Without a path it is the name of the first field, but for those that come beside any other.
+    """
+    if not path:
+        return next((name for name in message if name not in beside), next(iter(message), ""))
+    value = field(message, path)
     return value if isinstance(value, str) else ""
 
 
