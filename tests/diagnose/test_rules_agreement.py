@@ -10,6 +10,7 @@ import pytest
 from agent_talks import GeminiTalk, Talk
 from speech_sessions import CATALOG, SpeechSession
 from wsproxy.diagnose.rules import agreement
+from wsproxy.diagnose.rules.odd_words import other_script
 from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session import Session
 
@@ -205,8 +206,13 @@ def test_agreement_rules_each_have_a_case() -> None:
     assert {row[0] for row in CASES} == set(agreement.RULES)
 
 
-@pytest.mark.parametrize(("language", "is_unset"), [("", True), ("en", False)])
-def test_other_scripts_says_that_no_language_is_set(language: str, is_unset: bool) -> None:
-    session = scripts("Where is my parcel?", HINDI, language=language)
+def test_other_scripts_says_that_no_language_is_set() -> None:
+    session = scripts("Where is my parcel?", HINDI, language="")
     [evidence] = agreement.other_scripts(SessionFacts(session, CATALOG))
-    assert ("no language is set" in evidence.text) is is_unset
+    assert "no language is set" in evidence.text
+
+
+def test_words_in_another_script_than_the_language_that_is_set_are_found_once() -> None:
+    facts = SessionFacts(scripts("Where is my parcel?", HINDI, language="en"), CATALOG)
+    assert facts.measured(other_script)
+    assert facts.measured(agreement.other_scripts) == []
