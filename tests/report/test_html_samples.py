@@ -32,20 +32,9 @@ def test_page_of_a_sample_shows_what_explain_and_show_say(name: str) -> None:
     assert page.unclosed == []
 
 
-# Quiet audio whose format nothing declares: its kind depends on how much of it is looked at first,
-# and a page looks earlier.
-QUIET = {"asterisk-buffers", "twilio-without-start"}
-UNLIKE = pytest.mark.xfail(strict=True, reason="the page has another duration of quiet audio")
-
-
 @pytest.mark.sweep(kind=lambda report: report.kind)
 @pytest.mark.parametrize(
-    "report",
-    [
-        pytest.param(each, marks=UNLIKE if each.name in QUIET else ())
-        for each in [*earlier_reports.REPORTS, *REPORTS]
-    ],
-    ids=lambda report: report.name,
+    "report", [*earlier_reports.REPORTS, *REPORTS], ids=lambda report: report.name
 )
 def test_page_of_a_reported_session_shows_what_explain_and_show_say(
     report: Report, tmp_path: Path

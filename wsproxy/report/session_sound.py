@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -17,6 +16,7 @@ from wsproxy.catalog import Catalog
 from wsproxy.errors import NoAudio
 from wsproxy.session import Session
 from wsproxy.session.audio_track import AudioTrack
+from wsproxy.session.track_signal import ApiSession
 
 from .html.placement import placements
 from .html.track_recorder import TrackRecorder
@@ -41,11 +41,17 @@ class SoundTrack(TrackRecorder):
     """The samples of a track, and when each piece of them is heard.
 
     Args:
-        session, catalog, track: as for a `TrackRecorder`.
+        session, catalog, on_block, track: as for a `TrackRecorder`.
     """
 
-    def __init__(self, session: Session, catalog: Catalog, track: AudioTrack) -> None:
-        super().__init__(session, catalog, track, max_bytes=0)
+    def __init__(
+        self,
+        session: ApiSession,
+        catalog: Catalog,
+        on_block: Callable[[bool], None],
+        track: AudioTrack,
+    ) -> None:
+        super().__init__(session, catalog, on_block, track, max_bytes=0)
         self.stored = StoredSamples()
         self._pieces: list[_Piece] = []
 
@@ -170,8 +176,7 @@ def read_session(
         TraceError: it cannot be read.
         LimitExceeded: there is more audio than can be stored.
     """
-    session = Session.analyzing(catalog)
-    session.audio.analyzer_of = partial(SoundTrack, session, catalog)
+    session = Session.analyzing(catalog, analyzer=SoundTrack)
     for number, _ in enumerate(session.reading(path)):
         if number % _STEP == 0:
             step(f"decoding {path.name}: {number} records")

@@ -46,7 +46,7 @@ from .outcome import Outcome, outcome_of
 from .session_audio import SessionAudio
 from .short_session import FewRecords
 from .timeline import Timeline
-from .track_signal import TrackSignal
+from .track_signal import MakeAnalyzer, TrackSignal
 from .traffic import FrameInfo, Traffic
 from .transcript import KEPT_RESULTS
 
@@ -105,16 +105,22 @@ class Session:
             self._few.discard()
 
     @classmethod
-    def analyzing(cls, catalog: Catalog, keep_results: int = KEPT_RESULTS) -> Session:
+    def analyzing(
+        cls,
+        catalog: Catalog,
+        keep_results: int = KEPT_RESULTS,
+        analyzer: MakeAnalyzer = TrackSignal,
+    ) -> Session:
         """A session that reads all messages and analyzes all audio, see `timeline`.
 
         Args:
             keep_results: of its transcript, see `SessionTranscript`.
+            analyzer: makes what analyzes a track.
         """
         session = cls()
         session._timeline = timeline = Timeline(session, catalog, keep_results)
         session.listen(timeline)
-        session.audio.analyzer_of = partial(TrackSignal, session, catalog, timeline.follow_speech)
+        session.audio.analyzer_of = partial(analyzer, session, catalog, timeline.follow_speech)
         return session
 
     @classmethod

@@ -10,7 +10,7 @@ from wsproxy.audio.report import AudioReport, SpeechSoFar
 from wsproxy.audio.sample_listener import SampleListener
 from wsproxy.catalog import Catalog
 
-from .audio_track import AudioTrack
+from .audio_track import Analyzer, AudioTrack
 from .format_timeline import AudioSession, format_timeline
 
 
@@ -21,6 +21,9 @@ class ApiSession(AudioSession, Protocol):
     def provider(self) -> str | None: ...
     @property
     def api(self) -> str | None: ...
+
+
+MakeAnalyzer = Callable[[ApiSession, Catalog, Callable[[bool], None], AudioTrack], Analyzer]
 
 
 class TrackSignal:

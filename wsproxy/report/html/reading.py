@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -59,13 +60,9 @@ class SessionContent:
         Args:
             max_audio, name: as for `read_content`.
         """
-        session = Session.analyzing(catalog, KEPT_RESULTS)
         max_bytes = max_audio * 3 // 4
-
-        def recorder_of(track: AudioTrack) -> TrackRecorder:
-            return TrackRecorder(session, catalog, track, max_bytes=max_bytes)
-
-        session.audio.analyzer_of = recorder_of
+        recorder = partial(TrackRecorder, max_bytes=max_bytes)
+        session = Session.analyzing(catalog, KEPT_RESULTS, recorder)
         return cls(path, name or path, session, catalog, max_bytes)
 
     def add(self, record: Record | FrameRun) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from wsproxy.audio.report import AudioReport, SpeechSoFar
 from wsproxy.catalog import Catalog
-from wsproxy.session import Session
 from wsproxy.session.audio_track import AudioTrack
-from wsproxy.session.track_signal import TrackSignal
+from wsproxy.session.track_signal import ApiSession, TrackSignal
 
 from .arrival_map import ArrivalMap
 
@@ -26,8 +25,7 @@ class TrackRecorder:
     """Analyzes the audio of a track, and keeps what a page shows of it.
 
     Args:
-        session: it is read with a timeline.
-        catalog, track: as for a `TrackSignal`.
+        session, catalog, on_block, track: as for a `TrackSignal`.
         max_bytes: that all audio may have in the page; 0: none is embedded.
 
     Attributes:
@@ -36,14 +34,18 @@ class TrackRecorder:
     """
 
     def __init__(
-        self, session: Session, catalog: Catalog, track: AudioTrack, *, max_bytes: int
+        self,
+        session: ApiSession,
+        catalog: Catalog,
+        on_block: Callable[[bool], None],
+        track: AudioTrack,
+        *,
+        max_bytes: int,
     ) -> None:
         self.arrival = ArrivalMap()
         self.waveform: Waveform | None = None
         self.samples: KeptSamples | None = None
-        timeline = session.timeline
-        assert timeline is not None
-        self._signal = TrackSignal(session, catalog, timeline.follow_speech, track, self)
+        self._signal = TrackSignal(session, catalog, on_block, track, self)
         self._max_bytes = max_bytes
         self._original: bytearray | None = bytearray()
 
