@@ -116,7 +116,6 @@ class AgentTurns:
 
     def __init__(self, api: Exchange) -> None:
         self._api = api
-        self._ends = (*api.turn, *api.interrupted)
         self._has_ends = any(pattern not in api.turn_begin for pattern in api.turn)
         self.kept: KeptEnds[AgentTurn] = KeptEnds(KEPT_TURNS)
         self.last_ns = self.last_frame = 0
@@ -132,10 +131,10 @@ class AgentTurns:
         paths = (*api.voice, *((api.heard_tokens,) if api.heard_tokens else ()))
         self._figure_names = {path.partition(".")[0] for path in paths}
         self._added = False
-        additions = (*api.addition, *api.function.answer)
-        self._additions = additions
-        sent = (*api.user_text, *additions, *api.truncate)
-        received = (*self._ends, *api.turn_begin, *api.text_answer, *api.function.message)
+        self._additions = (*api.addition, *api.function.answer)
+        sent = (*api.user_text, *self._additions, *api.truncate)
+        answers = (*api.turn_begin, *api.text_answer, *api.function.message)
+        received = (*api.turn, *api.interrupted, *answers)
         self._kinds = {True: {p.kind for p in sent}, False: {p.kind for p in received}}
 
     def __iter__(self) -> Iterator[AgentTurn]:
@@ -194,7 +193,9 @@ class AgentTurns:
             self._last.truncated = here
 
     def _add_received(self, message: SessionMessage, content: Content) -> None:
-        self._count_end(message, content)
+        interrupted = first_match(self._api.interrupted, message.kind, content) is not None
+        ended = first_match(self._api.turn, message.kind, content) is not None
+        self._count_end(message, ended=ended, interrupted=interrupted)
         if first_match(self._api.turn_begin, message.kind, content):
             self._open(message.frame, message.t_ns)
             self._answer(message)
@@ -207,14 +208,13 @@ class AgentTurns:
         if first_match(self._api.function.message, message.kind, content):
             self._current(message).calls = True
             self._answer(message)
-        if first_match(self._ends, message.kind, content):
-            self._add_end(message, content)
+        if ended or interrupted:
+            self._add_end(message, content, interrupted=interrupted)
 
-    def _count_end(self, message: SessionMessage, content: Content) -> None:
-        interrupted = first_match(self._api.interrupted, message.kind, content)
+    def _count_end(self, message: SessionMessage, *, ended: bool, interrupted: bool) -> None:
         if interrupted:
             self.interrupted.add(message)
-        if first_match(self._api.turn, message.kind, content):
+        if ended:
             self.ends.add(message)
             if not interrupted:
                 self.end_times.append(message.t_ns)
@@ -270,9 +270,8 @@ class AgentTurns:
         self.kept.append(turn)
         return turn
 
-    def _add_end(self, message: SessionMessage, content: Content) -> None:
+    def _add_end(self, message: SessionMessage, content: Content, *, interrupted: bool) -> None:
         """Add a message that ends a turn; one that was interrupted may have two of them."""
-        interrupted = first_match(self._api.interrupted, message.kind, content) is not None
         turn = self._last
         if turn is not None and turn.end is not None and (interrupted or turn.interrupted):
             turn.interrupted = True

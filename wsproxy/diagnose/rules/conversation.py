@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 
 from wsproxy.audio.report import Region
+from wsproxy.catalog.success import first_match
 from wsproxy.diagnose.evidence import Evidence, frame_list, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.agent_turns import AgentTurn
@@ -322,7 +323,7 @@ def _repeats(words: Sequence[str], said: Sequence[str]) -> bool:
 def context_shrank(facts: SessionFacts) -> list[Evidence]:
     """The context of an answer has far less of the conversation than that of the answer before."""
     forgets = facts.api.exchange.forgets if facts.api else ()
-    if any(each.matches(m.kind, m.content) for each in forgets for m in facts.client_json):
+    if any(first_match(forgets, m.kind, m.content) for m in facts.client_json):
         return []  # the app asked for it
     known = [turn for turn in agent_turns(facts) or () if turn.heard_tokens is not None]
     for one, two in pairwise(known):

@@ -16,6 +16,7 @@ from wsproxy.session.control_events import ControlEvent
 from wsproxy.session.format_timeline import format_timeline
 from wsproxy.wording import plural
 
+from .dialogue_facts import user_speech
 from .telephone import agent_audio, start_of, stream_is_one_way
 
 QUEUED = 1.5  # seconds of the agent's speech that wait to be played while the caller speaks
@@ -57,7 +58,7 @@ def playback_not_cleared(facts: SessionFacts) -> list[Evidence]:
         return []
     waiting = list(_waiting(facts, sent))
     times = [t_ns for t_ns, _ in waiting]
-    for region in facts.signal.speech.kept if facts.audio.from_client else ():
+    for region in user_speech(facts):
         at = bisect_right(times, region.t_ns)
         queued = waiting[at - 1][1] if 0 < at < len(waiting) else 0.0
         if queued >= QUEUED and region.seconds >= _MIN_SPEECH:
@@ -114,7 +115,7 @@ def playback_cleared_unheard(facts: SessionFacts) -> list[Evidence]:
 def _is_answer(facts: SessionFacts, t_ns: int) -> bool:
     """Whether the caller speaks, or presses a key, at a time or just before it."""
     keys = (m for m in facts.client_json if m.content.get("event") not in _NO_KEYS)
-    spoken = facts.signal.speech.kept
+    spoken = user_speech(facts)
     return any(0 <= seconds(t_ns - key.t_ns) <= _JUST_BEFORE for key in keys) or any(
         0 <= seconds(t_ns - region.t_ns) <= region.seconds + _JUST_BEFORE for region in spoken
     )
@@ -150,10 +151,8 @@ def playback_ran_dry(facts: SessionFacts) -> list[Evidence]:
 
 def _caller_speaks(facts: SessionFacts, pieces: list[_Piece]) -> bool:
     """Whether the caller speaks among these, so that they may be answers."""
-    if not facts.audio.from_client:
-        return False
     first_ns, last_ns = pieces[0].t_ns, pieces[-1].t_ns
-    spoken = (r for r in facts.signal.speech.kept if r.seconds >= _MIN_SPEECH)
+    spoken = (r for r in user_speech(facts) if r.seconds >= _MIN_SPEECH)
     return any(first_ns < region.t_ns < last_ns for region in spoken)
 
 
