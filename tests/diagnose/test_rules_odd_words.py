@@ -166,14 +166,14 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         paused("", ends=False, seconds=6.0, speech_final=False),
     ),
     (
-        "came-again",
+        "duplicate-results",
         items("item_1", "item_1", "item_1"),
         "the final result in frame 21 came again in frame 42, with the same words and the same "
         "item_id; 2 results came again",
         items("item_1", "item_2", "item_3"),
     ),
     (
-        "came-again",
+        "duplicate-results",
         places_again(0.0, 2.0, 0.0),
         "with the same words and the same place in the audio",
         places_again(0.0, 2.0, 4.0),

@@ -179,7 +179,7 @@ REPORTS = [
         "OpenWhispr/openwhispr#770",
         "Duplicate transcriptions happening",
         "the text of a dictation appears three or four times",
-        "the transcript of the same item comes again in further events",
+        "further events repeat the transcript of the same item",
         lambda: dictated((HELLO,), 4),
         ("twice|again|repeat|more than once|[234] times|duplicate",),
         lambda: dictated((HELLO, HELLO, "Good morning.")),

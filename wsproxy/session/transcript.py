@@ -23,7 +23,7 @@ from .transcript_result import TranscriptResult, agent_text, count_words, transc
 KEPT_RESULTS = 500  # from the beginning, and as many from the end
 KEPT_TEXT = 2000  # characters kept of a result
 KEPT_WORDS = 200  # words with times kept of a result
-KEPT_AGAIN = 10
+KEPT_DUPLICATES = 10
 _MAX_CHANNELS = 64
 _RECENT_FINALS = 8  # that a result is compared with
 _MAX_SECONDS = 1e9  # of a time in a message
@@ -107,9 +107,9 @@ class SessionTranscript:
         repeated: final results whose text came in a message of another kind just before; their
             words are not counted again.
         repeated_kinds: of the last such two messages.
-        again: final results that came before, with the same text for the same item or the same
-            place in the audio, as (frame of the first one, frame); the first KEPT_AGAIN.
-        again_count: how many there are; their words are not counted again.
+        duplicates: final results that came before, with the same text for the same item or the same
+            place in the audio, as (frame of the first one, frame); the first KEPT_DUPLICATES.
+        duplicate_count: how many there are; their words are not counted again.
         rated_words, confidence: words of final results with a confidence, and its sum.
         first_interim_ns, first_final_ns, last_words_ns: times of results with words; None if
             there was none.
@@ -132,8 +132,8 @@ class SessionTranscript:
         self._channels: dict[str, _Channel] = {}
         self.repeated = 0
         self.repeated_kinds = ("", "")
-        self.again: list[tuple[int, int]] = []
-        self.again_count = 0
+        self.duplicates: list[tuple[int, int]] = []
+        self.duplicate_count = 0
         self.rated_words = 0
         self.confidence = 0.0
         self._last_final: tuple[str, str, str] | None = None  # its kind, channel and text
@@ -190,7 +190,7 @@ class SessionTranscript:
         if not found.has_text:
             self.empty += 1
         else:
-            if not self._is_repeated(kind, found) and not self._is_again(message, found, place):
+            if not self._is_repeated(kind, found) and not self._is_duplicate(message, found, place):
                 self._count(found)
                 self._rate(message, found)
             if final and self.first_final_ns is None:
@@ -212,7 +212,9 @@ class SessionTranscript:
         self.repeated_kinds = (before[0], kind)
         return True
 
-    def _is_again(self, message: SessionMessage, found: TranscriptResult, place: _Place) -> bool:
+    def _is_duplicate(
+        self, message: SessionMessage, found: TranscriptResult, place: _Place
+    ) -> bool:
         """Whether this final result came before."""
         if not found.final or found.turn is not None:
             return False
@@ -229,9 +231,9 @@ class SessionTranscript:
         if before is None:
             self._recent.append((identity, message.frame))
             return False
-        self.again_count += 1
-        if len(self.again) < KEPT_AGAIN:
-            self.again.append((before, message.frame))
+        self.duplicate_count += 1
+        if len(self.duplicates) < KEPT_DUPLICATES:
+            self.duplicates.append((before, message.frame))
         return True
 
     def _rate(self, message: SessionMessage, found: TranscriptResult) -> None:

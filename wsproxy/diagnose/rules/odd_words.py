@@ -24,20 +24,20 @@ _FINALS = 2  # with words, of several channels, or doubled
 _SENTENCE = 4  # words that are seldom said twice by chance
 
 
-def words_again(facts: SessionFacts) -> list[Evidence]:
+def duplicate_results(facts: SessionFacts) -> list[Evidence]:
     """A final result came again, with the same words for the same item or place in the audio."""
     timeline = facts.session.timeline
-    if timeline is None or not timeline.transcript.again:
+    if timeline is None or not timeline.transcript.duplicates:
         return []
     found = timeline.transcript
-    first, again = found.again[0]
-    frames = tuple(dict.fromkeys(frame for pair in found.again for frame in pair))
-    text = f"the final result in frame {first} came again in frame {again}, with the same words "
+    first, later = found.duplicates[0]
+    frames = tuple(dict.fromkeys(frame for pair in found.duplicates for frame in pair))
+    text = f"the final result in frame {first} came again in frame {later}, with the same words "
     paths = facts.api.result_paths if facts.api else None
     text += f"and the same {paths.id if paths and paths.id else 'place in the audio'}"
-    if found.again_count > 1:
-        text += f"; {found.again_count} results came again"
-    return [Evidence(text, frames[:5], None, float(found.again_count), "results")]
+    if found.duplicate_count > 1:
+        text += f"; {found.duplicate_count} results came again"
+    return [Evidence(text, frames[:5], None, float(found.duplicate_count), "results")]
 
 
 def words_doubled(facts: SessionFacts) -> list[Evidence]:
@@ -130,7 +130,7 @@ def channels_mixed(facts: SessionFacts) -> list[Evidence]:
 
 
 RULES: tuple[Measure, ...] = (
-    words_again,
+    duplicate_results,
     words_doubled,
     words_unsure,
     language_unset,
