@@ -337,6 +337,7 @@ def test_plugin_record_all_replaces_traces(project: pytest.Pytester) -> None:
     assert [reason(path) for path in folder.iterdir()] == ["DATA-0000"] * 2
 
 
+@pytest.mark.one_python
 def test_what_cannot_be_recorded(project: pytest.Pytester) -> None:
     body = """
 @pytest.mark.wsproxy("new/none.wstrace")

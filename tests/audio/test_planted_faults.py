@@ -77,7 +77,7 @@ FORMAT = [
 ]
 
 
-@pytest.mark.sweep(kind=lambda kind: kind, keep=3)
+@pytest.mark.sweep(kind=lambda kind: kind)
 @pytest.mark.parametrize(("encoding", "rate", "kind", "seed"), SIGNAL)
 def test_analyzer_signal_fault_is_located(encoding: str, rate: int, kind: str, seed: int) -> None:
     raw_signal_fault(encoding, rate, kind, seed).check()
@@ -195,7 +195,7 @@ def test_analyzer_wrong_wav_header_is_found(offset: int, value: int) -> None:
 # -- faults of the signal in containers
 
 
-@pytest.mark.sweep(keep=3)
+@pytest.mark.sweep
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_analyzer_signal_faults_in_container_are_located(container: str) -> None:
     samples = base_speech(16_000)
@@ -221,7 +221,7 @@ def test_analyzer_signal_faults_in_container_are_located(container: str) -> None
 # -- the same without a fault
 
 
-@pytest.mark.sweep(keep=3)
+@pytest.mark.sweep
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_analyzer_speech_in_container_has_no_fault(container: str) -> None:
     found = contained_stream("", contained(base_speech(16_000), container)).analyzed()

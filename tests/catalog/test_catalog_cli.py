@@ -158,6 +158,7 @@ def test_search_without_result_is_reported() -> None:
 # -- check
 
 
+@pytest.mark.sweep(keep=10)
 @pytest.mark.one_python
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_check_shipped_file_has_no_mistakes(path: Path) -> None:

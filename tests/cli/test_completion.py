@@ -49,6 +49,7 @@ bash = pytest.mark.skipif(
 )
 
 
+@pytest.mark.sweep(keep=6)
 @pytest.mark.one_python
 @bash
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ def test_run_pythonpath_of_app_is_not_used_by_wsproxy(app: Path, tmp_path: Path)
     assert "WSPROXY_APP_PYTHONPATH" not in done.stdout
 
 
+@pytest.mark.one_python
 def test_reading_command_with_the_apps_pythonpath_works(app: Path) -> None:
     done = wsproxy("catalog", "list", PYTHONPATH=str(app))
     assert (done.returncode, done.stderr) == (0, "")

@@ -52,6 +52,7 @@ def seconds(work: Callable[[], object]) -> float:
     return min(spent)
 
 
+@pytest.mark.sweep(keep=7)
 @pytest.mark.parametrize("piece", PIECES)
 def test_mask_volatile_cost_is_linear(piece: str) -> None:
     def cost(size: int) -> float:

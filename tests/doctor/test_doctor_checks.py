@@ -318,6 +318,7 @@ BROKEN: list[tuple[Callable[[Broken], Setup], State, str]] = [
 ]
 
 
+@pytest.mark.sweep(keep=16)
 @pytest.mark.parametrize(
     ("breaks", "state", "what"), BROKEN, ids=[each[0].__name__ for each in BROKEN]
 )

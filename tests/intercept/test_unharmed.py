@@ -168,6 +168,7 @@ with connect(URL.replace("https", "wss"), ssl=context) as connection:
 # -- https and wss with a server on this machine that has its own certificate
 
 
+@pytest.mark.sweep(keep=4)
 @pytest.mark.parametrize(
     ("code", "verify", "status"),
     [

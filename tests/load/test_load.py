@@ -283,6 +283,7 @@ def killer(
     assert killed
 
 
+@pytest.mark.one_python
 def test_load_dead_worker_is_noted_and_ends(tmp_path: Path) -> None:
     trace = lasting(tmp_path, 1500)
     with (
@@ -420,9 +421,8 @@ def wait_for_nobody(group: int) -> None:
             time.sleep(0.05)
 
 
-@pytest.mark.parametrize(
-    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.one_python)]
-)
+@pytest.mark.one_python
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_load_interrupted_prints_statistics_so_far(how: signal.Signals, tmp_path: Path) -> None:
     out = tmp_path / "out"
     trace = lasting(tmp_path, 60_000)

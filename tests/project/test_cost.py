@@ -16,6 +16,7 @@ from typing import cast
 import pytest
 
 from regexes import END, ROOMS, Regex, of_catalog, of_modules, texts
+from sweeps import sampled
 from wsproxy.audio import containers, sniff
 from wsproxy.catalog import envelope, load
 from wsproxy.catalog.pattern_cost import too_costly
@@ -30,8 +31,8 @@ from wsproxy.session.transcript_result import TranscriptResult
 pytestmark = [pytest.mark.cost, pytest.mark.xdist_group("cost")]
 
 GROWTH = 2.5  # times the time for twice the text
-SMALL = 16 << 10  # characters on which everything is tried
-QUICK = 0.004  # seconds for SMALL; what is no quicker is looked at for its growth
+SMALL = 8 << 10  # characters on which everything is tried
+QUICK = 0.002  # seconds for SMALL; what is no quicker is looked at for its growth
 MEGABYTE = 1 << 20
 ENOUGH = 0.1  # seconds under which any size is quick
 
@@ -101,7 +102,7 @@ def slow_on(regex: Regex) -> str:
     return ""
 
 
-SIZES = doubled(SMALL, 8 * SMALL)
+SIZES = doubled(2 * SMALL, 16 * SMALL)
 
 
 def is_quick_when_long(run: Callable[[str], object], text: str, took: float) -> bool:
@@ -126,16 +127,20 @@ def of_room(room: str) -> list[Regex]:
     return [regex for regex in of_modules()[0] if room_of(regex) == room]
 
 
+@pytest.mark.sweep(keep=len(ROOMS))  # of all rooms, of each a sample
 @pytest.mark.parametrize("room", ROOMS)
-def test_code_regexes_take_linear_time(room: str) -> None:
-    slow = ((f"{r.where}: {r.pattern.pattern!r}", slow_on(r)) for r in of_room(room))
+def test_code_regexes_take_linear_time(room: str, request: pytest.FixtureRequest) -> None:
+    found = sampled(request, of_room(room), 8)
+    slow = ((f"{r.where}: {r.pattern.pattern!r}", slow_on(r)) for r in found)
     assert not list(itertools.islice((each for each in slow if each[1]), 3))  # the first few
 
 
-def test_catalog_regexes_take_linear_time() -> None:
+@pytest.mark.sweep
+def test_catalog_regexes_take_linear_time(request: pytest.FixtureRequest) -> None:
     found = of_catalog()
     assert len(found) > 300
-    assert not {r.where: why for r in found if (why := slow_on(r))}
+    tried = sampled(request, found, 60)
+    assert not {r.where: why for r in tried if (why := slow_on(r))}
 
 
 def test_collected_regexes_cover_the_source() -> None:
@@ -246,6 +251,6 @@ def test_text_paths_take_linear_time(path: str) -> None:
     work = PATHS[path]
     for piece in PIECES:
         if seconds(partial(work, longer(piece, SMALL)), 1) > QUICK:
-            sizes = doubled(*BOUNDED.get(path, (2 * SMALL, 8 * SMALL)))
+            sizes = doubled(*BOUNDED.get(path, (4 * SMALL, 16 * SMALL)))
             why = grows(work, partial(longer, piece), sizes)
             assert not why, piece

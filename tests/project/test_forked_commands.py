@@ -88,6 +88,7 @@ def test_forked_command_is_to_the_kernel_what_a_started_one_is(tmp_path: Path) -
     assert (forked["session"], forked["passed"]) == (True, True)
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize(
     "arguments",
     [["explain", "missing.wstrace"], ["show"], ["--version"], ["list", "."], ["diff", "--exact"]],

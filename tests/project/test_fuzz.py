@@ -23,6 +23,7 @@ def attack(target: str, data: bytes) -> None:
     importlib.import_module(f"fuzz.{target}").one(data)
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize("target", TARGETS)
 def test_fuzz_seeds_are_accepted(target: str) -> None:
     seeds = importlib.import_module(f"fuzz.{target}").seeds()
@@ -37,6 +38,7 @@ def test_fuzz_random_inputs_are_accepted(target: str, data: st.DataObject) -> No
     attack(target, data.draw(st.binary(max_size=300)))
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize("target", TARGETS)
 @QUICK
 @given(data=st.data())

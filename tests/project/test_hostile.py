@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.one_python
-@pytest.mark.sweep(keep=12)
+@pytest.mark.sweep(keep=5)
 @pytest.mark.parametrize("text", NASTY)
 def test_commands_hostile_trace_text_is_escaped(path: Path, text: str) -> None:
     every_command(write(path, laced(text.encode("utf-8", "replace").decode())))

@@ -102,10 +102,14 @@ def costs(
     return {case: [next(done) for _ in each] for case, each in commands.items()}
 
 
-def marks_of(name: str) -> list[pytest.MarkDecorator]:
+SAMPLED = pytest.mark.sweep(kind=lambda case: case[1], keep=3)
+
+
+def mark_of(name: str) -> pytest.MarkDecorator:
     if name in LARGE:
-        return [pytest.mark.soak]
-    return [pytest.mark.sweep(keep=0)] * (name == "60,000 frames")  # 12 s; others are as empty
+        return pytest.mark.soak
+    # 12 s; others are as empty
+    return pytest.mark.sweep(keep=0) if name == "60,000 frames" else SAMPLED
 
 
 @pytest.mark.cost
@@ -115,9 +119,13 @@ def marks_of(name: str) -> list[pytest.MarkDecorator]:
 @pytest.mark.parametrize(
     "case",
     [
-        *(pytest.param((name, READING), id=name) for name in BOMBS if name != "9,000 frames"),
         *(
-            pytest.param((name, REPLACING), id=f"{name}, replaced", marks=marks_of(name))
+            pytest.param((name, READING), id=name, marks=SAMPLED)
+            for name in BOMBS
+            if name != "9,000 frames"
+        ),
+        *(
+            pytest.param((name, REPLACING), id=f"{name}, replaced", marks=mark_of(name))
             for name in BOMBS
         ),
     ],

@@ -42,7 +42,7 @@ ALL = (
     "replay client T --to ws://127.0.0.1:9 --no-record", "distill T --to ws://127.0.0.1:9 --out O",
     "load T --to ws://127.0.0.1:9 --sessions 1 --no-record",
 )  # fmt: skip
-# Over 0.4 s to explain; a part of them, and all others, in `make test`.
+# Over 0.4 s to explain; one of them in `make test`, and of two of the others one.
 SLOW = {
     *("messages_of_thousands_of_values", "ninety_thousand_texts_of_words", "millions_of_frames"),
     *("millions_of_frames_of_the_slow_kind", "a_last_block_of_millions_of_records"),
@@ -95,10 +95,14 @@ def explained(
     return dict(zip(names, measure(made), strict=True))
 
 
+def kind(name: str) -> str | int:
+    return "slow" if name in SLOW else list(hostile_traces.MAKERS).index(name) // 2
+
+
 @pytest.mark.cost
 @pytest.mark.xdist_group("hostile_traces")
 @pytest.mark.timeout(1800)  # of the first, for all
-@pytest.mark.sweep(kind=lambda name: "slow" if name in SLOW else name, keep=2)
+@pytest.mark.sweep(kind=kind)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("name", hostile_traces.MAKERS)
 def test_hostile_trace_is_read_in_bounded_time_and_memory(

@@ -191,6 +191,7 @@ def test_relay_peer_stops_reading_blocks_only_its_sender(
     ]
 
 
+@pytest.mark.one_python
 def test_relay_upstream_faster_than_the_client_uses_bounded_memory(
     recorder: RecorderProcess, upstreams: dict[bool, Upstream]
 ) -> None:
@@ -243,6 +244,7 @@ def large(kind: str, mask: bytes | None) -> tuple[bytes, bytes]:
     return NOISE, frame(BINARY, NOISE, mask=mask)
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("kind", ["single", "fragmented", "deflated"])
 def test_relay_messages_of_16_mib_are_delivered_both_ways(
     kind: str, recorder: RecorderProcess, upstreams: dict[bool, Upstream]
@@ -262,6 +264,7 @@ def test_relay_messages_of_16_mib_are_delivered_both_ways(
     assert (read.complete, read.digest(True), read.digest(False)) == (True, digest, digest)
 
 
+@pytest.mark.one_python
 def test_relay_burst_of_100_000_tiny_frames_is_delivered_both_ways(
     recorder: RecorderProcess, upstreams: dict[bool, Upstream]
 ) -> None:
@@ -310,6 +313,7 @@ def test_record_flood_of_many_sessions_is_complete(
         assert (session.sent.frames, session.received.frames) == (16, 16)
 
 
+@pytest.mark.one_python
 def test_record_burst_of_connects_is_recorded_and_leaves_nothing(
     recorder: RecorderProcess,
 ) -> None:

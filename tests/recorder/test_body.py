@@ -67,6 +67,7 @@ def test_body_prefix_long_body_keeps_beginning_and_length() -> None:
     assert body_prefix(passed(data, "")) == BodySnapshot(data[:MAX_BODY], len(data))
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize("encoding", [e for e in ENCODED if e])
 def test_body_prefix_decompression_bomb_uses_little_memory(encoding: str) -> None:
     """64 MiB of zeros, in a few kilobytes or less."""

@@ -150,6 +150,7 @@ print(fingerprint_key(Path(sys.argv[1])).hex())
 """
 
 
+@pytest.mark.one_python
 def test_fingerprint_key_concurrent_processes_share_one_key(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FIRST, str(tmp_path / "settings")]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(6)]

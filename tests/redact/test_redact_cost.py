@@ -76,6 +76,7 @@ def seconds(record: Record, times: int = 1) -> float:
     return min(took)
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize("way", WAYS)
 def test_session_redactor_repeated_piece_takes_time_linear_in_its_length(way: str) -> None:
     make = WAYS[way]

@@ -112,6 +112,7 @@ def test_places_are_at_least_200_and_unique() -> None:
     assert len(LIMITS) <= 10
 
 
+@pytest.mark.sweep(keep=1)
 @pytest.mark.one_python
 @pytest.mark.parametrize("kind", ["refused", "accepted"])
 def test_commands_credentials_of_all_places_are_not_printed(tmp_path: Path, kind: str) -> None:

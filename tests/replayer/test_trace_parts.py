@@ -72,6 +72,7 @@ def recovered(out: Path, paths: list[Path]) -> list[Any]:
 TAKE = [listed, explained, scrubbed, bundled, recovered]
 
 
+@pytest.mark.sweep(keep=4)
 @pytest.mark.one_python
 @pytest.mark.parametrize("take", TAKE)
 @pytest.mark.parametrize("by_folder", [True, False])

@@ -36,6 +36,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.sweep(keep=3)
 @pytest.mark.cost
 @pytest.mark.one_python
 @pytest.mark.parametrize("name", HOSTILE)

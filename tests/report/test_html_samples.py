@@ -32,7 +32,7 @@ def test_page_of_a_sample_shows_what_explain_and_show_say(name: str) -> None:
     assert page.unclosed == []
 
 
-@pytest.mark.sweep(kind=lambda report: report.kind)
+@pytest.mark.sweep(keep=25)
 @pytest.mark.parametrize(
     "report", [*earlier_reports.REPORTS, *REPORTS], ids=lambda report: report.name
 )

@@ -291,6 +291,7 @@ def test_scrub_beside_parts_of_another_trace_is_refused(tmp_path: Path, trace: P
 KINDS = ["16-bit PCM", "16-bit PCM, big-endian", "32-bit float PCM", "mu-law", "A-law", ""]
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.one_python
 @pytest.mark.parametrize("kind", KINDS)
 @given(st.lists(st.binary(max_size=400), max_size=5))

@@ -103,6 +103,7 @@ def messages(path: Path, api: Api) -> list[Any]:
     return found
 
 
+@pytest.mark.sweep(keep=15)
 @pytest.mark.parametrize("name", DIALOGUES)
 def test_scrub_good_session_keeps_findings_and_structure(name: str, tmp_path: Path) -> None:
     provider, api, dialogue = DIALOGUES[name]

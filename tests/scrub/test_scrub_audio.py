@@ -166,6 +166,7 @@ def session(carrier: Carrier, path: Path, *, provider: str | None = None) -> Pat
     return write(path, [*opened("/v1/listen"), *messages], provider=provider, api=api)
 
 
+@pytest.mark.sweep(keep=10)
 @pytest.mark.parametrize("name", [*CARRIERS, *INDIRECT])
 def test_scrub_audio_in_a_text_becomes_noise_in_the_same_form(name: str, tmp_path: Path) -> None:
     carrier = (CARRIERS | INDIRECT)[name]
@@ -211,6 +212,7 @@ def _renamed(text: str, name: str) -> str:
     return json.dumps({"data": json.dumps({"a": json.dumps({"b": last})})})
 
 
+@pytest.mark.sweep(keep=10)
 @pytest.mark.parametrize("name", CARRIERS)
 def test_leak_check_unscrubbed_audio_in_a_text_is_found(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

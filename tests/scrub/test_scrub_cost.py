@@ -72,6 +72,7 @@ def cost(work: Callable[[str], Any], text: str) -> float:
     return time.process_time() - start
 
 
+@pytest.mark.sweep(keep=3)
 @pytest.mark.parametrize("name", WORK)
 def test_scrub_cost_of_any_text_is_linear(name: str) -> None:
     work = WORK[name]

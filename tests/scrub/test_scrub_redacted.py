@@ -89,6 +89,7 @@ def everywhere(text: str) -> list[list[Any]]:
     ]
 
 
+@pytest.mark.sweep(keep=7)
 @pytest.mark.parametrize("text", TEXTS)
 def test_scrub_text_around_a_redaction_is_replaced(text: str, tmp_path: Path) -> None:
     for provider, api in APIS:

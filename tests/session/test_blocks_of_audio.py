@@ -95,6 +95,7 @@ def grouped(size: int) -> Session:
     return session
 
 
+@pytest.mark.sweep(keep=1)
 @pytest.mark.one_python
 @pytest.mark.parametrize("size", [7, 100, 250])
 def test_timeline_speech_does_not_depend_on_where_records_are_grouped(size: int) -> None:

@@ -285,7 +285,7 @@ def check_stalled(client: Client, seen: Seen, session: Session) -> None:
     assert reason in first.condition.id
 
 
-@pytest.mark.sweep(kind=lambda client: client.api, keep=2)
+@pytest.mark.sweep(kind=lambda client: client.api)
 @pytest.mark.parametrize("client", EACH)
 def test_sdk_through_proxy_is_recorded(client: Client, serve: Serve, record: Record) -> None:
     with serve(client, tls=True) as served:

@@ -56,6 +56,11 @@ def spread(cases: Sequence[T], keep: int, number: int = 0) -> list[T]:
     return [cases[each % len(cases)] for each in at]
 
 
+def sampled(request: pytest.FixtureRequest, cases: Sequence[T], keep: int) -> Sequence[T]:
+    """The cases of a sweep that goes through them itself: with `--sample`, `keep` of them."""
+    return spread(cases, keep) if request.config.getoption("sample") else cases
+
+
 def values_that_run(request: pytest.FixtureRequest, name: str) -> list[Any]:
     """The values of a parameter in the tests that use this fixture and run, each once.
 

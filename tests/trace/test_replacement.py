@@ -177,6 +177,7 @@ main()
 """
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.one_python
 @pytest.mark.parametrize(
     "command",

@@ -27,7 +27,7 @@ ROWS = (Path(__file__).parents[2] / "docs" / "wild.md").read_text("utf-8").split
 BY_NAME = pytest.mark.parametrize("report", [*EARLIER, *REPORTS], ids=lambda report: report.name)
 
 
-@pytest.mark.sweep(kind=lambda report: report.kind, keep=2)
+@pytest.mark.sweep(kind=lambda report: report.kind)
 @BY_NAME
 def test_explain_of_a_reported_session_names_its_cause_first(
     report: Report, tmp_path: Path
@@ -40,7 +40,7 @@ def test_explain_of_a_reported_session_names_its_cause_first(
     assert row(report, explained) in ROWS, "docs/wild.md differs: make generated"
 
 
-@pytest.mark.sweep(kind=lambda report: report.kind, keep=2)
+@pytest.mark.sweep(kind=lambda report: report.kind)
 @BY_NAME
 def test_explain_of_a_near_miss_does_not_name_that_cause(report: Report, tmp_path: Path) -> None:
     explained = explanation(report.near().write(tmp_path / "session.wstrace"))
