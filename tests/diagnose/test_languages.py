@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wsproxy.diagnose.languages import NAMES, language_of, mentions_language
+from wsproxy.diagnose.languages import NAMES, is_rather, language_of, mentions_language
 
 SENTENCES = {
     "en": "Your parcel is on its way, and it will be with you this afternoon.",
@@ -79,3 +79,11 @@ def test_text_that_may_choose_a_language(text: str) -> None:
 @pytest.mark.parametrize("text", ["Be brief.", "Where is the parcel that I ordered?", "E-mail me."])
 def test_text_that_chooses_none(text: str) -> None:
     assert not mentions_language(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_so"),
+    [("Sí, gracias.", True), ("No.", False), ("Where is it?", False), ("", False)],
+)
+def test_short_text_is_rather_spanish_than_english(text: str, is_so: bool) -> None:
+    assert is_rather(text, "es", "en") is is_so

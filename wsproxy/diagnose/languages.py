@@ -33,7 +33,8 @@ _COMMON = {
     "it's i'm",
     "es": "de la que el en y a los se del las un por con no una su para es al lo como más pero "
     "sus le ya o este sí porque esta está son entre cuando muy sin sobre también me hasta "
-    "hay donde quien desde todo nos qué cómo mi yo te tu usted ha puede gracias",
+    "hay donde quien desde todo nos qué cómo mi yo te tu usted ha puede gracias dónde hola "
+    "cuándo cuánto",
     "fr": "de la le et les des en un du une que est pour qui dans a par plus pas au sur ne se ce "
     "il sont avec ou son je vous nous mais comme on si leur y elle cette être aux tout "
     "votre mon ma suis c'est merci avez puis où",
@@ -92,7 +93,7 @@ def language_of(text: str) -> str:
     Reads the beginning of the text. Two languages in one text, names, numbers and languages that
     are alike, such as Danish and Norwegian, leave it unsure.
     """
-    words = _WORD.findall(text[:_EXAMINED].lower().replace("\u2019", "'"))
+    words = _words(text)
     counts: Counter[str] = Counter()
     found: dict[str, set[str]] = {}
     for word in words:
@@ -105,6 +106,17 @@ def language_of(text: str) -> str:
     is_clear = not others or count >= _LEAD * others[0][1]
     is_common = count >= _SHARE * len(words) and len(found[tag]) >= _DISTINCT
     return tag if is_clear and is_common else ""
+
+
+def is_rather(text: str, tag: str, other: str) -> bool:
+    """Whether a text, of any length, has more common words of a language than of another one."""
+    words = _words(text)
+    tags = [_LANGUAGES_OF.get(word, ()) for word in words]
+    return sum(tag in each for each in tags) > sum(other in each for each in tags)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text[:_EXAMINED].lower().replace("\u2019", "'"))
 
 
 # Beginnings of names of languages, in these languages, and of words about languages.
