@@ -94,9 +94,9 @@ Voice agents that fail without an error message were tried again, with reports t
 often. Of 19, 2 were right, 1 generic and 16 wrong before anything was changed for them. Of 15 that
 were searched out after these changes, 6 were right, 2 generic and 7 wrong; of 8 more after that, 5
 were right and 3 wrong. Three sessions were made more like their reports later:
-`gem-waits-for-the-user`, `gem-heard-in-hindi` and `oai-transcript-in-hindi`. Two are not right yet:
-`oai-response-instructions` is lawful, and the language of `oai-answers-in-spanish` would be a
-guess.
+`gem-waits-for-the-user`, `gem-heard-in-hindi` and `oai-transcript-in-hindi`. Two are lawful, and
+were wrong until there were notices for them: `oai-response-instructions` and
+`oai-answers-in-spanish`.
 
 `python tools/wild.py` generates this page from the sessions in `tests/wild/`. A test compares both.
 """

@@ -13,6 +13,7 @@ from provider_sessions import (
     append,
     b64,
     chunks,
+    committed,
     gemini_content,
     gemini_ready,
     gemini_says,
@@ -23,6 +24,7 @@ from provider_sessions import (
     scribe_audio,
     session_event,
     spoken_turn,
+    transcribed,
 )
 from wire_session import WireSession
 
@@ -59,11 +61,8 @@ def heard(session: WireSession, text: str | None, rate: int = 24_000) -> WireSes
     session.server({"type": "input_audio_buffer.speech_started", "audio_start_ms": 100})
     session.stream(chunks(bytes(rate), rate // 5), 0.1, append)
     session.server({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 2100})
-    session.server({"type": "input_audio_buffer.committed", "item_id": "item_1"})
-    if text is not None:
-        done = {"type": COMPLETED, "item_id": "item_1", "content_index": 0, "transcript": text}
-        session.server(done, after=0.4)
-    return session
+    committed(session)
+    return session if text is None else transcribed(session, text)
 
 
 # -- OpenAI

@@ -115,11 +115,11 @@ def transcribed(convert: str) -> WireSession:
     session = transcription_session("").server(session_event("session.updated"))
     data = pcm(3.0, 24_000)
     sent = floats(data) if convert == "float" else data
-    for part in chunks(sent, len(sent) // 3):
+    for number, part in enumerate(chunks(sent, len(sent) // 3)):
         session.stream(chunks(part, 1920), 0.02, append)
         kind = "conversation.item.input_audio_transcription.completed"
         text = "" if convert == "float" else "Good morning."
-        session.server({"type": kind, "item_id": "item_1", "transcript": text})
+        session.server({"type": kind, "item_id": f"item_{number}", "transcript": text})
     return session.app_closes(1000)
 
 

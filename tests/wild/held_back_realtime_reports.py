@@ -16,6 +16,7 @@ from provider_sessions import (
     response_done,
     session_event,
     spoken_turn,
+    transcribed,
     wav_header,
 )
 from tool_call_reports import called, output_of
@@ -162,17 +163,17 @@ def hears_itself(*, echo: bool) -> WireSession:
     return silence(session, 2.0).app_closes(1000)
 
 
-def answers_in(*languages: str) -> WireSession:
-    """The user speaks English."""
+def answers_in(*languages: str, instructions: str = "Be brief.", question: str = "") -> WireSession:
+    """The user speaks English; the first thing that is said may be another one."""
     texts = {
         "en": "Your parcel is on its way, and it will be with you this afternoon.",
         "es": "Su paquete está en camino y llegará a su casa esta tarde.",
     }
-    session = configured({"model": "whisper-1", "language": "en"})
+    session = configured({"model": "whisper-1", "language": "en"}, instructions=instructions)
     for number, language in enumerate(languages, 1):
         spoken_turn(session)
-        said = {"item_id": "item_1", "transcript": "Where is the parcel that I ordered?"}
-        session.server({"type": TRANSCRIBED, **said}, after=0.3)
+        words = question if number == 1 else ""
+        transcribed(session, words or "Where is the parcel that I ordered?", after=0.3)
         ids = {"response_id": f"resp_{number}", "item_id": f"item_a{number}"}
         state = {"object": "realtime.response", "id": f"resp_{number}"}
         session.server({"type": "response.created", "response": state}, after=0.2)
@@ -321,11 +322,6 @@ REPORTS = [
         (*NO_KEY, "did not answer"),
         complete=True,
     ),
-]
-"""Reports."""
-
-UNSOLVED = [
-    # The API documents it, and apps use it so: for a greeting, or for one answer of another kind.
     Report(
         "oai-response-instructions",
         "no effect",
@@ -341,8 +337,6 @@ UNSOLVED = [
         (*NO_KEY, "did not answer"),
         complete=True,
     ),
-    # Which language the agent should speak is in its instructions, if anywhere; that of words in
-    # Latin letters is a guess, and interpreters and teachers speak two languages.
     Report(
         "oai-answers-in-spanish",
         "wrong language",
@@ -359,4 +353,4 @@ UNSOLVED = [
         complete=True,
     ),
 ]
-"""Reports whose sign has a lawful use, or is less sure than what it would say."""
+"""Reports."""

@@ -12,6 +12,7 @@ from typing import Any
 from wire_session import BROWSER, PYTHON, Message, WireSession
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog.envelope import wrap
+from wsproxy.wire import Frame
 
 Json = dict[str, Any]
 
@@ -162,7 +163,26 @@ def spoken_turn(session: WireSession, seconds: float = 2.0) -> WireSession:
     session.server({"type": "input_audio_buffer.speech_started", "audio_start_ms": 100})
     session.stream(chunks(bytes(4800 * 5), 4800), 0.1, append)
     session.server({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 2100})
-    return session.server({"type": "input_audio_buffer.committed", "item_id": "item_1"})
+    return committed(session)
+
+
+def committed(session: WireSession) -> WireSession:
+    """The server takes what was said for an item of the user, with an id of its own."""
+    item = {"item_id": f"item_{_items(session) + 1}"}
+    return session.server({"type": "input_audio_buffer.committed", **item})
+
+
+def transcribed(session: WireSession, text: str, *, after: float = 0.4) -> WireSession:
+    """The words of the latest item."""
+    words = {"item_id": f"item_{_items(session)}", "content_index": 0, "transcript": text}
+    kind = "conversation.item.input_audio_transcription.completed"
+    return session.server({"type": kind, **words}, after=after)
+
+
+def _items(session: WireSession) -> int:
+    """How many items of the user there are."""
+    frames = (event.what for event in session.events if isinstance(event.what, Frame))
+    return sum(b'"input_audio_buffer.committed"' in frame.payload for frame in frames)
 
 
 def response_done(status: str, details: Json | None = None) -> Json:

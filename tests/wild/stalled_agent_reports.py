@@ -15,12 +15,14 @@ from provider_sessions import (
     append,
     b64,
     chunks,
+    committed,
     gemini,
     gemini_content,
     gemini_ready,
     gemini_says,
     pcm,
     spoken_turn,
+    transcribed,
 )
 from tool_call_reports import called, output_of
 from unanswered_agent_reports import NO_ANSWER, NO_KEY, mute
@@ -112,10 +114,9 @@ def answers_noise(*, spoken: bool) -> WireSession:
             session.stream(chunks(noise.tobytes(), 4800), 0.1, append)
             session.server({"type": "input_audio_buffer.speech_started", "audio_start_ms": 900})
             session.server({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 1500})
-            session.server({"type": "input_audio_buffer.committed", "item_id": "item_1"})
-        kind = "conversation.item.input_audio_transcription.completed"
+            committed(session)
         text = "What is the price of it?" if spoken else ""
-        session.server({"type": kind, "item_id": "item_1", "transcript": text}, after=0.2)
+        transcribed(session, text, after=0.2)
         response(session.wait(0.3), number, 1.5)
         session.wait(2.0)
     return session.app_closes(1000)

@@ -12,6 +12,7 @@ from audio_form_reports import header_in_each_chunk
 from audio_samples import wav
 from bug_report import explanations
 from dictation_reports import mime_without_rate
+from held_back_realtime_reports import answers_in, instructs_one_answer
 from provider_sessions import (
     HELLO,
     answered,
@@ -36,6 +37,8 @@ NOTICES = {
     "text-requested": lambda: first_words(modalities=["text"]),
     "times-from-zero": lambda: azure_offsets(0.0),
     "forced-end": lambda: speechmatics_forced(3.1),
+    "own-instructions": lambda: instructs_one_answer(whole=False),
+    "other-language": lambda: answers_in("en", "es", "en", "es"),
 }
 
 
@@ -143,3 +146,35 @@ def test_times_from_zero_of_another_turn_are_no_notice(tmp_path: Path) -> None:
 
 def test_times_that_each_begin_at_zero_are_no_notice(tmp_path: Path) -> None:
     assert found(phrases(lambda _: None, 0.0, 0.0, 0.0, 0.0), tmp_path)[0] == []
+
+
+def test_instructions_of_an_answer_outside_the_conversation_are_no_notice(tmp_path: Path) -> None:
+    session = realtime().stream(chunks(pcm(2.0, 24_000), 4800), 0.1, append)
+    answered(session).server(response_done("completed"))
+    request = {"instructions": "Sum up the call.", "conversation": "none"}
+    session.app({"type": "response.create", "response": request}, after=0.3)
+    answered(session).server(response_done("completed")).app_closes(1000, after=1.0)
+
+    assert found(session, tmp_path)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("instructions", "question"),
+    [
+        ("Speak the language of the user.", "Where is the parcel that I ordered?"),
+        ("Eres la voz de la tienda, y tu tarea es ayudar a los clientes con sus pedidos.", ""),
+        ("Be brief.", "Can you say that in Spanish, please, so that my father understands it?"),
+        ("Be brief.", "\u00bfD\u00f3nde est\u00e1 el paquete que ya pagu\u00e9 hace una semana?"),
+    ],
+    ids=["instructions", "example", "asked", "two languages"],
+)
+def test_other_language_that_was_asked_for_is_no_notice(
+    instructions: str, question: str, tmp_path: Path
+) -> None:
+    session = answers_in("en", "es", "en", "es", instructions=instructions, question=question)
+
+    assert found(session, tmp_path)[0] == []
+
+
+def test_one_answer_in_another_language_is_no_notice(tmp_path: Path) -> None:
+    assert found(answers_in("en", "es", "en"), tmp_path)[0] == []

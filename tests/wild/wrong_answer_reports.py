@@ -23,12 +23,12 @@ from provider_sessions import (
     pcm,
     session_event,
     spoken_turn,
+    transcribed,
 )
 from wire_session import Message, WireSession
 
 NO_KEY = ("credential", "quota")
 HINDI = "मेरा पार्सल अभी तक नहीं आया है।"
-TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
 
 
 # -- OpenAI
@@ -76,11 +76,16 @@ def greets_before_the_update(*, first: bool) -> WireSession:
     return session.app_closes(1000, after=2.0)
 
 
-def configured(transcription: Json | None = None, detection: Json | None = None) -> WireSession:
+def configured(
+    transcription: Json | None = None,
+    detection: Json | None = None,
+    instructions: str = "Be brief.",
+) -> WireSession:
     audio = REALTIME_SESSION["audio"]
     heard = {**audio["input"], "transcription": transcription}
     heard["turn_detection"] = {"type": "server_vad", **(detection or {})}
-    fields = {**REALTIME_SESSION, "audio": {**audio, "input": heard}}
+    fields = {**REALTIME_SESSION, "instructions": instructions}
+    fields["audio"] = {**audio, "input": heard}
     session = openai().accept().server(session_event("session.created"))
     session.app({"type": "session.update", "session": fields})
     return session.server(session_event("session.updated", fields), after=0.1)
@@ -99,8 +104,7 @@ def transcript_in_hindi(*, language: bool) -> WireSession:
     ):
         spoken_turn(session)
         text = english if language else guess
-        session.server({"type": TRANSCRIBED, "item_id": "item_1", "transcript": text}, after=0.4)
-        response(session, number, 1.5)
+        response(transcribed(session, text), number, 1.5)
         session.wait(1.0)
     return session.app_closes(1000, after=1.0)
 

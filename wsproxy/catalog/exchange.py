@@ -93,6 +93,9 @@ class Exchange:
         force_end: of the app, that end an utterance at once, before its words are final.
         addition: those that add to the conversation, and ask for no answer.
         greeting: dotted paths, in messages of the app, of what the agent shall say first.
+        instructions: dotted paths, in messages of the app, of what the agent shall do and be.
+        own_instructions: those of one answer, which replace them.
+        own_context: of the app, whose answer belongs to no conversation.
         truncate: of the app, with how much of an answer the user heard.
         ignored: of the app, that the API takes without an error, and that have no effect.
         turn: of the server, each of which ends a turn of the agent.
@@ -127,6 +130,9 @@ class Exchange:
     force_end: Patterns = ()
     addition: Patterns = ()
     greeting: tuple[str, ...] = ()
+    instructions: tuple[str, ...] = ()
+    own_instructions: tuple[str, ...] = ()
+    own_context: Patterns = ()
     truncate: Patterns = ()
     ignored: Patterns = ()
     turn: Patterns = ()

@@ -221,7 +221,7 @@ class SessionTranscript:
         start, end, _ = place
         path = self._api.result_paths.id
         named = field_of(message.content or {}, path) if path else None
-        if isinstance(named, str):
+        if isinstance(named, str) and named:
             identity = found.track, named, found.text
         elif start is not None and end is not None and end > start and not found.fragmented:
             identity = found.track, f"{start} {end}", found.text

@@ -7,23 +7,30 @@ where the session shows that the app expects it.
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import pairwise
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain, pairwise
 
 from wsproxy.audio.encodings import AudioFormat, encoding_named
 from wsproxy.audio.report import SECOND_HEADER
+from wsproxy.catalog.envelope import Json
+from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.success import first_match
 from wsproxy.diagnose.evidence import Evidence, quoted
+from wsproxy.diagnose.languages import NAMES, is_rather, language_of, mentions_language
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.format_timeline import DEFAULT, format_timeline
 from wsproxy.session.transcript import Result
 from wsproxy.wording import plural
 
+from .dialogue_facts import agent_turns
 from .received import agreed_format, received_other_samples, received_track
 
 _MAX_LISTED = 20  # headers of containers that an analysis lists after the first one
 _AT_ZERO = 1.0  # seconds from the beginning of the audio that count as its beginning
 _WELL_AFTER = 2.0  # seconds of audio before that, so that the times do go back
+_ANSWERS = 2  # in another language; one may be a name or a quotation
 _MISSED = 1.5  # seconds of sound without words before a forced end; a breath is shorter
 
 
@@ -175,10 +182,88 @@ def _sound_without_words(
     return Evidence(text, (message.frame,), message.t_ns, round(missed, 1), "s")
 
 
+def own_instructions(facts: SessionFacts) -> list[Evidence]:
+    """One answer was requested with instructions that lack those of the session."""
+    if agent_turns(facts) is None or facts.api is None:
+        return []
+    known, general = facts.api.exchange, ""
+    for message in facts.client_json:
+        general = _text_at(message.content, known.instructions) or general
+        own = _text_at(message.content, known.own_instructions)
+        if not own or not general or general in own:
+            continue
+        if first_match(known.own_context, message.kind, message.content):
+            continue  # such as a summary, which is no part of the conversation
+        text = f"{message.kind} (frame {message.frame}) has the instructions {quoted(own, 60)}, "
+        text += f"in place of the session's {quoted(general, 60)}"
+        return [Evidence(text, (message.frame,), message.t_ns)]
+    return []
+
+
+def _text_at(content: Json, paths: tuple[str, ...]) -> str:
+    """The text at one of the paths, without its line breaks; "" where there is none."""
+    found = (field_of(content, path) for path in paths)
+    return next((" ".join(text.split()) for text in found if isinstance(text, str)), "")
+
+
+def other_language(facts: SessionFacts) -> list[Evidence]:
+    """The agent answered in another language than that of all transcripts of the user.
+
+    Not where the app or the user speaks of languages: interpreters and teachers speak two.
+    """
+    timeline = facts.session.timeline
+    if agent_turns(facts) is None or timeline is None or facts.api is None:
+        return []
+    results = list(timeline.transcript)
+    heard = [each.text for each in results if each.text and each.final and not each.by_agent]
+    spoken = {tag for tag in map(language_of, heard) if tag}
+    answers = [(language_of(each.text), each) for each in results if each.by_agent]
+    if len(spoken) != 1 or len(results) < timeline.transcript.results:
+        return []
+    [usual] = spoken
+    others = Counter(tag for tag, _ in answers if tag not in ("", usual))
+    texts = list(_instructions(facts))
+    if not texts or not others or others.most_common(1)[0][1] < _ANSWERS:
+        return []
+    [(other, count)] = others.most_common(1)
+    said = (text for message in facts.client_json for text in _texts(message.content))
+    if any(map(mentions_language, chain(said, heard))):
+        return []
+    if other in map(language_of, texts):
+        return []  # the instructions set an example
+    if any(is_rather(text, other, usual) for text in heard):
+        return []
+    first = next(each for tag, each in answers if tag == other)
+    text = f"the transcripts of the user are {NAMES[usual]}, and {count} of {len(answers)} answers "
+    text += f"are {NAMES[other]}: {quoted(first.text, 60)} (frame {first.frame}); the instructions "
+    text += "name no language"
+    return [Evidence(text, (first.frame,), first.t_ns, float(count), "answers")]
+
+
+def _texts(content: Json) -> Iterator[str]:
+    """All texts in a message."""
+    waiting: list[object] = [content]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
+
+
+def _instructions(facts: SessionFacts) -> Iterator[str]:
+    """The instructions of the agent in the app's messages."""
+    for message in facts.client_json:
+        if facts.api and (found := _text_at(message.content, facts.api.exchange.instructions)):
+            yield found
+
+
 RULES: tuple[Measure, ...] = (
     header_in_received,
     rate_not_named,
     text_requested,
     times_from_zero,
     forced_end,
+    own_instructions,
+    other_language,
 )
