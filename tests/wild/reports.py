@@ -20,6 +20,7 @@ import key_place_reports
 import listening_reports
 import lost_end_reports
 import missing_event_reports
+import named_failure_reports
 import odd_result_reports
 import openai_reports
 import order_reports
@@ -40,6 +41,7 @@ import speech_context_reports
 import speech_further_reports
 import speech_output_reports
 import speech_quiet_reports
+import speechless_reports
 import stalled_agent_reports
 import stt_audio_reports
 import stt_more_reports
@@ -106,13 +108,13 @@ REPORTS = [
     *held_back_agent_reports.REPORTS,
     *held_back_realtime_reports.REPORTS,
     *stalled_agent_reports.REPORTS,
+    *speechless_reports.REPORTS,
+    *named_failure_reports.REPORTS,
 ]
 UNSOLVED = [
-    *stt_refused_reports.UNSOLVED,
     *speech_context_reports.UNSOLVED,
     *speech_quiet_reports.UNSOLVED,
     *speech_further_reports.UNSOLVED,
-    *odd_result_reports.UNSOLVED,
     *held_back_realtime_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

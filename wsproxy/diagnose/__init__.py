@@ -6,6 +6,7 @@ measurements    functions that measure one thing each
 rules           functions that detect one problem each, whether or not the session failed
 parameters      parameters of the request that a sentence names
 scripts         in which letters languages are written
+languages       which language a text is in
 error_classes   the kind of error that a server's sentence describes
 gateways        servers and proxies that answer in place of an API
 headline        the server's sentence as the headline of a failure

@@ -67,6 +67,8 @@ def _bytes_per_second(facts: SessionFacts) -> float:
     """Of the audio, as declared, or as it arrives where a trace has no declaration; 0: unknown."""
     if (declared := facts.timed_format) is not None:
         return declared.bytes_per_second
+    if len(formats := facts.timeline.declarations) == 1:  # such as that of a WAV header
+        return formats[0].format.bytes_per_second
     if facts.api is None or not facts.api.audio.declared_in:
         return 0.0
     recent = facts.audio.cursor.recent

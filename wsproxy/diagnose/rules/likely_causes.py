@@ -169,6 +169,22 @@ def silence_withheld(facts: SessionFacts) -> list[Evidence]:
     return audio_stopped(facts)
 
 
+def audio_not_ended(facts: SessionFacts) -> list[Evidence]:
+    """The app's last message is audio: it did not tell the server that it has ended."""
+    sent, audio = facts.sent.last, facts.audio.last
+    if not facts.audio.from_client or sent is None or audio is None or sent.frame != audio.frame:
+        return []
+    if not facts.audio.last_size or any(
+        m.kind in facts.vocabulary.flush for m in facts.client_json
+    ):
+        return []
+    since = seconds(facts.ended_ns - sent.t_ns)
+    text = f"its last message is audio (frame {sent.frame}, {since:.1f} s before the end)"
+    if ends := facts.vocabulary.end:
+        text += f", and no {' or '.join(ends)} came"
+    return [Evidence(text, (sent.frame,), sent.t_ns, round(since, 1), "s")]
+
+
 def raw_undeclared(facts: SessionFacts) -> list[Evidence]:
     """The app sends raw samples, declares no encoding, and no words came of them."""
     declared, head = facts.client_format, facts.client_audio_head
@@ -432,6 +448,7 @@ RULES: tuple[Measure, ...] = (
     only_keepalives,
     audio_stopped,
     silence_withheld,
+    audio_not_ended,
     raw_undeclared,
     text_for_audio,
     container_and_encoding,
