@@ -16,6 +16,7 @@ import further_agent_reports
 import gemini_reports
 import held_back_agent_reports
 import held_back_realtime_reports
+import held_back_speech_reports
 import key_place_reports
 import listening_reports
 import lost_end_reports
@@ -54,6 +55,7 @@ import tool_call_reports
 import unanswered_agent_reports
 import unended_reports
 import voice_agent_reports
+import wordless_reports
 import wrong_answer_reports
 
 REPORTS = [
@@ -109,12 +111,15 @@ REPORTS = [
     *held_back_realtime_reports.REPORTS,
     *stalled_agent_reports.REPORTS,
     *speechless_reports.REPORTS,
+    *wordless_reports.REPORTS,
     *named_failure_reports.REPORTS,
+    *held_back_speech_reports.REPORTS,
 ]
 UNSOLVED = [
     *speech_context_reports.UNSOLVED,
     *speech_quiet_reports.UNSOLVED,
     *speech_further_reports.UNSOLVED,
     *held_back_realtime_reports.UNSOLVED,
+    *held_back_speech_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

@@ -44,7 +44,6 @@ _DOUBTS = (
     "traffic.transcription.never-committed",
     "traffic.transcription.no-words-model",
     "traffic.words.unsure",
-    "traffic.words.of-silence",
     "traffic.words.one-word",
     "traffic.words.end-early",
     "traffic.outcome.left-early",

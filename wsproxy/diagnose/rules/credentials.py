@@ -222,6 +222,5 @@ RULES: tuple[Measure, ...] = (
     misplaced_credential,
     wrong_scheme,
     white_space_or_quotes,
-    subprotocols_without_space,
     foreign_key_shape,
 )

@@ -26,7 +26,7 @@ from wsproxy.wire.parser import UNASKED_COMPRESSION
 from wsproxy.wording import plural
 
 from .carriers import base64_for_audio, wrong_carrier
-from .credentials import unlike_own_keys
+from .credentials import subprotocols_without_space, unlike_own_keys
 from .messages import pings_unanswered
 from .signal import other_samples, wrong_rate
 
@@ -179,6 +179,8 @@ def audio_not_ended(facts: SessionFacts) -> list[Evidence]:
     ):
         return []
     since = seconds(facts.ended_ns - sent.t_ns)
+    if since < _MIN_STOPPED:
+        return []
     text = f"its last message is audio (frame {sent.frame}, {since:.1f} s before the end)"
     if ends := facts.vocabulary.end:
         text += f", and no {' or '.join(ends)} came"
@@ -468,4 +470,5 @@ RULES: tuple[Measure, ...] = (
     half_sample,
     app_pings_unanswered,
     unlike_own_keys,
+    subprotocols_without_space,
 )

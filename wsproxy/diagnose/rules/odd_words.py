@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 
+from wsproxy.catalog.envelope import field as field_of
 from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.scripts import LATIN, main_script, scripts_of_all
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
@@ -73,10 +74,17 @@ def _is_doubled(text: str) -> bool:
 def words_restated(facts: SessionFacts) -> list[Evidence]:
     """A final result has the words of the final ones before it again.
 
-    Where no places in the audio show that it is the same speech, one may be a repetition.
+    Where neither an id nor a place in the audio shows that it is the same speech, one may be a
+    repetition.
     """
     found = list(_restating(facts))
-    if not any(_same_place(first, last) for first, last in found) and len(found) < _FINALS:
+    ids = _ids(facts) if found else {}
+    same = any(
+        _same_place(first, last)
+        or (ids.get(last.frame) and ids.get(first.frame) == ids[last.frame])
+        for first, last in found
+    )
+    if not same and len(found) < _FINALS:
         return []
     first, last = found[0]
     text = f"{quoted(last.text, 80)} (frame {last.frame}) has the words of the final results from "
@@ -99,18 +107,22 @@ def _restating(facts: SessionFacts) -> Iterator[tuple[Result, Result]]:
             if not each.final or each.by_agent or each.turn is not None or not letters:
                 continue
             before = channels.setdefault(each.channel, deque(maxlen=_BEFORE))
-            if (first := _repeated(letters, before)) is not None:
+            if (first := _repeated(letters, before, grows=facts.api is None)) is not None:
                 yield first, each
             before.append((letters, each))
 
 
-def _repeated(letters: str, before: Sequence[tuple[str, Result]]) -> Result | None:
-    """The first of the results whose texts a text repeats, one after the other."""
+def _repeated(letters: str, before: Sequence[tuple[str, Result]], *, grows: bool) -> Result | None:
+    """The first of the results whose texts a text repeats, one after the other.
+
+    Args:
+        grows: whether a text that begins with the one before it may be the same, longer one.
+    """
     if not before or len(letters) < _LETTERS:
         return None
     last, result = before[-1]
     if len(last) >= _LETTERS and len(letters) > len(last) and letters.startswith(last):
-        return result
+        return None if grows else result
     rest, count = letters, 0
     for text, result in reversed(before):
         if not rest.endswith(text):
@@ -121,6 +133,12 @@ def _repeated(letters: str, before: Sequence[tuple[str, Result]]) -> Result | No
     return None
 
 
+def _ids(facts: SessionFacts) -> dict[int, object]:
+    """What the results are of, such as the item of a conversation, by their frames."""
+    path = facts.api.result_paths.id if facts.api else ""
+    return {m.frame: field_of(m.content, path) for m in facts.server_json} if path else {}
+
+
 def _same_place(first: Result, last: Result) -> bool:
     if first.start_s is None or last.start_s is None:
         return False
@@ -128,7 +146,10 @@ def _same_place(first: Result, last: Result) -> bool:
 
 
 def words_of_silence(facts: SessionFacts) -> list[Evidence]:
-    """Final words came when nothing but digital silence had been sent."""
+    """Final words came when nothing but digital silence had been sent; a likely cause only.
+
+    An app under test may send zeros to a simulated API, which answers with words.
+    """
     timeline, silence = facts.session.timeline, facts.signal.silence.kept[:1]
     if timeline is None or not facts.audio.from_client or not silence:
         return []
@@ -201,7 +222,7 @@ def other_script(facts: SessionFacts) -> list[Evidence]:
     timeline = facts.session.timeline
     languages = requested_languages(facts.session)
     allowed = scripts_of_all(languages)
-    if timeline is None or allowed is None or facts.measured(words_of_silence):
+    if timeline is None or allowed is None:
         return []
     found: list[tuple[Result, str]] = []
     for each in timeline.transcript:

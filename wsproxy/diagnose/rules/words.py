@@ -37,6 +37,8 @@ from .transcription import never_committed, no_words_model
 STOPPED = 10.0  # seconds of speech after the last words from which on results have stopped
 _STALLED = 5.0  # the same, where results come that have no other words
 FINALIZED = 5.0  # seconds after an interim result in which a final one comes
+_SPOKEN_TO = 3  # results, from which on an unknown server is one that transcribes
+_CUT = 2.0  # seconds before the end in which audio still came
 _NEVER_FINAL = 15.0  # seconds of interim results; some services finish one only after long speech
 # Names and values in a request for a transcript, which other servers have no use for.
 _OF_TRANSCRIPTION = frozenset(
@@ -150,8 +152,10 @@ def no_final(facts: SessionFacts) -> list[Evidence]:
     if _lacks_setting(facts) or facts.measured(results_stopped) or facts.measured(words_dropped):
         return []
     last = next((each for each in reversed(list(timeline.transcript)) if each.text), None)
-    if last is None or last.final or closed_by_server(facts):
+    if last is None or last.final:
         return []
+    if closed_by_server(facts):
+        return _closed_in_speech(facts, last)
     since = waited(facts.session, timeline, last.t_ns)
     text = f"{_never_final(timeline)}the last words are an interim result (frame {last.frame}); "
     if since >= FINALIZED:
@@ -173,6 +177,19 @@ def no_final(facts: SessionFacts) -> list[Evidence]:
         words = quoted(json.dumps(facts.client_json[-1].content), 80)
         out.append(Evidence(f"the app's last message is {words} (frame {sent.frame})"))
     return out
+
+
+def _closed_in_speech(facts: SessionFacts, last: Result) -> list[Evidence]:
+    """The server closed while the app still sent audio, and the last words are interim ones."""
+    audio, sent = facts.audio.last, facts.sent.last
+    if audio is None or sent is None or sent.frame != audio.frame or not facts.audio.last_size:
+        return []
+    since = seconds(facts.ended_ns - audio.t_ns)
+    if since > _CUT:
+        return []
+    text = f"the last words are an interim result (frame {last.frame}); the server closed "
+    text += f"{since:.1f} s after the last audio (frame {audio.frame}), which the app had not ended"
+    return [Evidence(text, (last.frame, audio.frame), last.t_ns, round(since, 1), "s")]
 
 
 def _never_final(timeline: Timeline) -> str:
@@ -230,7 +247,7 @@ def results_stopped(facts: SessionFacts) -> list[Evidence]:
     timeline = good_timeline(facts)
     if timeline is None or WORDS not in _expected_proof(timeline):
         return []
-    if timeline.api is None and not _asks_for_words(facts):
+    if timeline.api is None and timeline.transcript.results < _SPOKEN_TO:
         return []
     may_speak = timeline.api is None or AUDIO in documented_proof(timeline)
     if may_speak and timeline.received.messages:
