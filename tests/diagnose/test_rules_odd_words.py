@@ -350,5 +350,5 @@ def test_words_of_silence_are_a_cause_of_words_in_another_script() -> None:
         return list(finding.seen)
 
     assert len(committed(quiet=True)) == 1
-    assert "3.0 s of audio had been sent, all of it digital silence" in committed(quiet=True)[0]
+    assert "2.0 s of audio had been sent, all of it digital silence" in committed(quiet=True)[0]
     assert committed(quiet=False) == []

@@ -31,6 +31,7 @@ from .messages import pings_unanswered
 from .signal import other_samples, wrong_rate
 
 _MIN_STOPPED = 1.0  # seconds without audio at the end
+_NOT_ENDED = 4.0  # seconds after the audio in which an app that ends it would have done so
 _MIN_INTERVALS = 5  # the same, in usual intervals between audio messages
 _FIRM = 0.015  # between the rate of arrival and a standard sample rate, for the jitter of timers
 _TELEPHONE = 8000  # bytes a second of one channel
@@ -179,7 +180,7 @@ def audio_not_ended(facts: SessionFacts) -> list[Evidence]:
     ):
         return []
     since = seconds(facts.ended_ns - sent.t_ns)
-    if since < _MIN_STOPPED:
+    if since < _NOT_ENDED:
         return []
     text = f"its last message is audio (frame {sent.frame}, {since:.1f} s before the end)"
     if ends := facts.vocabulary.end:
