@@ -31,7 +31,7 @@ from .messages import pings_unanswered
 from .signal import other_samples, wrong_rate
 
 _MIN_STOPPED = 1.0  # seconds without audio at the end
-_NOT_ENDED = 4.0  # seconds after the audio in which an app that ends it would have done so
+_NOT_ENDED = 6.0  # seconds after the audio in which an app that ends it would have done so
 _MIN_INTERVALS = 5  # the same, in usual intervals between audio messages
 _FIRM = 0.015  # between the rate of arrival and a standard sample rate, for the jitter of timers
 _TELEPHONE = 8000  # bytes a second of one channel
