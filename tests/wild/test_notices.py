@@ -12,6 +12,7 @@ from audio_form_reports import header_in_each_chunk
 from audio_samples import wav
 from bug_report import explanations
 from dictation_reports import mime_without_rate
+from odd_result_reports import cut_up, dictated
 from provider_sessions import (
     HELLO,
     answered,
@@ -26,9 +27,12 @@ from provider_sessions import (
     response_done,
 )
 from quiet_reports import azure_offsets, speechmatics_forced
+from speechless_reports import voxtral_turns, xai_utterance
 from wire_session import WireSession
 
 pytestmark = pytest.mark.one_python
+
+SPANISH = "El paquete todavía no ha llegado y no sé dónde está."
 
 NOTICES = {
     "header-in-audio": header_in_each_chunk,
@@ -36,6 +40,9 @@ NOTICES = {
     "text-requested": lambda: first_words(modalities=["text"]),
     "times-from-zero": lambda: azure_offsets(0.0),
     "forced-end": lambda: speechmatics_forced(3.1),
+    "words-restated": lambda: xai_utterance(restated=True),
+    "short-pause": lambda: cut_up("&endpointing=10", "my mom", "has ordered", "a parcel"),
+    "languages-mixed": lambda: dictated((HELLO, HELLO, SPANISH), language=False),
 }
 
 
@@ -143,3 +150,23 @@ def test_times_from_zero_of_another_turn_are_no_notice(tmp_path: Path) -> None:
 
 def test_times_that_each_begin_at_zero_are_no_notice(tmp_path: Path) -> None:
     assert found(phrases(lambda _: None, 0.0, 0.0, 0.0, 0.0), tmp_path)[0] == []
+
+
+@pytest.mark.parametrize("query", ["&endpointing=300", ""])
+def test_long_pause_and_default_are_no_notice(query: str, tmp_path: Path) -> None:
+    assert found(cut_up(query, "my mom", "has ordered", "a parcel"), tmp_path)[0] == []
+
+
+def test_languages_of_which_one_is_set_are_no_notice(tmp_path: Path) -> None:
+    assert found(dictated((HELLO, SPANISH)), tmp_path)[0] == []
+
+
+def test_name_in_another_language_is_no_notice(tmp_path: Path) -> None:
+    texts = (HELLO, "Where is the Calle de la Paz?", "Bonjour!")
+
+    assert found(dictated(texts, language=False), tmp_path)[0] == []
+
+
+@pytest.mark.parametrize("session", [voxtral_turns(), dictated((HELLO, HELLO))])
+def test_words_that_are_said_again_are_no_notice(session: WireSession, tmp_path: Path) -> None:
+    assert found(session, tmp_path)[0] == []

@@ -18,6 +18,7 @@ ABSENCES = frozenset(
         "answer-missing",
         "empty-transcripts",
         "no-results",
+        "closed-in-speech",
         "no-final",
         "words-dropped",
         "results-stopped",
@@ -39,6 +40,7 @@ ABSENCES = frozenset(
 # With one of these, what came is no proof of success.
 _DOUBTS = (
     "traffic.outcome.results-stopped",
+    "traffic.outcome.closed-in-speech",
     "traffic.outcome.no-final",
     "traffic.outcome.words-dropped",
     "traffic.transcription.never-committed",

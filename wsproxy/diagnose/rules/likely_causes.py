@@ -27,7 +27,7 @@ from wsproxy.wording import plural
 
 from .carriers import base64_for_audio, wrong_carrier
 from .credentials import subprotocols_without_space, unlike_own_keys
-from .messages import pings_unanswered
+from .messages import json_as_binary, pings_unanswered
 from .signal import other_samples, wrong_rate
 
 _MIN_STOPPED = 1.0  # seconds without audio at the end
@@ -174,6 +174,8 @@ def audio_not_ended(facts: SessionFacts) -> list[Evidence]:
     """The app's last message is audio: it did not tell the server that it has ended."""
     sent, audio = facts.sent.last, facts.audio.last
     if not facts.audio.from_client or sent is None or audio is None or sent.frame != audio.frame:
+        return []
+    if facts.measured(json_as_binary):
         return []
     if not facts.audio.last_size or any(
         m.kind in facts.vocabulary.flush for m in facts.client_json

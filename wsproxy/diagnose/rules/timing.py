@@ -235,6 +235,8 @@ def result_latency(facts: SessionFacts) -> list[Evidence]:
         f"{len(late)} results lag the audio that was sent: p50 {middle:.1f} s, "
         f"max {worst:.1f} s (frame {result.frame})"
     )
+    if worst - late[0][0] > least:
+        text += f"; the first one lags by {late[0][0]:.1f} s"
     return [Evidence(text, (result.frame,), result.t_ns, round(middle, 2), "s")]
 
 

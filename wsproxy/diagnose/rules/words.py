@@ -152,10 +152,8 @@ def no_final(facts: SessionFacts) -> list[Evidence]:
     if _lacks_setting(facts) or facts.measured(results_stopped) or facts.measured(words_dropped):
         return []
     last = next((each for each in reversed(list(timeline.transcript)) if each.text), None)
-    if last is None or last.final:
+    if last is None or last.final or closed_by_server(facts):
         return []
-    if closed_by_server(facts):
-        return _closed_in_speech(facts, last)
     since = waited(facts.session, timeline, last.t_ns)
     text = f"{_never_final(timeline)}the last words are an interim result (frame {last.frame}); "
     if since >= FINALIZED:
@@ -172,24 +170,17 @@ def no_final(facts: SessionFacts) -> list[Evidence]:
     if flushed and flushed[-1].frame > last.frame:
         text += f"; {flushed[-1].kind} was sent after them (frame {flushed[-1].frame})"
     out = [Evidence(text, (last.frame,), last.t_ns, round(since, 1), "s")]
-    sent = facts.sent.last
-    if sent is not None and facts.client_json and facts.client_json[-1].frame == sent.frame:
+    sent, audio = facts.sent.last, facts.audio.last
+    is_audio = sent is not None and audio is not None and sent.frame == audio.frame
+    if (
+        sent is not None
+        and not is_audio
+        and facts.client_json
+        and facts.client_json[-1].frame == sent.frame
+    ):
         words = quoted(json.dumps(facts.client_json[-1].content), 80)
         out.append(Evidence(f"the app's last message is {words} (frame {sent.frame})"))
     return out
-
-
-def _closed_in_speech(facts: SessionFacts, last: Result) -> list[Evidence]:
-    """The server closed while the app still sent audio, and the last words are interim ones."""
-    audio, sent = facts.audio.last, facts.sent.last
-    if audio is None or sent is None or sent.frame != audio.frame or not facts.audio.last_size:
-        return []
-    since = seconds(facts.ended_ns - audio.t_ns)
-    if since > _CUT:
-        return []
-    text = f"the last words are an interim result (frame {last.frame}); the server closed "
-    text += f"{since:.1f} s after the last audio (frame {audio.frame}), which the app had not ended"
-    return [Evidence(text, (last.frame, audio.frame), last.t_ns, round(since, 1), "s")]
 
 
 def _never_final(timeline: Timeline) -> str:
@@ -201,6 +192,22 @@ def _never_final(timeline: Timeline) -> str:
     if lasted < _NEVER_FINAL:
         return ""
     return f"{found.interims} interim results came in {lasted:.1f} s, and no final one; "
+
+
+def closed_in_speech(facts: SessionFacts) -> list[Evidence]:
+    """The server closed while the app still sent audio, and the last words are interim ones."""
+    timeline, audio, sent = good_timeline(facts), facts.audio.last, facts.sent.last
+    if timeline is None or WORDS not in _expected_proof(timeline) or _speaks(facts, timeline):
+        return []
+    if not closed_by_server(facts) or audio is None or sent is None or sent.frame != audio.frame:
+        return []
+    last = next((each for each in reversed(list(timeline.transcript)) if each.text), None)
+    since = seconds(facts.ended_ns - audio.t_ns)
+    if last is None or last.final or since > _CUT or not facts.audio.last_size:
+        return []
+    text = f"the last words are an interim result (frame {last.frame}); the server closed "
+    text += f"{since:.1f} s after the last audio (frame {audio.frame}), which the app had not ended"
+    return [Evidence(text, (last.frame, audio.frame), last.t_ns, round(since, 1), "s")]
 
 
 def words_dropped(facts: SessionFacts) -> list[Evidence]:
@@ -264,7 +271,7 @@ def results_stopped(facts: SessionFacts) -> list[Evidence]:
         f"{seconds(facts.ended_ns - last_ns):.1f} s before the end)"
     )
     if repeated:
-        text += f"; the result in frame {repeated} has no others"
+        text += f"; the results after that, up to frame {repeated}, have the same words"
     return [Evidence(text, (frame,), last_ns, round(since, 1), "s")]
 
 
@@ -336,6 +343,7 @@ def _neighbors(transcript: SessionTranscript) -> Iterator[tuple[Result, Result]]
 RULES: tuple[Measure, ...] = (
     empty_results,
     no_results,
+    closed_in_speech,
     no_final,
     words_dropped,
     results_stopped,
