@@ -109,6 +109,28 @@ def compressing(*, deflate: bool) -> SessionFacts:
     return SessionFacts(session, CATALOG)
 
 
+def with_subprotocols(marker: str) -> SessionFacts:
+    """A key among the subprotocols, redacted as the recorder does it, which was refused."""
+    headers = [("Sec-WebSocket-Protocol", marker + "0123456789" * 4)]
+    redact = HeadRedactor(CATALOG.credentials, b"key", CATALOG.key_shapes)
+    redacted = redact(headers, LISTEN[2])
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=LISTEN[0], api=LISTEN[1]))
+    request = Request(
+        0,
+        "GET",
+        "wss",
+        "h",
+        443,
+        redacted.path,
+        headers=redacted.headers,
+        redacted=redacted.entries,
+    )
+    session.add(request)
+    session.add(Response(0, 401))
+    return SessionFacts(session, CATALOG)
+
+
 def with_key(key: str) -> SessionFacts:
     """A session of Gemini with this as the API key, redacted as the recorder does it."""
     path = f"/ws/google.ai.x?key={key}"
@@ -163,6 +185,7 @@ SHOWN = [
     (likely_causes.only_keepalives, facts_of(LISTEN, [KEEPALIVE] * 3, 10), (1,), 3.0),
     (likely_causes.audio_stopped, facts_of(LISTEN, cut(), 10), (20,), 10.0),
     (likely_causes.silence_withheld, facts_of(LISTEN, cut(), 10), (20,), 10.0),
+    (likely_causes.audio_not_ended, facts_of(LISTEN, cut(), 10), (20,), 10.0),
     (likely_causes.raw_undeclared, facts_of(UNDECLARED, cut(), 1), (1,), 64000.0),
     (likely_causes.text_for_audio, facts_of(LISTEN, [HTML], 1), (1,), 150.0),
     (likely_causes.container_and_encoding, facts_of(LISTEN, [WAV + PCM], 1), (1,), 64036.0),
@@ -184,6 +207,7 @@ SHOWN = [
     (likely_causes.sent_ahead, broken_after(5, 4.0), (1,), 50.0),
     (likely_causes.end_ignored, facts_of(LISTEN, [*cut(), b""], 6), (21,), 6.0),
     (credentials.unlike_own_keys, with_key("auth_tokens/0123456789"), (), 22.0),
+    (credentials.subprotocols_without_space, with_subprotocols("token,"), (), None),
 ]
 GOOD = [
     facts_of(LISTEN, [*cut(), KEEPALIVE], 0.2),
@@ -198,6 +222,7 @@ GOOD = [
     facts_of(LISTEN, [*cut(), b""], 0.5),
     pinging(1),
     with_key("AIza" + "0" * 35),
+    with_subprotocols("token, "),
     facts_of(AZURE, [azure(WAV + b"data\0\0\0\0" + PCM)], 0.2),
     facts_of(WATSON, [NO_INTERIM, *cut(), '{"action": "stop"}'], 0.2),
     facts_of(UNKNOWN, ['{"encoding": "pcm_s16le", "sample_rate": 16000}', *cut()], 0.2),

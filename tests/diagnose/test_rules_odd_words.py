@@ -63,6 +63,12 @@ def places_again(*starts: float) -> Session:
     return talk.server(*(result("good morning", start) for start in starts)).close()
 
 
+def one_word(text: str, query: str = "") -> Session:
+    """Results of a server of one's own."""
+    talk = SpeechSession("", "", f"/asr{query}")
+    return talk.speak(4).server({"text": text}).speak(4).server({"text": text}).close()
+
+
 def two_sides(query: str, channels: int, correlated: bool = False) -> Session:
     talk = listen(f"&channels=2{query}")
     left = spoken(6.0)
@@ -222,6 +228,18 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         results("&language=multi", "안녕하세요 여러분"),
     ),
     (
+        "one-word",
+        one_word("the the the the"),
+        "all 8 final words are the; no parameter and no message declares the format of the audio",
+        one_word("the the the they"),
+    ),
+    (
+        "one-word",
+        one_word("the the the the"),
+        "all 8",
+        one_word("the the the the", "?encoding=linear16&sample_rate=16000"),
+    ),
+    (
         "channels-mixed",
         two_sides("", 1),
         "2 channels with different audio were sent",
@@ -260,7 +278,8 @@ def test_rules_of_odd_words_are_all_tested() -> None:
     conditions = {c.id for c in CATALOG.conditions_of("traffic") if ".words." in c.id}
     assert tested == conditions
     rules = [*odd_words.RULES, *places.RULES, *promises.RULES]
-    assert len(rules) - 1 == len(conditions)  # `language_unset` is a cause
+    # `language_unset` and `words_of_silence` are causes, `words_restated` is a notice.
+    assert len(rules) - 3 == len(conditions)
 
 
 def test_words_that_came_again_are_counted_once() -> None:
@@ -318,3 +337,18 @@ def test_audio_of_a_wav_file_with_two_channels_is_compared_as_well() -> None:
     talk.server(result("good morning", 0.0), result("good morning", 2.0))
     found = [finding.id for finding in diagnose(talk.close(), CATALOG)]
     assert "traffic.words.channels-mixed" in found
+
+
+def test_words_of_silence_are_a_cause_of_words_in_another_script() -> None:
+    def committed(*, quiet: bool) -> list[str]:
+        talk = SpeechSession("openai", "realtime", "/v1/realtime?intent=transcription")
+        talk.app({"type": "session.update", "session": {"language": "en"}})
+        talk.speak(3, quiet=quiet, template=OPENAI_APPEND)
+        talk.server({"type": FINAL, "item_id": "item_1", "transcript": "ご視聴ありがとう"})
+        finding = diagnose(talk.close(), CATALOG)[0]
+        assert finding.id == "traffic.words.other-script"
+        return list(finding.seen)
+
+    assert len(committed(quiet=True)) == 1
+    assert "2.0 s of audio had been sent, all of it digital silence" in committed(quiet=True)[0]
+    assert committed(quiet=False) == []

@@ -106,6 +106,15 @@ def stopped(*later: str) -> Session:
     return talk.server(*map(dg_result, later)).app(END).server(METADATA).close(by="server")
 
 
+def listing(*texts: str) -> Session:
+    """A server of one's own, whose messages have all of the transcript so far."""
+    talk = SpeechSession("", "", "/asr?encoding=linear16&sample_rate=16000")
+    talk.speak(2).server({"segments": [{"text": "Good"}]})
+    for text in texts:
+        talk.speak(9).server({"segments": [{"text": text}]})
+    return talk.close()
+
+
 def without_results(seconds: float, wait: float) -> Session:
     return listen().speak(seconds).wait(wait).close()
 
@@ -217,6 +226,12 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         interim_only(wait=1.0),
     ),
     (
+        "closed-in-speech",
+        listen().speak(2).server(dg_result("good", final=False)).speak(1).close(by="server"),
+        "the last words are an interim result (frame 21); the server closed 0.",
+        guessed(),
+    ),
+    (
         "words-dropped",
         guessed(dg_result("")),
         "the interim result in frame 21 has parcel, and the final one in frame 22 is empty",
@@ -299,6 +314,12 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         transcribed(20),
         "s of speech were sent after the last words (frame 32",
         transcribed(3),
+    ),
+    (
+        "results-stopped",
+        listing("Good morning.", "Good morning."),
+        "; the results after that, up to frame 203, have the same words",
+        listing("Good morning.", "Good morning. Where is it?"),
     ),
     (
         "no-audio-for-text",

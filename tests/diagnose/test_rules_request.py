@@ -147,6 +147,20 @@ def test_misspelled_name_of_an_accepted_session_is_found() -> None:
     assert texts(request.misspelled_name, refused(LISTEN, "&keyterms=poll")) == []
 
 
+@pytest.mark.parametrize("value", ["%5B%27alpha%27%2C+%27bravo%27%5D", "alpha,bravo,charlie"])
+def test_values_in_one_parameter_are_found_where_each_has_its_own(value: str) -> None:
+    [text] = texts(request.values_in_one, accepted(f"&keyterm={value}"))
+    assert text.endswith(" in the URL is one value with commas")
+    assert text.startswith("keyterm=")
+
+
+@pytest.mark.parametrize(
+    "query", ["&keyterm=alpha&keyterm=bravo", "&keyterm=Good+morning,+Tom", "&tag=alpha,bravo"]
+)
+def test_values_of_which_each_has_its_own_parameter_are_not_found(query: str) -> None:
+    assert texts(request.values_in_one, accepted(query)) == []
+
+
 def test_belongs_in_url_is_found_where_the_url_has_another_value() -> None:
     facts = closed(WATSON, {"action": "start", "model": "ja-JP_Multimedia"}, 1000, "")
     [text] = texts(request.belongs_in_url, facts)

@@ -148,11 +148,13 @@ def behind(lag: float) -> WireSession:
 def cut_up(query: str, *texts: str) -> WireSession:
     """One sentence without a pause between its words."""
     session = listening(f"model=nova-2&encoding=linear16&sample_rate=16000{query}")
+    fluent = b"".join(speech(at, length) for at, length in ((0.2, 1.4), (2.4, 2.3), (5.4, 2.3)))
     part = 6.0 / len(texts)
     for number, text in enumerate(texts):
-        session.stream(chunks(speech(number * part, part / 2), 3200), 0.1)
+        sound = fluent[round(number * part) * 32_000 :][: round(part * 32_000)]
+        session.stream(chunks(sound[: len(sound) // 2], 3200), 0.1)
         session.server(result(text, number * part, part / 2, final=False))
-        session.stream(chunks(speech((number + 0.5) * part, part / 2), 3200), 0.1)
+        session.stream(chunks(sound[len(sound) // 2 :], 3200), 0.1)
         session.server(result(text, number * part, part, ends=True), after=0.1)
     return ended(session, 6.0)
 
@@ -251,11 +253,6 @@ REPORTS = [
         ("credential", "audio is silent"),
         complete=True,
     ),
-]
-"""Reports."""
-
-UNSOLVED = [
-    # Who speaks two languages, and lets the service find out which, has the same messages.
     Report(
         "oai-spanish-for-english",
         "language",
@@ -274,7 +271,6 @@ UNSOLVED = [
         ("credential", "audio is silent"),
         complete=True,
     ),
-    # An end of speech after 10 ms of silence is the documented default: many want results soon.
     Report(
         "dg-cut-up",
         "too early",
@@ -291,4 +287,4 @@ UNSOLVED = [
         complete=True,
     ),
 ]
-"""What is documented, and lawful."""
+"""Reports."""

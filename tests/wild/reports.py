@@ -16,10 +16,12 @@ import further_agent_reports
 import gemini_reports
 import held_back_agent_reports
 import held_back_realtime_reports
+import held_back_speech_reports
 import key_place_reports
 import listening_reports
 import lost_end_reports
 import missing_event_reports
+import named_failure_reports
 import odd_result_reports
 import openai_reports
 import order_reports
@@ -40,6 +42,7 @@ import speech_context_reports
 import speech_further_reports
 import speech_output_reports
 import speech_quiet_reports
+import speechless_reports
 import stalled_agent_reports
 import stt_audio_reports
 import stt_more_reports
@@ -52,6 +55,7 @@ import tool_call_reports
 import unanswered_agent_reports
 import unended_reports
 import voice_agent_reports
+import wordless_reports
 import wrong_answer_reports
 
 REPORTS = [
@@ -106,12 +110,16 @@ REPORTS = [
     *held_back_agent_reports.REPORTS,
     *held_back_realtime_reports.REPORTS,
     *stalled_agent_reports.REPORTS,
+    *speechless_reports.REPORTS,
+    *wordless_reports.REPORTS,
+    *named_failure_reports.REPORTS,
+    *held_back_speech_reports.REPORTS,
 ]
 UNSOLVED = [
-    *stt_refused_reports.UNSOLVED,
     *speech_context_reports.UNSOLVED,
     *speech_quiet_reports.UNSOLVED,
     *speech_further_reports.UNSOLVED,
-    *odd_result_reports.UNSOLVED,
+    *held_back_realtime_reports.UNSOLVED,
+    *held_back_speech_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

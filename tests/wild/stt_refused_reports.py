@@ -223,8 +223,6 @@ REPORTS = [
         ("en-za",),
         ("credential",),
     ),
-]
-UNSOLVED = [
     Report(
         "dg-no-space",
         "credentials",
@@ -240,4 +238,3 @@ UNSOLVED = [
         ("quota",),
     ),
 ]
-"""Subprotocols without a space are as good as with one: nothing shows that a server needs it."""

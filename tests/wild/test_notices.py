@@ -13,6 +13,7 @@ from audio_samples import wav
 from bug_report import explanations
 from dictation_reports import mime_without_rate
 from held_back_realtime_reports import answers_in, instructs_one_answer
+from odd_result_reports import cut_up, dictated
 from provider_sessions import (
     HELLO,
     answered,
@@ -27,9 +28,12 @@ from provider_sessions import (
     response_done,
 )
 from quiet_reports import azure_offsets, speechmatics_forced
+from speechless_reports import voxtral_turns, xai_utterance
 from wire_session import WireSession
 
 pytestmark = pytest.mark.one_python
+
+SPANISH = "El paquete todavía no ha llegado y no sé dónde está."
 
 NOTICES = {
     "header-in-audio": header_in_each_chunk,
@@ -39,6 +43,9 @@ NOTICES = {
     "forced-end": lambda: speechmatics_forced(3.1),
     "own-instructions": lambda: instructs_one_answer(whole=False),
     "other-language": lambda: answers_in("en", "es", "en", "es"),
+    "words-restated": lambda: xai_utterance(restated=True),
+    "short-pause": lambda: cut_up("&endpointing=10", "my mom", "has ordered", "a parcel"),
+    "languages-mixed": lambda: dictated((HELLO, HELLO, SPANISH), language=False),
 }
 
 
@@ -178,3 +185,23 @@ def test_other_language_that_was_asked_for_is_no_notice(
 
 def test_one_answer_in_another_language_is_no_notice(tmp_path: Path) -> None:
     assert found(answers_in("en", "es", "en"), tmp_path)[0] == []
+
+
+@pytest.mark.parametrize("query", ["&endpointing=300", ""])
+def test_long_pause_and_default_are_no_notice(query: str, tmp_path: Path) -> None:
+    assert found(cut_up(query, "my mom", "has ordered", "a parcel"), tmp_path)[0] == []
+
+
+def test_languages_of_which_one_is_set_are_no_notice(tmp_path: Path) -> None:
+    assert found(dictated((HELLO, SPANISH)), tmp_path)[0] == []
+
+
+def test_name_in_another_language_is_no_notice(tmp_path: Path) -> None:
+    texts = (HELLO, "Where is the Calle de la Paz?", "Bonjour!")
+
+    assert found(dictated(texts, language=False), tmp_path)[0] == []
+
+
+@pytest.mark.parametrize("session", [voxtral_turns(), dictated((HELLO, HELLO))])
+def test_words_that_are_said_again_are_no_notice(session: WireSession, tmp_path: Path) -> None:
+    assert found(session, tmp_path)[0] == []

@@ -21,6 +21,7 @@ class ParameterForm:
             former only, and with none of the latter.
         rates: (part of a value, samples a second that the audio needs at least with it).
         only_in_url: whether a field of this name in a message of the client has no effect.
+        one_each: whether several values are as many parameters of this name.
     """
 
     name: str
@@ -35,3 +36,4 @@ class ParameterForm:
     not_with: tuple[str, ...] = ()
     rates: tuple[tuple[str, int], ...] = ()
     only_in_url: bool = False
+    one_each: bool = False

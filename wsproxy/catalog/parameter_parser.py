@@ -21,6 +21,7 @@ def parameter(table: Table) -> ParameterForm:
         not_with=table.strings("not_with"),
         rates=tuple(_part_and_rate(table, text) for text in table.strings("rates")),
         only_in_url=table.take("only_in_url", bool, False),
+        one_each=table.take("one_each", bool, False),
     )
 
 

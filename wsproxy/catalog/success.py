@@ -158,6 +158,8 @@ class ResultPaths:
         channel: dotted path of the channel; empty: one of the usual names.
         of_turn: message of the server that begins a turn, from whose beginning its times count;
             empty: they count from the beginning of the audio.
+        ends: results that end an utterance, since a pause was heard.
+        pause: parameter of the URL with the length of that pause, ms.
     """
 
     start: str = ""
@@ -173,6 +175,8 @@ class ResultPaths:
     id: str = ""
     channel: str = ""
     of_turn: str = ""
+    ends: tuple[MessagePattern, ...] = ()
+    pause: str = ""
 
 
 NO_SUCCESS = Success()

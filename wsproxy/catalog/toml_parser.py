@@ -167,6 +167,8 @@ def _result_paths(table: Table) -> ResultPaths:
         id=table.take("id", str, ""),
         channel=table.take("channel", str, ""),
         of_turn=table.take("of_turn", str, ""),
+        ends=table.message_patterns("ends"),
+        pause=table.take("pause", str, ""),
     )
 
 

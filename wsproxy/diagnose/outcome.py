@@ -18,6 +18,7 @@ ABSENCES = frozenset(
         "answer-missing",
         "empty-transcripts",
         "no-results",
+        "closed-in-speech",
         "no-final",
         "words-dropped",
         "results-stopped",
@@ -39,11 +40,13 @@ ABSENCES = frozenset(
 # With one of these, what came is no proof of success.
 _DOUBTS = (
     "traffic.outcome.results-stopped",
+    "traffic.outcome.closed-in-speech",
     "traffic.outcome.no-final",
     "traffic.outcome.words-dropped",
     "traffic.transcription.never-committed",
     "traffic.transcription.no-words-model",
     "traffic.words.unsure",
+    "traffic.words.one-word",
     "traffic.words.end-early",
     "traffic.outcome.left-early",
     "traffic.outcome.agent-silent",

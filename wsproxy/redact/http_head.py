@@ -198,22 +198,25 @@ class HeadRedactor:
         return "".join([*out, text[at:]])
 
     def _subprotocols(self, name: str, value: str, redactions: _HeadRedactions) -> str:
-        """Redact items after a marker or with a prefix: browsers cannot set headers."""
+        """Redact items after a marker or with a prefix: browsers cannot set headers.
+
+        The white space around an item stays as it is: not every server ignores it.
+        """
         out: list[str] = []
-        for item in value.split(","):
-            item = item.strip()  # noqa: PLW2901
+        for part in value.split(","):
+            item = part.strip()
             begins, why = self._find_in_subprotocol(item, redactions)
             secret = item[begins:]
             if secret in ("", PLACEHOLDER):
-                out.append(item)
+                kept = item
             elif why is not None:
-                out.append(
-                    item[:begins] + self._redact("subprotocol", name, secret, redactions, why)
-                )
+                kept = item[:begins] + self._redact("subprotocol", name, secret, redactions, why)
             else:
-                out.append(self._embedded("subprotocol", name, item, redactions))
+                kept = self._embedded("subprotocol", name, item, redactions)
+            before, _, after = part.partition(item) if item else (part, "", "")
+            out.append(before + kept + after)
             redactions.subprotocol = item
-        return ", ".join(out)
+        return ",".join(out)
 
     def _find_in_subprotocol(
         self, item: str, redactions: _HeadRedactions

@@ -87,7 +87,6 @@ class Timeline:
         self.error_frames: list[int] = []
         self.speech_at_words: float = 0.0
         self.speech_at_answer: float = 0.0
-        self._words_frame: int | None = None  # of the last result with words
         # The frames for which these two are measured.
         self._followed = (0, 0)
         self._settled = (0, False)
@@ -239,7 +238,7 @@ class Timeline:
     def _follow_speech(self, until: float) -> None:
         """Use what is known of the client's speech up to a frame."""
         self.latency.follow_speech(self.sent, until)
-        words, answer = self._words_frame, self.exchange.agent_turns.last_frame
+        words, answer = self.transcript.last_frame, self.exchange.agent_turns.last_frame
         if words is not None and self._followed[0] < words <= until:
             self.speech_at_words = self._speech_before(words)
             self._followed = words, self._followed[1]
@@ -289,7 +288,6 @@ class Timeline:
             return
         self.latency.add_result(result, self.sent)
         if result.text:
-            self._words_frame = result.frame
             self.promises.add_result(result, message.content or {}, self.sent.seconds)
 
     def _add_received(self, message: SessionMessage, *, has_audio: bool) -> None:

@@ -32,8 +32,11 @@ _USUAL_PATHS = (
     "channel.alternatives.0.transcript",
     "results.*.alternatives.0.transcript",
     "result.transcript",
+    "payload.output.sentence.text",
+    "result.text",
     "data.transcript",
     "data.text",
+    "data.content",
     "segments.*.text",
     "lines.*.text",
     "transcript",
@@ -111,9 +114,9 @@ class SessionTranscript:
             place in the audio, as (frame of the first one, frame); the first KEPT_DUPLICATES.
         duplicate_count: how many there are; their words are not counted again.
         rated_words, confidence: words of final results with a confidence, and its sum.
-        first_interim_ns, first_final_ns, last_words_ns: times of results with words; None if
-            there was none.
-        last_frame: of the last result with words.
+        first_interim_ns, first_final_ns, last_words_ns: times of results with words, the last one
+            with new ones; None if there was none.
+        last_frame: of the last result with new words.
     """
 
     def __init__(self, api: Api | None, keep: int = KEPT_RESULTS) -> None:
@@ -136,6 +139,7 @@ class SessionTranscript:
         self.duplicate_count = 0
         self.rated_words = 0
         self.confidence = 0.0
+        self._latest: tuple[str, int | None, str] | None = None  # channel, turn and text
         self._last_final: tuple[str, str, str] | None = None  # its kind, channel and text
         self._recent: deque[tuple[_Identity, int]] = deque(maxlen=_RECENT_FINALS)
 
@@ -197,7 +201,11 @@ class SessionTranscript:
                 self.first_final_ns = message.t_ns
             if not final and self.first_interim_ns is None:
                 self.first_interim_ns = message.t_ns
-            self.last_words_ns, self.last_frame = message.t_ns, message.frame
+            # A result of a turn that has not changed has no new words.
+            latest = found.track, found.turn, found.all_text.strip()
+            if found.turn is None or latest != self._latest:
+                self.last_words_ns, self.last_frame = message.t_ns, message.frame
+            self._latest = latest
         return self._keep(message, found, place, by_agent=False)
 
     def _is_repeated(self, kind: str, found: TranscriptResult) -> bool:

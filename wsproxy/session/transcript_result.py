@@ -20,6 +20,8 @@ _LONG = 1 << 20  # characters of a text whose words are not listed
 _WRITTEN = re.compile(rf"[{CJK}]|[^\s{CJK}]+")  # a word with its punctuation
 # The texts at these paths are parts of words and hold their own spaces.
 _FRAGMENTED_PATHS = frozenset({"tokens.*.text", "serverContent.inputTranscription.text"})
+# The texts at these paths are all parts of the transcript so far.
+_LISTING_PATHS = frozenset({"segments.*.text", "lines.*.text"})
 _AGENT = re.compile(r"agent|assistant|^response\.|outputTranscription", re.IGNORECASE)
 _AGENT_ROLES = frozenset({"assistant", "agent"})
 _CHANNELS = ("channel_index", "channel", "ChannelId")
@@ -114,6 +116,8 @@ def _build_result(
     fragmented = path in _FRAGMENTED_PATHS
     keeps_spaces = fragmented or any(text != text.strip() for text in finals)
     turn = next((v for n in _TURNS if type(v := content.get(n)) is int), None)
+    if turn is None and path in _LISTING_PATHS:
+        turn = 0
     return TranscriptResult(
         ("" if keeps_spaces else " ").join(finals),
         any(text.strip() for text, _ in texts),

@@ -173,6 +173,19 @@ def white_space_or_quotes(facts: SessionFacts) -> list[Evidence]:
     return found
 
 
+def subprotocols_without_space(facts: SessionFacts) -> list[Evidence]:
+    """The credential is among subprotocols that have no space between them.
+
+    RFC 9110, section 5.6.1: the space is optional. Not every server splits the list by that.
+    """
+    value = facts.session.request_header("sec-websocket-protocol") or ""
+    if _credential_places(facts) is None or "," not in value or ", " in value:
+        return []
+    if all(redaction.get("where") != "subprotocol" for redaction in _redactions(facts)):
+        return []
+    return [Evidence("the Sec-WebSocket-Protocol header has no space after the comma")]
+
+
 def foreign_key_shape(facts: SessionFacts) -> list[Evidence]:
     """The key begins as those of another provider do; a length alone shows nothing."""
     credentials = _credential_places(facts)

@@ -26,11 +26,12 @@ from wsproxy.wire.parser import UNASKED_COMPRESSION
 from wsproxy.wording import plural
 
 from .carriers import base64_for_audio, wrong_carrier
-from .credentials import unlike_own_keys
-from .messages import pings_unanswered
+from .credentials import subprotocols_without_space, unlike_own_keys
+from .messages import json_as_binary, pings_unanswered
 from .signal import other_samples, wrong_rate
 
 _MIN_STOPPED = 1.0  # seconds without audio at the end
+_NOT_ENDED = 6.0  # seconds after the audio in which an app that ends it would have done so
 _MIN_INTERVALS = 5  # the same, in usual intervals between audio messages
 _FIRM = 0.015  # between the rate of arrival and a standard sample rate, for the jitter of timers
 _TELEPHONE = 8000  # bytes a second of one channel
@@ -167,6 +168,26 @@ def silence_withheld(facts: SessionFacts) -> list[Evidence]:
     if last is not None and spoke_ns is not None and seconds(last.t_ns - spoke_ns) >= _MIN_STOPPED:
         return []
     return audio_stopped(facts)
+
+
+def audio_not_ended(facts: SessionFacts) -> list[Evidence]:
+    """The app's last message is audio: it did not tell the server that it has ended."""
+    sent, audio = facts.sent.last, facts.audio.last
+    if not facts.audio.from_client or sent is None or audio is None or sent.frame != audio.frame:
+        return []
+    if facts.measured(json_as_binary):
+        return []
+    if not facts.audio.last_size or any(
+        m.kind in facts.vocabulary.flush for m in facts.client_json
+    ):
+        return []
+    since = seconds(facts.ended_ns - sent.t_ns)
+    if since < _NOT_ENDED:
+        return []
+    text = f"its last message is audio (frame {sent.frame}, {since:.1f} s before the end)"
+    if ends := facts.vocabulary.end:
+        text += f", and no {' or '.join(ends)} came"
+    return [Evidence(text, (sent.frame,), sent.t_ns, round(since, 1), "s")]
 
 
 def raw_undeclared(facts: SessionFacts) -> list[Evidence]:
@@ -432,6 +453,7 @@ RULES: tuple[Measure, ...] = (
     only_keepalives,
     audio_stopped,
     silence_withheld,
+    audio_not_ended,
     raw_undeclared,
     text_for_audio,
     container_and_encoding,
@@ -451,4 +473,5 @@ RULES: tuple[Measure, ...] = (
     half_sample,
     app_pings_unanswered,
     unlike_own_keys,
+    subprotocols_without_space,
 )

@@ -21,16 +21,23 @@ from wsproxy.diagnose.languages import NAMES, is_rather, language_of, mentions_l
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.format_timeline import DEFAULT, format_timeline
+from wsproxy.session.request_query import query_parameters
+from wsproxy.session.requested_model import requested_languages
 from wsproxy.session.transcript import Result
 from wsproxy.wording import plural
 
 from .dialogue_facts import agent_turns
+from .lateness import has_places
 from .received import agreed_format, received_other_samples, received_track
 
 _MAX_LISTED = 20  # headers of containers that an analysis lists after the first one
 _AT_ZERO = 1.0  # seconds from the beginning of the audio that count as its beginning
 _WELL_AFTER = 2.0  # seconds of audio before that, so that the times do go back
 _ANSWERS = 2  # in another language; one may be a name or a quotation
+_SHORT_PAUSE = 50  # ms; between words of a sentence there are such pauses
+_MIN_CUT = 2  # results that end in the middle of sound
+_AROUND = 0.3  # seconds of sound before and after such an end
+_SEVERAL = 2  # languages
 _MISSED = 1.5  # seconds of sound without words before a forced end; a breath is shorter
 
 
@@ -124,14 +131,16 @@ def times_from_zero(facts: SessionFacts) -> list[Evidence]:
 def _goes_back(before: Result, after: Result) -> bool:
     """Whether a result begins near zero, and the one before it did not.
 
-    Where each result begins at zero, its times are those of an utterance.
+    Where each result begins at zero, its times are those of an utterance. One that ends where the
+    one before it does has its words again.
     """
     if before.start_s is None or before.end_s is None or after.start_s is None:
         return False
     same = before.turn is not None and before.turn == after.turn
     if same or before.channel != after.channel or before.start_s <= _AT_ZERO:
         return False
-    return after.start_s <= _AT_ZERO and before.end_s >= _WELL_AFTER
+    restates = after.end_s is not None and after.end_s >= before.end_s
+    return after.start_s <= _AT_ZERO and before.end_s >= _WELL_AFTER and not restates
 
 
 def _is_between(facts: SessionFacts, before: Result, after: Result) -> bool:
@@ -258,6 +267,54 @@ def _instructions(facts: SessionFacts) -> Iterator[str]:
             yield found
 
 
+def cut_by_short_pause(facts: SessionFacts) -> list[Evidence]:
+    """Results end the speech where the sound goes on, and the app set the shortest pauses."""
+    paths = facts.api.result_paths if facts.api else None
+    timeline = facts.session.timeline
+    if timeline is None or paths is None or not paths.pause or not has_places(facts):
+        return []
+    value = query_parameters(facts.session.request).get(paths.pause, "")
+    if not value.isdecimal() or not 0 < int(value[:9]) <= _SHORT_PAUSE:
+        return []
+    ends = {m.frame for m in facts.server_json if first_match(paths.ends, m.kind, m.content)}
+    finals = [each for each in timeline.transcript if each.frame in ends and each.text]
+    cut = [each for each in finals if _is_in_sound(facts, each.end_s or 0.0)]
+    if len(cut) < _MIN_CUT:
+        return []
+    first = cut[0]
+    text = f"{paths.pause}={value} in the URL; {len(cut)} of {len(finals)} results that end the "
+    text += f"speech end in the middle of sound, such as {quoted(first.text, 60)} at "
+    text += f"{first.end_s:.1f} s (frame {first.frame})"
+    frames = tuple(each.frame for each in cut[:5])
+    return [Evidence(text, frames, first.t_ns, float(len(cut)), "results")]
+
+
+def _is_in_sound(facts: SessionFacts, at_s: float) -> bool:
+    """Whether there is sound without a pause around a place in the audio."""
+    regions = facts.signal.speech.kept
+    return any(r.start_s + _AROUND <= at_s <= r.end_s - _AROUND for r in regions)
+
+
+def languages_mixed(facts: SessionFacts) -> list[Evidence]:
+    """The app names no language, and the transcripts are in more than one."""
+    timeline = facts.session.timeline
+    if timeline is None or not facts.transcribes_only or requested_languages(facts.session):
+        return []
+    finals = [each for each in timeline.transcript if each.final and not each.by_agent]
+    found: dict[str, list[Result]] = {}
+    for each in finals:
+        if tag := language_of(each.text):
+            found.setdefault(tag, []).append(each)
+    if len(found) < _SEVERAL:
+        return []
+    counted = sorted(found.items(), key=lambda pair: -len(pair[1]))
+    names = ", ".join(f"{len(results)} in {NAMES[tag]}" for tag, results in counted)
+    rare = counted[-1][1][0]
+    text = f"no language is set; of {len(finals)} final results, {names}: "
+    text += f"{quoted(rare.text, 80)} (frame {rare.frame})"
+    return [Evidence(text, (rare.frame,), rare.t_ns, float(len(found)), "languages")]
+
+
 RULES: tuple[Measure, ...] = (
     header_in_received,
     rate_not_named,
@@ -266,4 +323,6 @@ RULES: tuple[Measure, ...] = (
     forced_end,
     own_instructions,
     other_language,
+    cut_by_short_pause,
+    languages_mixed,
 )

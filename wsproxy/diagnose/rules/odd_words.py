@@ -6,10 +6,14 @@ They need the timeline of the session.
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Iterator, Sequence
 
+from wsproxy.catalog.envelope import field as field_of
 from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.scripts import LATIN, main_script, scripts_of_all
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.session.format_timeline import HEADER
 from wsproxy.session.requested_model import requested_languages
 from wsproxy.session.transcript import Result
 from wsproxy.wording import plural
@@ -22,6 +26,12 @@ _APART = 0.3  # correlation of two channels, below which they have different aud
 _AUDIBLE = -50.0  # dBFS of the quieter channel; the noise of a line is below
 _FINALS = 2  # with words, of several channels, or doubled
 _SENTENCE = 4  # words that are seldom said twice by chance
+_SAME_WORDS = 6  # that are all words
+_LETTERS = 12  # of a text, the same
+_SAME_PLACE = 0.1  # seconds between results that begin at the same place
+_SILENT = 0.5  # seconds of digital silence
+_EDGE = 0.05  # seconds by which its bounds are uncertain
+_BEFORE = 32  # final results with which one is compared
 
 
 def duplicate_results(facts: SessionFacts) -> list[Evidence]:
@@ -59,6 +69,124 @@ def _is_doubled(text: str) -> bool:
     words = re.findall(r"\w+", text.lower())
     half = len(words) // 2
     return half >= _SENTENCE and words[:half] * 2 == words
+
+
+def words_restated(facts: SessionFacts) -> list[Evidence]:
+    """A final result has the words of the final ones before it again.
+
+    Where neither an id nor a place in the audio shows that it is the same speech, one may be a
+    repetition.
+    """
+    found = list(_restating(facts))
+    ids = _ids(facts) if found else {}
+    same = any(
+        _same_place(first, last)
+        or (ids.get(last.frame) and ids.get(first.frame) == ids[last.frame])
+        for first, last in found
+    )
+    if not same and len(found) < _FINALS:
+        return []
+    first, last = found[0]
+    text = f"{quoted(last.text, 80)} (frame {last.frame}) has the words of the final results from "
+    text += f"frame {first.frame} on again"
+    if len(found) > 1:
+        text += f"; {len(found)} final results repeat others"
+    return [Evidence(text, (last.frame, first.frame), last.t_ns, float(len(found)), "results")]
+
+
+def _restating(facts: SessionFacts) -> Iterator[tuple[Result, Result]]:
+    """Final results that repeat what came before: the first one that is repeated, and they."""
+    timeline = facts.session.timeline
+    if timeline is None or not timeline.transcript.finals:
+        return
+    for run in timeline.transcript.kept.runs():
+        channels: dict[str, deque[tuple[str, Result]]] = {}
+        for each in run:
+            letters = "".join(filter(str.isalnum, each.text.lower()))
+            # A later result of a turn replaces the one before.
+            if not each.final or each.by_agent or each.turn is not None or not letters:
+                continue
+            before = channels.setdefault(each.channel, deque(maxlen=_BEFORE))
+            if (first := _repeated(letters, before, grows=facts.api is None)) is not None:
+                yield first, each
+            before.append((letters, each))
+
+
+def _repeated(letters: str, before: Sequence[tuple[str, Result]], *, grows: bool) -> Result | None:
+    """The first of the results whose texts a text repeats, one after the other.
+
+    Args:
+        grows: whether a text that begins with the one before it may be the same, longer one.
+    """
+    if not before or len(letters) < _LETTERS:
+        return None
+    last, result = before[-1]
+    if len(last) >= _LETTERS and len(letters) > len(last) and letters.startswith(last):
+        return None if grows else result
+    rest, count = letters, 0
+    for text, result in reversed(before):
+        if not rest.endswith(text):
+            return None
+        rest, count = rest[: -len(text)], count + 1
+        if not rest:
+            return result if count > 1 else None
+    return None
+
+
+def _ids(facts: SessionFacts) -> dict[int, object]:
+    """What the results are of, such as the item of a conversation, by their frames."""
+    path = facts.api.result_paths.id if facts.api else ""
+    return {m.frame: field_of(m.content, path) for m in facts.server_json} if path else {}
+
+
+def _same_place(first: Result, last: Result) -> bool:
+    if first.start_s is None or last.start_s is None:
+        return False
+    return abs(last.start_s - first.start_s) < _SAME_PLACE
+
+
+def words_of_silence(facts: SessionFacts) -> list[Evidence]:
+    """Final words came when nothing but digital silence had been sent; a likely cause only.
+
+    An app under test may send zeros to a simulated API, which answers with words.
+    """
+    timeline, silence = facts.session.timeline, facts.signal.silence.kept[:1]
+    if timeline is None or not facts.audio.from_client or not silence:
+        return []
+    results = (each for each in timeline.transcript if each.final and not each.by_agent)
+    first = next((each for each in results if each.text), None)
+    if first is None or silence[0].start_s > _EDGE:
+        return []
+    sent = facts.timeline.seconds(facts.audio, first.t_ns)
+    if sent < _SILENT or silence[0].end_s < sent - _EDGE:
+        return []
+    text = f"{quoted(first.text, _SHOWN)} (frame {first.frame}) came when {sent:.1f} s of audio "
+    text += "had been sent, all of it digital silence"
+    return [Evidence(text, (first.frame,), first.t_ns, round(sent, 1), "s")]
+
+
+def one_word_only(facts: SessionFacts) -> list[Evidence]:
+    """All final words are the same one, and the server was not told what the audio is.
+
+    Some models say "the the the" of audio at another sample rate. People count or call like that,
+    too, so that it means nothing where the format is declared.
+    """
+    timeline = facts.session.timeline
+    if timeline is None or facts.api is not None or not facts.audio.from_client:
+        return []
+    finals = [each for each in timeline.transcript if each.final and each.text]
+    words = [word for each in finals for word in re.findall(r"\w+", each.text.lower())]
+    if len(words) < _SAME_WORDS or len(set(words)) > 1:
+        return []
+    declared = facts.timeline.declarations
+    if any(each.source != HEADER for each in declared):
+        return []
+    text = f"all {len(words)} final words are {quoted(words[0], 40)}; no parameter and no message "
+    text += "declares the format of the audio"
+    if declared:
+        text += f", which by its header is {declared[0].format}"
+    frames = tuple(each.frame for each in finals[:5])
+    return [Evidence(text, frames, None, float(len(words)), "words")]
 
 
 def words_unsure(facts: SessionFacts) -> list[Evidence]:
@@ -132,6 +260,9 @@ def channels_mixed(facts: SessionFacts) -> list[Evidence]:
 RULES: tuple[Measure, ...] = (
     duplicate_results,
     words_doubled,
+    words_restated,
+    words_of_silence,
+    one_word_only,
     words_unsure,
     language_unset,
     other_script,

@@ -143,6 +143,27 @@ def empty_parameter(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(f"{quoted(name, 60)} in the URL is empty") for name in names[:_SHOWN]]
 
 
+def values_in_one(facts: SessionFacts) -> list[Evidence]:
+    """A parameter holds a list of values, and the API takes one value in each of them."""
+    if facts.api is None or not facts.session.accepted:
+        return []
+    names = {form.name for form in facts.api.parameters if form.one_each}
+    pairs = query_pairs(facts.session.request)
+    found = [pair for pair in pairs if pair[0] in names and _is_list(pair[1])]
+    return [
+        Evidence(f"{quoted(f'{name}={value}', 120)} in the URL is one value with commas")
+        for name, value in found[:_SHOWN]
+    ]
+
+
+def _is_list(value: str) -> bool:
+    """Whether a value is several words, not a phrase with a comma in it."""
+    if value.startswith("[") and value.endswith("]"):
+        return True
+    parts = value.split(",")
+    return len(parts) > 1 and all(part[:1].isalpha() for part in parts)
+
+
 def undocumented_name(facts: SessionFacts) -> list[Evidence]:
     """The app uses a parameter, or a field of its settings, that the documents do not list."""
     if not facts.is_failure_reported:
@@ -248,6 +269,7 @@ RULES: tuple[Measure, ...] = (
     rate_below_model,
     printed_host,
     empty_parameter,
+    values_in_one,
     undocumented_name,
     misspelled_name,
     belongs_in_url,

@@ -51,7 +51,7 @@ def pace_is_explained(facts: SessionFacts) -> bool:
 
 def wrong_rate(facts: SessionFacts) -> list[Evidence]:
     """The pace of the audio shows another sample rate than the declared one."""
-    if facts.measured(audio.other_inside_wav):
+    if facts.measured(audio.other_inside_wav) or not facts.timeline.declarations:
         return []
 
     def text(fault: AudioFault) -> str:
@@ -72,6 +72,8 @@ def wrong_rate(facts: SessionFacts) -> list[Evidence]:
 def other_samples(facts: SessionFacts) -> list[Evidence]:
     """Samples are in another encoding than declared, somewhere in the session."""
     if facts.measured(audio.format_mismatch) or facts.measured(audio.wrong_endianness):
+        return []
+    if not facts.timeline.declarations:
         return []
 
     def text(fault: AudioFault) -> str:

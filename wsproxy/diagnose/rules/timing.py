@@ -15,7 +15,7 @@ from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.statistics import median
 from wsproxy.wording import plural
 
-from .lateness import late_results
+from .lateness import late_results, only_format
 from .likely_causes import arrives_at_lower_rate
 from .received import stretches
 from .signal import pace_is_explained
@@ -235,12 +235,14 @@ def result_latency(facts: SessionFacts) -> list[Evidence]:
         f"{len(late)} results lag the audio that was sent: p50 {middle:.1f} s, "
         f"max {worst:.1f} s (frame {result.frame})"
     )
+    if worst - late[0][0] > least:
+        text += f"; the first one lags by {late[0][0]:.1f} s"
     return [Evidence(text, (result.frame,), result.t_ns, round(middle, 2), "s")]
 
 
 def _is_ahead_of_time(facts: SessionFacts) -> bool:
     """Whether audio was sent faster than it can have been spoken."""
-    declared = facts.timed_format
+    declared = only_format(facts)
     if declared is None or facts.audio.first is None:
         return False
     length, wall = audio_and_wall_seconds(facts, declared)

@@ -35,7 +35,11 @@ from .likely_causes import sound_is_undeclared
 from .transcription import never_committed, no_words_model
 
 STOPPED = 10.0  # seconds of speech after the last words from which on results have stopped
+_STALLED = 5.0  # the same, where results come that have no other words
 FINALIZED = 5.0  # seconds after an interim result in which a final one comes
+_SPOKEN_TO = 3  # results, from which on an unknown server is one that transcribes
+_CUT = 2.0  # seconds before the end in which audio still came
+_NEVER_FINAL = 15.0  # seconds of interim results; some services finish one only after long speech
 # Names and values in a request for a transcript, which other servers have no use for.
 _OF_TRANSCRIPTION = frozenset(
     {
@@ -151,7 +155,7 @@ def no_final(facts: SessionFacts) -> list[Evidence]:
     if last is None or last.final or closed_by_server(facts):
         return []
     since = waited(facts.session, timeline, last.t_ns)
-    text = f"the last words are an interim result (frame {last.frame}); "
+    text = f"{_never_final(timeline)}the last words are an interim result (frame {last.frame}); "
     if since >= FINALIZED:
         text += f"no final one came, and nothing else, in the {since:.1f} s until the end"
     elif _left_in_audio(facts):
@@ -162,12 +166,48 @@ def no_final(facts: SessionFacts) -> list[Evidence]:
         text += f"{facts.sent.last.frame}), and waited for no final one"
     else:
         return []
+    flushed = [m for m in facts.client_json if m.kind in facts.vocabulary.flush]
+    if flushed and flushed[-1].frame > last.frame:
+        text += f"; {flushed[-1].kind} was sent after them (frame {flushed[-1].frame})"
     out = [Evidence(text, (last.frame,), last.t_ns, round(since, 1), "s")]
-    sent = facts.sent.last
-    if sent is not None and facts.client_json and facts.client_json[-1].frame == sent.frame:
+    sent, audio = facts.sent.last, facts.audio.last
+    is_audio = sent is not None and audio is not None and sent.frame == audio.frame
+    if (
+        sent is not None
+        and not is_audio
+        and facts.client_json
+        and facts.client_json[-1].frame == sent.frame
+    ):
         words = quoted(json.dumps(facts.client_json[-1].content), 80)
         out.append(Evidence(f"the app's last message is {words} (frame {sent.frame})"))
     return out
+
+
+def _never_final(timeline: Timeline) -> str:
+    """How many interim results came without a final one, if they came for long; for people."""
+    found = timeline.transcript
+    if found.finals or found.first_interim_ns is None or found.last_words_ns is None:
+        return ""
+    lasted = seconds(found.last_words_ns - found.first_interim_ns)
+    if lasted < _NEVER_FINAL:
+        return ""
+    return f"{found.interims} interim results came in {lasted:.1f} s, and no final one; "
+
+
+def closed_in_speech(facts: SessionFacts) -> list[Evidence]:
+    """The server closed while the app still sent audio, and the last words are interim ones."""
+    timeline, audio, sent = good_timeline(facts), facts.audio.last, facts.sent.last
+    if timeline is None or WORDS not in _expected_proof(timeline) or _speaks(facts, timeline):
+        return []
+    if not closed_by_server(facts) or audio is None or sent is None or sent.frame != audio.frame:
+        return []
+    last = next((each for each in reversed(list(timeline.transcript)) if each.text), None)
+    since = seconds(facts.ended_ns - audio.t_ns)
+    if last is None or last.final or since > _CUT or not facts.audio.last_size:
+        return []
+    text = f"the last words are an interim result (frame {last.frame}); the server closed "
+    text += f"{since:.1f} s after the last audio (frame {audio.frame}), which the app had not ended"
+    return [Evidence(text, (last.frame, audio.frame), last.t_ns, round(since, 1), "s")]
 
 
 def words_dropped(facts: SessionFacts) -> list[Evidence]:
@@ -212,22 +252,42 @@ def _left_at_once(facts: SessionFacts, timeline: Timeline) -> bool:
 def results_stopped(facts: SessionFacts) -> list[Evidence]:
     """Words came, and then no more, while speech went on."""
     timeline = good_timeline(facts)
-    if timeline is None or WORDS not in documented_proof(timeline):
+    if timeline is None or WORDS not in _expected_proof(timeline):
         return []
-    if AUDIO in documented_proof(timeline) and timeline.received.messages:
+    if timeline.api is None and timeline.transcript.results < _SPOKEN_TO:
+        return []
+    may_speak = timeline.api is None or AUDIO in documented_proof(timeline)
+    if may_speak and timeline.received.messages:
         return []  # an agent: `agent_silent`
-    last_ns, speech = timeline.transcript.last_words_ns, timeline.sent.speech
-    if last_ns is None or speech is None:
+    last_ns = timeline.transcript.last_words_ns
+    if last_ns is None:
         return []
-    since = speech - timeline.speech_at_words
-    if since < STOPPED:
+    since, repeated = _speech_since(facts, timeline, last_ns), _repeats_last_words(timeline)
+    if since < (_STALLED if repeated else STOPPED):
         return []
     frame = timeline.transcript.last_frame or 0
     text = (
         f"{since:.1f} s of speech were sent after the last words (frame {frame}, "
         f"{seconds(facts.ended_ns - last_ns):.1f} s before the end)"
     )
+    if repeated:
+        text += f"; the results after that, up to frame {repeated}, have the same words"
     return [Evidence(text, (frame,), last_ns, round(since, 1), "s")]
+
+
+def _speech_since(facts: SessionFacts, timeline: Timeline, last_ns: int) -> float:
+    """Seconds of speech that were sent after the last words."""
+    if timeline.sent.speech is not None:
+        return timeline.sent.speech - timeline.speech_at_words
+    # Without a declared format, its samples show what the audio is.
+    return sum(each.seconds for each in facts.signal.speech.kept if each.t_ns > last_ns)
+
+
+def _repeats_last_words(timeline: Timeline) -> int:
+    """The frame of the last result, if it has the words of an earlier one of its turn; or 0."""
+    last = next((each for each in reversed(list(timeline.transcript)) if each.text), None)
+    is_later = last is not None and last.frame > (timeline.transcript.last_frame or 0)
+    return last.frame if last is not None and is_later else 0
 
 
 def final_in_pause(facts: SessionFacts) -> list[Evidence]:
@@ -283,6 +343,7 @@ def _neighbors(transcript: SessionTranscript) -> Iterator[tuple[Result, Result]]
 RULES: tuple[Measure, ...] = (
     empty_results,
     no_results,
+    closed_in_speech,
     no_final,
     words_dropped,
     results_stopped,
