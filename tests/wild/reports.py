@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import agent_bridge_reports
+import agent_error_reports
 import agent_form_reports
 import agent_limit_reports
 import agent_silence_reports
@@ -17,6 +18,7 @@ import gemini_reports
 import held_back_agent_reports
 import held_back_realtime_reports
 import key_place_reports
+import late_agent_reports
 import listening_reports
 import lost_end_reports
 import missing_event_reports
@@ -46,6 +48,7 @@ import stt_more_reports
 import stt_refused_reports
 import stt_result_reports
 import stt_sentence_reports
+import talking_agent_reports
 import telephone_reports
 import timeout_reports
 import tool_call_reports
@@ -106,6 +109,9 @@ REPORTS = [
     *held_back_agent_reports.REPORTS,
     *held_back_realtime_reports.REPORTS,
     *stalled_agent_reports.REPORTS,
+    *talking_agent_reports.REPORTS,
+    *agent_error_reports.REPORTS,
+    *late_agent_reports.REPORTS,
 ]
 UNSOLVED = [
     *stt_refused_reports.UNSOLVED,
@@ -113,5 +119,6 @@ UNSOLVED = [
     *speech_quiet_reports.UNSOLVED,
     *speech_further_reports.UNSOLVED,
     *odd_result_reports.UNSOLVED,
+    *late_agent_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

@@ -13,6 +13,7 @@ from audio_samples import wav
 from bug_report import explanations
 from dictation_reports import mime_without_rate
 from held_back_realtime_reports import answers_in, instructs_one_answer
+from late_agent_reports import half_duplex
 from provider_sessions import (
     HELLO,
     answered,
@@ -27,6 +28,7 @@ from provider_sessions import (
     response_done,
 )
 from quiet_reports import azure_offsets, speechmatics_forced
+from talking_agent_reports import app_cancels, ends_while_it_plays, never_set
 from wire_session import WireSession
 
 pytestmark = pytest.mark.one_python
@@ -38,6 +40,10 @@ NOTICES = {
     "times-from-zero": lambda: azure_offsets(0.0),
     "forced-end": lambda: speechmatics_forced(3.1),
     "own-instructions": lambda: instructs_one_answer(whole=False),
+    "app-cancelled": lambda: app_cancels(cancels=True),
+    "default-instructions": lambda: never_set(sets=False),
+    "closed-before-played": lambda: ends_while_it_plays(waits=0.1),
+    "half-duplex": lambda: half_duplex(streams=False),
     "other-language": lambda: answers_in("en", "es", "en", "es"),
 }
 
