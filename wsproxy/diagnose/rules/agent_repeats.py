@@ -24,7 +24,9 @@ from .good_ending import good_timeline
 
 _SAME_CALLS = 4  # in a row, with the same arguments; three may be tries
 _CALLS = 6  # in a row, with any arguments
-_IS_CALL = re.compile(r"(?i)(tool|function).*(call|invocation)|(call|invocation).*(tool|function)")
+# Of the kind of a message that calls a function.
+_FUNCTION = re.compile(r"(?i)tool|function")
+_CALL = re.compile(r"(?i)call|invocation")
 _MIN_SAID = 5  # words of a sentence; shorter ones are said again by chance
 _MANY_SAID = 15  # characters
 _SOON = 5.0  # seconds between two answers; after a longer silence an agent may ask again
@@ -87,7 +89,7 @@ def _unknown_calls(facts: SessionFacts) -> list[Evidence]:
 
 def _call(message: ServerMessage) -> str:
     """What a call has besides ids; "" for another message."""
-    if not _IS_CALL.search(message.kind):
+    if not (_FUNCTION.search(message.kind) and _CALL.search(message.kind)):
         return ""
     return str(sorted((name, str(v)) for name, v in _without_ids(message.content)))
 
