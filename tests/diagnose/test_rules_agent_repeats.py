@@ -9,7 +9,7 @@ import pytest
 
 from agent_talks import GeminiTalk, Talk
 from speech_sessions import CATALOG, spoken
-from wsproxy.diagnose.rules import agent_repeats
+from wsproxy.diagnose.rules import agent_repeats, exchange, likely_causes, signal
 from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session import Session
 
@@ -147,3 +147,41 @@ def test_what_is_done_again_or_late_is_found(session: Build, text: str) -> None:
 )
 def test_what_is_usual_is_not_found(session: Build) -> None:
     assert found(session()) == []
+
+
+def listening(until_end: float) -> Session:
+    """The user is muted while the agent speaks, and after it so many seconds."""
+    talk = Talk().user().quiet(14.0)
+    return talk.answer(4.0, "Here is what I found.").quiet(until_end).close()
+
+
+def test_silence_of_a_user_who_listens_is_not_a_source_that_stopped() -> None:
+    assert signal.silent_to_end(SessionFacts(listening(8.0), CATALOG)) == []
+
+
+def test_silence_long_after_the_last_answer_is_a_source_that_stopped() -> None:
+    assert signal.silent_to_end(SessionFacts(listening(22.0), CATALOG)) != []
+
+
+@pytest.mark.parametrize(("silence", "is_soon"), [(0.6, True), (8.0, False)])
+def test_app_that_waited_in_silence_has_not_left_soon(silence: float, is_soon: bool) -> None:
+    session = Talk().user(1.5, silence).close()
+
+    assert bool(likely_causes.left_soon(SessionFacts(session, CATALOG))) is is_soon
+
+
+def test_request_into_an_answer_is_unanswered_where_no_other_answer_follows() -> None:
+    talk = GeminiTalk().user().audio(2.0)
+    talk.app({"clientContent": {"turns": [], "turnComplete": True}})
+    session = talk.audio(1.0).content(turnComplete=True).quiet(11.0).close()
+
+    [evidence] = exchange.user_text_unanswered(SessionFacts(session, CATALOG))
+    assert "11.0 s after the end of another answer" in evidence.text
+
+
+def test_request_into_an_answer_is_answered_by_the_next_one() -> None:
+    talk = GeminiTalk().user().audio(2.0)
+    talk.app({"clientContent": {"turns": [], "turnComplete": True}})
+    session = talk.audio(1.0).content(turnComplete=True).answer().quiet(11.0).close()
+
+    assert exchange.user_text_unanswered(SessionFacts(session, CATALOG)) == []

@@ -15,6 +15,7 @@ from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.agent_turns import AgentTurn
 from wsproxy.session.latency import Turn
 from wsproxy.session.message_fields import fields_of
+from wsproxy.session.noted_message import NotedMessage
 from wsproxy.session.transcript import Result
 from wsproxy.wording import plural
 
@@ -123,8 +124,16 @@ def said_again(facts: SessionFacts) -> list[Evidence]:
             ends = [turn.end.t_ns for turn in agent_turns(facts) or () if turn.calls and turn.end]
             if any(first.t_ns <= t_ns <= result.t_ns for t_ns in ends):
                 text += "; it had called a function in between"
+            if request := _request_of(turns, first, result):
+                text += f"; the app had requested that answer (frame {request.frame})"
             return [Evidence(text, (first.frame, result.frame), result.t_ns)]
     return []
+
+
+def _request_of(turns: list[AgentTurn], one: Result, other: Result) -> NotedMessage | None:
+    """The app's request of the turn of a result, if another one belongs to an earlier turn."""
+    between = [turn for turn in turns if one.t_ns < turn.t_ns <= other.t_ns]
+    return between[-1].request if between else None
 
 
 def _plain(sentence: str) -> str:
