@@ -182,5 +182,18 @@ def test_other_language_that_was_asked_for_is_no_notice(
     assert found(session, tmp_path)[0] == []
 
 
+def test_end_that_the_app_asked_for_before_all_was_played_is_no_notice(tmp_path: Path) -> None:
+    url = "wss://agents.assemblyai.com/v1/ws"
+    session = WireSession(url, {"Authorization": "Bearer " + "Synthetic0" * 4}).accept()
+    session.server({"type": "session.ready", "session_id": "s"})
+    session.server({"type": "reply.started", "reply_id": "r"}, after=0.2)
+    for data in chunks(pcm(3.0, 24_000), 9600):
+        session.server({"type": "reply.audio", "data": b64(data)})
+    session.server({"type": "reply.done", "reply_id": "r", "status": "completed"})
+    session.app({"type": "session.end"}).server_closes(1000, after=0.1)
+
+    assert found(session, tmp_path)[0] == []
+
+
 def test_one_answer_in_another_language_is_no_notice(tmp_path: Path) -> None:
     assert found(answers_in("en", "es", "en"), tmp_path)[0] == []

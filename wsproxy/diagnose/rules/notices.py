@@ -339,6 +339,9 @@ def closed_before_played(facts: SessionFacts) -> list[Evidence]:
         return []
     if spoke_between(user_speech(facts), last.first_audio_ns, facts.ended_ns):
         return []
+    ends = facts.vocabulary.end
+    if any(m.kind in ends and m.t_ns > last.first_audio_ns for m in facts.client_json):
+        return []  # the app asked for the end
     since = seconds(facts.ended_ns - last.last_audio_ns)
     text = f"the server closed (frame {close.frame}) {since:.1f} s after the last audio of an "
     text += f"answer (frame {last.frame}); {left:.1f} s of it were still to be played"
