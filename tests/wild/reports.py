@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import agent_bridge_reports
+import agent_error_reports
 import agent_form_reports
 import agent_limit_reports
 import agent_silence_reports
@@ -18,6 +19,7 @@ import held_back_agent_reports
 import held_back_realtime_reports
 import held_back_speech_reports
 import key_place_reports
+import late_agent_reports
 import listening_reports
 import lost_end_reports
 import missing_event_reports
@@ -49,6 +51,7 @@ import stt_more_reports
 import stt_refused_reports
 import stt_result_reports
 import stt_sentence_reports
+import talking_agent_reports
 import telephone_reports
 import timeout_reports
 import tool_call_reports
@@ -114,12 +117,15 @@ REPORTS = [
     *wordless_reports.REPORTS,
     *named_failure_reports.REPORTS,
     *held_back_speech_reports.REPORTS,
+    *talking_agent_reports.REPORTS,
+    *agent_error_reports.REPORTS,
+    *late_agent_reports.REPORTS,
 ]
 UNSOLVED = [
     *speech_context_reports.UNSOLVED,
     *speech_quiet_reports.UNSOLVED,
     *speech_further_reports.UNSOLVED,
-    *held_back_realtime_reports.UNSOLVED,
     *held_back_speech_reports.UNSOLVED,
+    *late_agent_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

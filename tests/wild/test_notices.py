@@ -13,6 +13,7 @@ from audio_samples import wav
 from bug_report import explanations
 from dictation_reports import mime_without_rate
 from held_back_realtime_reports import answers_in, instructs_one_answer
+from late_agent_reports import half_duplex
 from odd_result_reports import cut_up, dictated
 from provider_sessions import (
     HELLO,
@@ -29,6 +30,7 @@ from provider_sessions import (
 )
 from quiet_reports import azure_offsets, speechmatics_forced
 from speechless_reports import voxtral_turns, xai_utterance
+from talking_agent_reports import app_cancels, ends_while_it_plays, never_set
 from wire_session import WireSession
 
 pytestmark = pytest.mark.one_python
@@ -42,6 +44,10 @@ NOTICES = {
     "times-from-zero": lambda: azure_offsets(0.0),
     "forced-end": lambda: speechmatics_forced(3.1),
     "own-instructions": lambda: instructs_one_answer(whole=False),
+    "app-cancelled": lambda: app_cancels(cancels=True),
+    "default-instructions": lambda: never_set(sets=False),
+    "closed-before-played": lambda: ends_while_it_plays(waits=0.1),
+    "half-duplex": lambda: half_duplex(streams=False),
     "other-language": lambda: answers_in("en", "es", "en", "es"),
     "words-restated": lambda: xai_utterance(restated=True),
     "short-pause": lambda: cut_up("&endpointing=10", "my mom", "has ordered", "a parcel"),
@@ -179,6 +185,19 @@ def test_other_language_that_was_asked_for_is_no_notice(
     instructions: str, question: str, tmp_path: Path
 ) -> None:
     session = answers_in("en", "es", "en", "es", instructions=instructions, question=question)
+
+    assert found(session, tmp_path)[0] == []
+
+
+def test_end_that_the_app_asked_for_before_all_was_played_is_no_notice(tmp_path: Path) -> None:
+    url = "wss://agents.assemblyai.com/v1/ws"
+    session = WireSession(url, {"Authorization": "Bearer " + "Synthetic0" * 4}).accept()
+    session.server({"type": "session.ready", "session_id": "s"})
+    session.server({"type": "reply.started", "reply_id": "r"}, after=0.2)
+    for data in chunks(pcm(3.0, 24_000), 9600):
+        session.server({"type": "reply.audio", "data": b64(data)})
+    session.server({"type": "reply.done", "reply_id": "r", "status": "completed"})
+    session.app({"type": "session.end"}).server_closes(1000, after=0.1)
 
     assert found(session, tmp_path)[0] == []
 

@@ -49,6 +49,7 @@ class UserTurns:
             turns.
         automatic: those with which the server ends them.
         silent: those with which the agent answers only when the app requests it.
+        uninterrupted: those with which the server does not stop an answer as the user speaks.
         end: of the app, that end a turn.
         request: of the app, that request an answer; empty: the agent answers each turn.
         transcribe: settings that ask for the words of the user.
@@ -59,6 +60,7 @@ class UserTurns:
     manual: Patterns = ()
     automatic: Patterns = ()
     silent: Patterns = ()
+    uninterrupted: Patterns = ()
     end: Patterns = ()
     request: Patterns = ()
     transcribe: Patterns = ()
@@ -95,6 +97,8 @@ class Exchange:
         greeting: dotted paths, in messages of the app, of what the agent shall say first.
         instructions: dotted paths, in messages of the app, of what the agent shall do and be.
         own_instructions: those of one answer, which replace them.
+        default_instructions: the beginning of those that the API has where the app sets none.
+        cancel: of the app, that cancel an answer.
         own_context: of the app, whose answer belongs to no conversation.
         truncate: of the app, with how much of an answer the user heard.
         ignored: of the app, that the API takes without an error, and that have no effect.
@@ -132,6 +136,8 @@ class Exchange:
     greeting: tuple[str, ...] = ()
     instructions: tuple[str, ...] = ()
     own_instructions: tuple[str, ...] = ()
+    default_instructions: str = ""
+    cancel: Patterns = ()
     own_context: Patterns = ()
     truncate: Patterns = ()
     ignored: Patterns = ()

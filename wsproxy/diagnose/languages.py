@@ -75,8 +75,8 @@ _COMMON = {
     "még minden kell igen jó itt ezt nagyon hogyan köszönöm kérem lesz fel",
 }
 _LANGUAGES_OF: dict[str, tuple[str, ...]] = {}
-for _tag, _words in _COMMON.items():
-    for _word in set(_words.split()):
+for _tag, _listed in _COMMON.items():
+    for _word in set(_listed.split()):
         _LANGUAGES_OF[_word] = (*_LANGUAGES_OF.get(_word, ()), _tag)
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _EXAMINED = 400  # characters of a text

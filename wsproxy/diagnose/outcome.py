@@ -68,6 +68,7 @@ _DOUBTS = (
     "traffic.speech.texts-without-audio",
     "traffic.speech.words-unspoken",
     "traffic.conversation.hears-itself",
+    "traffic.conversation.calls-repeated",
 )
 # With one of these, an agent answers something else than what was said.
 _MISHEARD = (

@@ -47,6 +47,7 @@ class AgentTurn:
         truncated: the app's message with how much of it the user heard; None if there is none.
         voice: whose it is; empty if unknown.
         heard_tokens: of the audio in its context; None if unknown.
+        begun: whether a message says that it begins.
         added: whether the app added to the conversation, or answered a function, before it.
         request: the app's message, since the turn before, that asked for an answer; None if it
             began by itself.
@@ -69,6 +70,7 @@ class AgentTurn:
     truncated: NotedMessage | None = None
     voice: str = ""
     heard_tokens: int | None = None
+    begun: bool = False
     added: bool = False
     request: NotedMessage | None = None
 
@@ -107,9 +109,12 @@ class AgentTurns:
         last_ns, last_frame: of the last message that was an answer: audio, words, text, a
             function call, or the end of a turn that has any of these; 0 if there was none. The
             end of any turn counts where the agent has not spoken yet.
+        last_audio_ns: of its last message with audio; 0 if there was none.
         ends, interrupted: the messages that end turns, and those of a turn that the user
             interrupted; an API may send both of one turn.
         end_times: of the latest ends that are not of an interrupted turn, ns.
+        late_audio: the first turn of which audio came after its end, and that audio; `late_count`
+            counts such messages.
         text_request: the app's first request for an answer in text alone, in a session that is
             set to audio; None without one.
     """
@@ -118,11 +123,13 @@ class AgentTurns:
         self._api = api
         self._has_ends = any(pattern not in api.turn_begin for pattern in api.turn)
         self.kept: KeptEnds[AgentTurn] = KeptEnds(KEPT_TURNS)
-        self.last_ns = self.last_frame = 0
+        self.last_ns = self.last_frame = self.last_audio_ns = 0
         self.ends = Counted()
         self.interrupted = Counted()
         self.end_times: deque[int] = deque(maxlen=_KEPT_ENDS)
         self._last: AgentTurn | None = None
+        self.late_audio: tuple[AgentTurn, NotedMessage] | None = None
+        self.late_count = 0
         self._has_audio = False
         self._request: NotedMessage | None = None
         self.text_request: NotedMessage | None = None
@@ -152,12 +159,15 @@ class AgentTurns:
             Their turn.
         """
         turn = self._last
-        if turn is None or self._is_over(turn, times[0]):
+        if turn is not None and self._is_late(turn, times[0]):
+            self.late_audio = self.late_audio or (turn, NotedMessage(frames[0], times[0]))
+            self.late_count += count
+        elif turn is None or self._is_over(turn, times[0]):
             turn = self._open(frames[0], times[0])
         turn.messages += count
         self._has_audio = True
         turn.first_audio_ns = turn.first_audio_ns or times[0]
-        turn.last_audio_ns = self.last_ns = times[1]
+        turn.last_audio_ns = self.last_audio_ns = self.last_ns = times[1]
         self.last_frame = frames[1]
         return turn
 
@@ -197,7 +207,7 @@ class AgentTurns:
         ended = first_match(self._api.turn, message.kind, content) is not None
         self._count_end(message, ended=ended, interrupted=interrupted)
         if first_match(self._api.turn_begin, message.kind, content):
-            self._open(message.frame, message.t_ns)
+            self._open(message.frame, message.t_ns).begun = True
             self._answer(message)
             return
         if first_match(self._api.text_answer, message.kind, content):
@@ -257,6 +267,12 @@ class AgentTurns:
         if self._request is not None and self._request.t_ns > turn.t_ns:
             return True
         return turn.end is not None or t_ns - (turn.last_audio_ns or turn.t_ns) > _GAP_NS
+
+    def _is_late(self, turn: AgentTurn, t_ns: int) -> bool:
+        """Whether audio at a time belongs to a turn that a message has ended as a complete one."""
+        if not self._api.turn_begin or not turn.begun or not turn.complete or turn.end is None:
+            return False
+        return bool(turn.messages) and t_ns - turn.end.t_ns <= _LATE_NS
 
     def _current(self, message: SessionMessage) -> AgentTurn:
         turn = self._last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from wsproxy.catalog import Api
@@ -22,11 +23,30 @@ MAX_OPEN = 1000  # function calls, and contexts with text, at a time
 _AT_ONCE_NS = 1_000_000_000  # between two texts, the second of which does not wait for an answer
 _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
 _MAX_ID = 100  # characters of an id
+_MAX_ARGUMENTS = 1000  # characters of a call that are compared
 _SHOWN = 40  # characters of a name, and of the end or the beginning of a text
 _ENDS = ".!?:;…"  # of a sentence
 _SSML = re.compile(r"<(?:break|speak|prosody|phoneme|say-as|emphasis|sub|lang)\b[^<>]{0,200}>")
 
 Content = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class CallRun:
+    """Calls of one function in a row: each after the answer to the one before, with no audio
+    of the agent in between.
+
+    Attributes:
+        count: how many there are.
+        same: how many in a row have the arguments of the last one.
+        arguments: of the last one, with all that is no id.
+    """
+
+    first: NotedMessage
+    last: NotedMessage
+    count: int
+    same: int
+    arguments: str
 
 
 class ExchangeTracker:
@@ -40,6 +60,7 @@ class ExchangeTracker:
         last_answer: the last answer to a call; `is_requested` whether the app has requested, since
             then, that the agent speaks.
         slowest_answer: the call whose answer took longest, and the answer.
+        longest_run: the most calls of one function in a row; None if there was none.
         unnamed: answers that lack the name of their function.
         text_end: the app's message after which the API takes no more text; None before it.
         after_end: texts after that message.
@@ -77,6 +98,8 @@ class ExchangeTracker:
         self.last_answer: NotedMessage | None = None
         self.is_requested = False
         self.slowest_answer: tuple[NotedMessage, NotedMessage] | None = None
+        self._run: CallRun | None = None
+        self.longest_run: CallRun | None = None
         self.unnamed = Counted()
         self.text_end: NotedMessage | None = None
         self.after_end = Counted()
@@ -255,9 +278,30 @@ class ExchangeTracker:
         if first_match(api.function.message, kind, content):
             for call in _items(content, api.function.calls):
                 name = str(field_of(call, api.function.name) or "")[:_SHOWN]
+                place = NotedMessage(message.frame, message.t_ns, name)
                 if len(self._calls) < MAX_OPEN:
-                    place = NotedMessage(message.frame, message.t_ns, name)
                     self._calls.setdefault(_id(call, api.function.id), place)
+                self._count_in_a_row(place, call)
+
+    def _count_in_a_row(self, place: NotedMessage, call: Content) -> None:
+        before, answer = self._run, self.last_answer
+        values = sorted((key, str(value)) for key, value in call.items() if not key.endswith("id"))
+        arguments = str(values)[:_MAX_ARGUMENTS]
+        if before is None or self._is_other(before, place):
+            self._run = CallRun(place, place, 1, 1, arguments)
+        elif answer is None or answer.t_ns < before.last.t_ns:
+            return  # several at a time
+        else:
+            before.same = before.same + 1 if arguments == before.arguments else 1
+            before.last, before.arguments = place, arguments
+            before.count += 1
+        longest = self.longest_run
+        if longest is None or (self._run and self._run.count > longest.count):
+            self.longest_run = self._run
+
+    def _is_other(self, run: CallRun, call: NotedMessage) -> bool:
+        """Whether a call begins another run."""
+        return call.name != run.last.name or self.agent_turns.last_audio_ns > run.last.t_ns
 
     def _note_cancelled(self, content: Content) -> None:
         path = self._api.function.cancelled

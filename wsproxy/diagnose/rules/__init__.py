@@ -16,6 +16,7 @@ exchange     texts to speak, function calls, turns: messages that belong togethe
 spoken_texts  texts to speak, against what was spoken of them
 user_texts   texts for an agent: left open, or two at once
 conversation  who begins, who answers what, how a turn ends
+agent_repeats  what an agent does again, and what came too late
 agreement    what an agent was asked for, against what came
 dialogue_facts  what the rules about a conversation share
 telephone    the media streams of telephone services
@@ -38,6 +39,7 @@ credentials  where a key was sent and what it looks like, without showing it
 from wsproxy.diagnose.session_facts import Measure
 
 from . import (
+    agent_repeats,
     agreement,
     audio,
     carriers,
@@ -78,6 +80,7 @@ RULES: dict[str, Measure] = {
         spoken_texts,
         user_texts,
         conversation,
+        agent_repeats,
         agreement,
         telephone,
         playback,

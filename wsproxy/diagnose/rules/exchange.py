@@ -8,6 +8,7 @@ from __future__ import annotations
 from wsproxy.catalog.exchange import Patterns
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.session.agent_turns import AgentTurns
 from wsproxy.session.noted_message import NotedMessage
 from wsproxy.session.outcome import PATIENCE, missing_answers, waited
 from wsproxy.session.request_query import query_parameters
@@ -199,19 +200,32 @@ def user_text_unanswered(facts: SessionFacts) -> list[Evidence]:
     if found is None or found.user_texts.last is None or session.timeline is None:
         return []
     last, timeline = found.user_texts.last, session.timeline
-    if (
-        session.failed
-        or found.agent_turns.last_frame > last.frame
-        or missing_answers(session, timeline)
-    ):
+    if session.failed or missing_answers(session, timeline):
         return []
     if any(frame > last.frame for frame in timeline.error_frames):
         return []
-    silent = seconds(facts.ended_ns - last.t_ns)
+    since, before = last, ""
+    if found.agent_turns.last_frame > last.frame:
+        end = _end_of_other_answer(found.agent_turns, last)
+        if end is None:
+            return []
+        since, before = end, f" after the end of another answer (frame {end.frame}), and"
+    silent = seconds(facts.ended_ns - since.t_ns)
     if silent < UNANSWERED:
         return []
-    text = f"no answer came in {silent:.1f} s after the app had asked for one (frame {last.frame})"
+    text = f"no answer came in {silent:.1f} s{before} after the app had asked for one "
+    text += f"(frame {last.frame})"
     return [_evidence(text, last, round(silent, 1), "s")]
+
+
+def _end_of_other_answer(turns: AgentTurns, asked: NotedMessage) -> NotedMessage | None:
+    """The end of the answer that was under way as the app asked, if none came after it."""
+    latest = list(turns)[-1:]
+    if not latest or not latest[0].messages or latest[0].interrupted:
+        return None
+    turn = latest[0]
+    under_way = turn.first_audio_ns < asked.t_ns and turn.frame < asked.frame
+    return turn.end if under_way and turn.end is not None and turn.end.frame > asked.frame else None
 
 
 def turn_not_ended(facts: SessionFacts) -> list[Evidence]:

@@ -37,6 +37,7 @@ _FIRM = 0.015  # between the rate of arrival and a standard sample rate, for the
 _TELEPHONE = 8000  # bytes a second of one channel
 _MIN_TELEPHONE = 50  # messages
 _SOON = 2.0  # seconds after the app's last message in which an answer may still be on its way
+_WAITED = 5.0  # seconds of silence that were sent after the speech, in which an answer comes
 _COMPRESSED = ("ogg", "webm", "opus", "flac", "mp3", "mpeg", "aac", "mp4", "amr")
 _INTERIM = ("interim_results", "enable_partials", "interimResults", "partial_results")
 _MIN_PINGS = 2  # without an answer
@@ -425,10 +426,19 @@ def left_soon(facts: SessionFacts) -> list[Evidence]:
     if session.closed_by != "client" or last is None:
         return []
     since = seconds(facts.ended_ns - last.t_ns)
-    if since > _SOON:
+    if since > _SOON or _waited_in_silence(facts):
         return []
     text = f"the app left {since:.1f} s after its last message (frame {last.frame})"
     return [Evidence(text, (last.frame,), last.t_ns, round(since, 2), "s")]
+
+
+def _waited_in_silence(facts: SessionFacts) -> bool:
+    """Whether the app sent silence for as long as an answer may take, and left then."""
+    timeline = facts.session.timeline
+    spoke_ns = timeline.sent.speech_ns if timeline is not None else None
+    if spoke_ns is None or facts.audio.last is None:
+        return False
+    return seconds(facts.audio.last.t_ns - spoke_ns) >= _WAITED
 
 
 def app_pings_unanswered(facts: SessionFacts) -> list[Evidence]:

@@ -99,18 +99,28 @@ def answer_missing(facts: SessionFacts) -> list[Evidence]:
     timeline = good_timeline(facts)
     if timeline is None or _no_audio_at_all(timeline) or failed_objects(timeline):
         return []
-    out = []
+    out: list[Evidence] = []
     not_owed = {frame for e in facts.measured(context_reused) for frame in e.frames}
     for owed in missing_answers(facts.session, timeline)[:_SHOWN]:
         if owed.frame in not_owed:
             continue
         text = f"{owed.expect} did not come after frame {owed.frame}"
+        text += "" if out else _closed_meanwhile(facts, owed.t_ns)
         since = waited(facts.session, timeline, owed.t_ns)
         out.append(Evidence(text, (owed.frame,), owed.t_ns, round(since, 2), "s"))
     if out:
         out += last_of_server(facts, timeline)
         out.append(Evidence(f"until then: {figures_text(timeline)}"))
     return out
+
+
+def _closed_meanwhile(facts: SessionFacts, t_ns: int) -> str:
+    """That the server closed after a message that it had not answered; "" if it did not."""
+    close = facts.session.close
+    if close is None or close.from_client:
+        return ""
+    text = f"; the server closed {seconds(facts.ended_ns - t_ns):.1f} s later with {close.code}"
+    return text if close.reason else f"{text}, without a reason"
 
 
 # -- agents, and text without audio

@@ -164,9 +164,17 @@ def silent_to_end(facts: SessionFacts) -> list[Evidence]:
     last = faults_of(facts, {DIGITAL_SILENCE})[-1:]
     if not last or last[0].where.seconds < _SILENT_END or not last[0].where.start_s:
         return []
-    if last[0].where.end_s < report.duration_s - _AT_END:
+    if last[0].where.end_s < report.duration_s - _AT_END or _listened(facts):
         return []
     return located(last, _silence, "", "s")
+
+
+def _listened(facts: SessionFacts) -> bool:
+    """Whether an agent spoke not long before the end: who listens to it is silent."""
+    turns = facts.exchange.agent_turns if facts.exchange is not None else None
+    if turns is None or not turns.last_audio_ns:
+        return False
+    return seconds(facts.ended_ns - turns.last_audio_ns) < _SILENT_END
 
 
 def _silence(fault: AudioFault) -> str:
