@@ -7,6 +7,7 @@ import json
 import tracemalloc
 from collections.abc import Callable, Sequence
 
+import msgpack
 import pytest
 
 from audio_samples import facts_of, listen
@@ -157,6 +158,11 @@ CARRIERS: dict[str, tuple[str, str, Wrapped]] = {
         "hex-json",
         "audio",
         lambda data: json.dumps({"event": "task_continued", "data": {"audio": data.hex()}}),
+    ),
+    "MessagePack": (
+        "msgpack",
+        "audio",
+        lambda data: msgpack.packb({"event": "audio", "audio": data}),
     ),
     "printed by Python": (
         "printed-bytes",

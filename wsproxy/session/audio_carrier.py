@@ -23,6 +23,7 @@ FRAMED = "framed"  # Azure's headers, or AWS's event-stream, around the audio
 BASE64_JSON = "base64-json"  # base64 in a field of a JSON message
 BASE64_TEXT = "base64-text"  # the text message is base64
 HEX_JSON = "hex-json"  # hexadecimal digits in a field of a JSON message
+MSGPACK = "msgpack"  # a binary value of a MessagePack map
 TWILIO_JSON = "twilio-json"  # Twilio's media event
 BUFFER_JSON = "buffer-json"  # Node's Buffer, or a typed array, as JSON prints it
 NUMBERS_JSON = "numbers-json"  # an array of numbers
@@ -35,6 +36,7 @@ CARRIERS = (
     BASE64_JSON,
     BASE64_TEXT,
     HEX_JSON,
+    MSGPACK,
     TWILIO_JSON,
     BUFFER_JSON,
     NUMBERS_JSON,
@@ -46,6 +48,7 @@ CARRIERS = (
 _HEX = b"0123456789abcdef"
 _HEX_DIGITS = 3  # different ones, of which audio in hexadecimal has at least as many
 _MIN_BASE64 = 120  # characters of base64 that are hardly anything else
+_MIN_CHUNK = 40  # of it in a field of audio, of a message of audio; 10 ms of mu-law are 108
 _LONG = 1 << 20  # bytes of a text whose strings are counted before it is split
 _MAX_QUOTES = 200_000
 _MAX_FIELDS = 16  # fields, and kinds of messages of each, that are remembered
@@ -209,8 +212,23 @@ class AudioCarrierReader:
                 return _base64(BASE64_JSON, name.encode(), texts, 0)
         return None
 
+    def _chunk(self, parts: Sequence[bytes]) -> CarriedAudio | None:
+        """The audio of a short message that names it: its kind, and its field."""
+        if not _MIN_CHUNK <= max(map(len, parts), default=0) < _MIN_BASE64:
+            return None
+        longest = max(parts, key=len)
+        at, kind = parts.index(longest), _value(parts, _KIND_FIELDS)
+        if at < 2 or parts[at - 2].lower() not in _AUDIO_FIELDS or not is_base64(longest):
+            return None
+        return self._field(parts, longest, 0) if kind == b"media" or b"audio" in kind else None
+
     def _short(self, data: bytes, parts: Sequence[bytes]) -> CarriedAudio | None:
-        """The audio of a message without a long string: in a field that has carried some."""
+        """The audio of a message without a long string.
+
+        It is in a field that has carried some, or the message names it as audio.
+        """
+        if found := self._chunk(parts):
+            return found
         if not self._kinds and len(data) >= _MIN_BASE64 and data.count(b",") < _MIN_NUMBERS:
             return None  # nearly always
         for name, kinds in self._kinds.items():
