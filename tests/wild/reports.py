@@ -8,6 +8,7 @@ import agent_limit_reports
 import agent_silence_reports
 import audio_form_reports
 import call_quiet_reports
+import call_unseen_reports
 import deepgram_reports
 import dictation_reports
 import elevenlabs_reports
@@ -40,6 +41,7 @@ import speech_context_reports
 import speech_further_reports
 import speech_output_reports
 import speech_quiet_reports
+import speech_unseen_reports
 import stalled_agent_reports
 import stt_audio_reports
 import stt_more_reports
@@ -106,6 +108,8 @@ REPORTS = [
     *held_back_agent_reports.REPORTS,
     *held_back_realtime_reports.REPORTS,
     *stalled_agent_reports.REPORTS,
+    *speech_unseen_reports.REPORTS,
+    *call_unseen_reports.REPORTS,
 ]
 UNSOLVED = [
     *stt_refused_reports.UNSOLVED,
