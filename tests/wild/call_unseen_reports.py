@@ -16,10 +16,11 @@ def vonage(every: float) -> WireSession:
     session = WireSession("wss://voice.example.com/vonage", agent="VonageVoice/1.0").accept()
     form = {"event": "websocket:connected", "content-type": "audio/l16;rate=16000"}
     session.app({**form, "call_id": "redacted"})
+    begun = session.now
     for _ in range(3):
-        session.stream(chunks(hiss(1.0, 16_000), 640), 0.02)
-        session.stream(chunks(pcm(4.0), 640), every, from_client=False)
-    session.stream(chunks(hiss(2.0, 16_000), 640), 0.02)
+        session.wait(1.0).stream(chunks(pcm(4.0), 640), every, from_client=False)
+    length, session.now = session.now + 2.0 - begun, begun
+    session.stream(chunks(hiss(length, 16_000), 640), 0.02)
     return session.app_closes(1000)
 
 
@@ -110,6 +111,11 @@ REPORTS = [
         ("credential", "no audio"),
         complete=True,
     ),
+]
+"""Reports."""
+
+UNSOLVED = [
+    # An app that keeps the two tracks apart gets the same messages.
     Report(
         "twilio-both-tracks",
         "format",
@@ -126,4 +132,4 @@ REPORTS = [
         complete=True,
     ),
 ]
-"""Reports."""
+"""Reports whose sign has a lawful use."""

@@ -117,6 +117,8 @@ UNSOLVED = [
     *speech_quiet_reports.UNSOLVED,
     *speech_further_reports.UNSOLVED,
     *odd_result_reports.UNSOLVED,
+    *speech_unseen_reports.UNSOLVED,
+    *call_unseen_reports.UNSOLVED,
     *held_back_realtime_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

@@ -367,6 +367,20 @@ REPORTS = [
         ("no audio",),
         ("credential",),
     ),
+    Report(
+        "fish-kept-back",
+        "missing end",
+        "pipecat-ai/pipecat#899",
+        "Add Fish Audio TTS service",
+        "the last text is not spoken; it comes first when the next one is sent",
+        "the service keeps text back until more comes or it is flushed",
+        lambda: fish(flushed=False),
+        ("flush|kept|keeps|not ended|never ended|buffer|no audio|without audio",),
+        lambda: fish(flushed=True),
+        "each text is flushed",
+        ("flush", "no audio", "kept"),
+        ("credential", "not recognized as audio"),
+    ),
 ]
 """Reports."""
 
@@ -386,20 +400,5 @@ UNSOLVED = [
         ("short", "cut"),
         ("credential", "no audio"),
     ),
-    # Its messages are MessagePack, which is not read.
-    Report(
-        "fish-kept-back",
-        "missing end",
-        "pipecat-ai/pipecat#899",
-        "Add Fish Audio TTS service",
-        "the last text is not spoken; it comes first when the next one is sent",
-        "the service keeps text back until more comes or it is flushed",
-        lambda: fish(flushed=False),
-        ("flush|kept|keeps|not ended|never ended|buffer|no audio|without audio",),
-        lambda: fish(flushed=True),
-        "each text is flushed",
-        ("flush", "no audio", "kept"),
-        ("credential", "not recognized as audio"),
-    ),
 ]
-"""Reports whose sign has a lawful use, or is not read."""
+"""Reports whose sign has a lawful use."""

@@ -300,20 +300,6 @@ REPORTS = [
         ("credential",),
     ),
     Report(
-        "own-closed-early",
-        "missing result",
-        "ModelEngine-Group/nexent#2747",
-        "[Bug] TTS WebSocket connection interrupted before playback completes",
-        "a minute of speech ends after 20 seconds",
-        "the server closes with 1000 before it has sent all; its message of completion is missing",
-        lambda: closed_early(early=True),
-        ("short|characters|complet|too (few|little)|fast|less",),
-        lambda: closed_early(early=False),
-        "all of the speech comes, and the message",
-        ("short", "too little", "too fast"),
-        ("credential", "no audio"),
-    ),
-    Report(
         "smallest-odd-chunks",
         "format",
         "livekit/agents#890",
@@ -389,7 +375,7 @@ REPORTS = [
         ("credential", "quota"),
     ),
     Report(
-        "ca-401",
+        "ca-401-in-agent",
         "credentials",
         "pipecat-ai/rtvi-infra-examples#4",
         "Web Socket Error",
@@ -432,3 +418,22 @@ REPORTS = [
     ),
 ]
 """Reports."""
+
+UNSOLVED = [
+    # The rate of the audio is not declared: at 8 kHz, it would be twice as long.
+    Report(
+        "own-closed-early",
+        "missing result",
+        "ModelEngine-Group/nexent#2747",
+        "[Bug] TTS WebSocket connection interrupted before playback completes",
+        "a minute of speech ends after 20 seconds",
+        "the server closes with 1000 before it has sent all; its message of completion is missing",
+        lambda: closed_early(early=True),
+        ("short|characters|complet|too (few|little)|fast|less",),
+        lambda: closed_early(early=False),
+        "all of the speech comes, and the message",
+        ("short", "too little", "too fast"),
+        ("credential", "no audio"),
+    ),
+]
+"""Reports whose sign has a lawful use."""

@@ -191,8 +191,9 @@ class AudioCarrierReader:
             contents = [part for part in contents if part and is_base64(part)]
         if _is_hex(longest):
             return _hexadecimal(name, contents, missing, media, known=known)
-        carrier = TWILIO_JSON if kind == b"media" and name == b"payload" else BASE64_JSON
-        return _base64(carrier, name, contents, missing, media, known=known)
+        if kind == b"media" and name == b"payload":
+            return _base64(TWILIO_JSON, _of_call(parts), contents, missing, media, known=known)
+        return _base64(BASE64_JSON, name, contents, missing, media, known=known)
 
     def _declared(self, data: bytes, parts: Sequence[bytes]) -> CarriedAudio | None:
         """The audio of a JSON message in the fields that the API names."""
@@ -237,7 +238,9 @@ class AudioCarrierReader:
                 content = parts[at + 2] if at + 2 < len(parts) else b""
                 if len(content) > 3 and parts[at + 1].strip() == b":" and is_base64(content):
                     twilio = kind == b"media" and name == b"payload"
-                    return _base64(TWILIO_JSON if twilio else BASE64_JSON, name, [content], 0)
+                    if twilio:
+                        return _base64(TWILIO_JSON, _of_call(parts), [content], 0)
+                    return _base64(BASE64_JSON, name, [content], 0)
         if len(data) < _MIN_BASE64:
             is_object = data[:10].lstrip(b' "\t\r\n').startswith(b"[object") and _OBJECT.match(data)
             return CarriedAudio(OBJECT_TEXT, "", 0, bytes) if is_object else None
@@ -295,6 +298,11 @@ def _hexadecimal(
 def _unescaped(text: bytes) -> bytes:
     """Base64 without the escapes of JSON: of slashes, and of the ends of lines."""
     return text.replace(b"\\r", b"\r").replace(b"\\n", b"\n").replace(b"\\", b"")
+
+
+def _of_call(parts: Sequence[bytes]) -> bytes:
+    """The name of the audio of a call: a stream may have that of both sides in turn."""
+    return b"payload outbound" if _value(parts, (b"track",)) == b"outbound" else b"payload"
 
 
 def _value(parts: Sequence[bytes], names: Sequence[bytes]) -> bytes:

@@ -17,7 +17,7 @@ from wsproxy.audio.whiteness import whiteness
 from wsproxy.catalog.envelope import Json
 from wsproxy.diagnose.evidence import Evidence, frame_list, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.audio_carrier import BASE64_JSON, TWILIO_JSON
+from wsproxy.session.audio_carrier import BASE64_JSON, MSGPACK, TWILIO_JSON
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.format_timeline import (
     DEFAULT,
@@ -39,6 +39,7 @@ _KEEPS_UP = 0.9  # seconds of audio in a second
 _RATES = (8000, 16_000, 22_050, 24_000)  # of speech services
 _SAME_PACE = 0.02  # difference of two paces that are the same
 _SLOWEST = 8000  # samples a second, where none are declared
+_PCM16_BYTES = 2  # of a sample
 _SMALLEST_SPLIT = 2  # bytes of a sample
 _SHOWN = 120  # characters of a text
 _RECORDED = "recorded"
@@ -96,12 +97,14 @@ def received_text(facts: SessionFacts) -> list[Evidence]:
 def received_split_samples(facts: SessionFacts) -> list[Evidence]:
     """Messages of the server end in the middle of a sample."""
     track = received_track(facts)
-    agreed = agreed_format(facts, track) if track is not None else None
-    if track is None or agreed is None or track.header is not None:
+    if track is None or track.header is not None:
         return []
-    if track.carrier not in (BASE64_JSON, TWILIO_JSON):
+    if track.carrier not in (BASE64_JSON, MSGPACK, TWILIO_JSON):
         return []  # binary messages are read as a stream of bytes
-    width = agreed.format.sample_bytes
+    agreed = agreed_format(facts, track)
+    width = agreed.format.sample_bytes if agreed is not None else 0
+    if not width and track.kind == PCM16:
+        width = _PCM16_BYTES
     if width < _SMALLEST_SPLIT or received_other_samples(facts):
         return []
     split = track.sizes.select(lambda size: size % width > 0)

@@ -27,6 +27,8 @@ _FRAME = 0.02  # seconds of each message that Vonage takes
 _ASTERISK = "MEDIA_START "  # the first message of its channel chan_websocket
 _BUFFERING = "MEDIA_BUFFERING"  # of the commands that begin and end it
 _MIN_WAIT = 2.0  # seconds in which an app ends what it has begun
+_JAMBONZ = ("session:new", "session:adulting")  # kinds of its first message
+_FASTEST = 30.0  # characters of a text that can be spoken in a second
 _SHOWN = 40  # characters of a command
 _SETUP = 3  # first messages of a stream
 
@@ -154,10 +156,40 @@ def buffering_not_ended(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (last.frame,), last.t_ns, round(waits, 1), "s")]
 
 
+def hung_up_on_text(facts: SessionFacts) -> list[Evidence]:
+    """The app sent jambonz a text to speak, and hung up sooner than anybody can speak it."""
+    if facts.api is not None or not facts.client_json:
+        return []
+    if facts.client_json[0].content.get("type") not in _JAMBONZ:
+        return []
+    text: ServerMessage | None = None
+    length = 0
+    for message in facts.server_json:
+        said = field_of(message.content, "data.tokens")
+        if isinstance(said, str) and said.strip():
+            text, length = message, length + len(said)
+        if text is None or not _hangs_up(message):
+            continue
+        after = seconds(message.t_ns - text.t_ns)
+        if after >= length / _FASTEST:
+            return []
+        shown = f"hangup (frame {message.frame}) came {after:.1f} s after the text of frame "
+        shown += f"{text.frame}: {length} characters were to be spoken"
+        return [Evidence(shown, (message.frame, text.frame), message.t_ns, round(after, 1), "s")]
+    return []
+
+
+def _hangs_up(message: ServerMessage) -> bool:
+    verbs = message.content.get("data")
+    each = verbs if isinstance(verbs, list) else [verbs]
+    return any(isinstance(verb, Mapping) and verb.get("verb") == "hangup" for verb in each)
+
+
 RULES: tuple[Measure, ...] = (
     stream_is_one_way,
     stream_not_started,
     stream_unnamed,
     telephone_frame_size,
     buffering_not_ended,
+    hung_up_on_text,
 )
