@@ -63,6 +63,15 @@ def asterisk(*commands: str, wait: float = 3.0) -> Session:
     return session.wait(wait).close()
 
 
+def hangs_up(after: float, verb: str = "hangup", first: str = "session:new") -> Session:
+    """The app streams a text of 40 characters to jambonz; a list of verbs follows."""
+    session = SpeechSession(None, None).app({"type": first, "msgid": "m1"})
+    tokens = {"id": 1, "tokens": "Thank you for your call. " * 2}
+    session.server({"type": "command", "command": "tts:tokens", "data": tokens}).wait(after)
+    verbs = [{"verb": "say", "text": "Goodbye"}, {"verb": verb}]
+    return session.server({"type": "command", "command": "redirect", "data": verbs}).close()
+
+
 def ends(after: float, *, by: str = "server", last: Json | None = None) -> Session:
     """The app sends four seconds at once, and ends the stream."""
     session = call().server(media(mulaw(spoken(4, 8000)), **STREAM)).wait(after)
@@ -219,6 +228,16 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         lambda: telephone_call(["inbound", "outbound"], at=1.0),
         "both tracks",
         [lambda: telephone_call(["inbound"], at=1.0)],
+    ),
+    (
+        telephone.hung_up_on_text,
+        lambda: hangs_up(0.5),
+        "came 0.5 s after the text",
+        [
+            lambda: hangs_up(4.0),
+            lambda: hangs_up(0.5, verb="pause"),
+            lambda: hangs_up(0.5, first="start"),
+        ],
     ),
     (
         playback.playback_not_cleared,

@@ -164,8 +164,8 @@ def _read_azure(content: str | bytes) -> tuple[Json | None, bytes]:
     headers = _header_lines(head.split("\r\n"))
     if not headers:
         return None, b""
-    body = {"text": text} if _is_plain(headers) else json_object(text) or {}
-    return {**body, **headers}, b""
+    fields = {"text": text} if _is_plain(headers) else json_object(text) or {}
+    return {**fields, **headers}, b""
 
 
 def _is_plain(headers: Json) -> bool:
