@@ -63,6 +63,14 @@ def asterisk(*commands: str, wait: float = 3.0) -> Session:
     return session.wait(wait).close()
 
 
+def begins(*messages: str) -> Session:
+    """The telephone's side sends these, and audio where it says so."""
+    session = SpeechSession(None, None)
+    for message in messages:
+        session.app(mulaw(spoken(0.5, 8000)) if message == "audio" else message)
+    return session.server(mulaw(spoken(0.5, 8000))).wait(1).close()
+
+
 def hangs_up(after: float, verb: str = "hangup", first: str = "session:new") -> Session:
     """The app streams a text of 40 characters to jambonz; a list of verbs follows."""
     session = SpeechSession(None, None).app({"type": first, "msgid": "m1"})
@@ -228,6 +236,16 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         lambda: telephone_call(["inbound", "outbound"], at=1.0),
         "both tracks",
         [lambda: telephone_call(["inbound"], at=1.0)],
+    ),
+    (
+        telephone.start_late,
+        lambda: begins("audio", "MEDIA_START format:ulaw"),
+        "audio came from frame 1 on",
+        [
+            lambda: begins("MEDIA_START format:ulaw", "audio"),
+            lambda: begins("audio", "something else"),
+            lambda: begins("audio"),
+        ],
     ),
     (
         telephone.hung_up_on_text,

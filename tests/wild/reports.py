@@ -17,6 +17,7 @@ import further_agent_reports
 import gemini_reports
 import held_back_agent_reports
 import held_back_realtime_reports
+import held_back_speech_reports
 import key_place_reports
 import listening_reports
 import lost_end_reports
@@ -110,6 +111,7 @@ REPORTS = [
     *stalled_agent_reports.REPORTS,
     *speech_unseen_reports.REPORTS,
     *call_unseen_reports.REPORTS,
+    *held_back_speech_reports.REPORTS,
 ]
 UNSOLVED = [
     *stt_refused_reports.UNSOLVED,
@@ -119,6 +121,7 @@ UNSOLVED = [
     *odd_result_reports.UNSOLVED,
     *speech_unseen_reports.UNSOLVED,
     *call_unseen_reports.UNSOLVED,
+    *held_back_speech_reports.UNSOLVED,
     *held_back_realtime_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

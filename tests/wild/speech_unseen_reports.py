@@ -7,7 +7,6 @@ from provider_sessions import (
     AZURE_KEY,
     AZURE_REQUEST,
     HELLO,
-    VOICE,
     Json,
     azure_audio,
     azure_message,
@@ -16,7 +15,6 @@ from provider_sessions import (
     cartesia_text,
     cartesia_tts,
     chunks,
-    elevenlabs,
     pcm,
 )
 from speech_context_reports import contexts
@@ -77,10 +75,6 @@ def punctuation(*, alone: bool) -> WireSession:
         return session.server(fields | {"error": error}, after=0.1).app_closes(1000, after=1.0)
     session.app(cartesia_text("turn-1") | {"transcript": f"... {HELLO}"})
     return cartesia_says(session.wait(0.2), "turn-1").app_closes(1000, after=2.0)
-
-
-def cartesia_refused(status: int, reason: str) -> WireSession:
-    return cartesia_tts().refuse(status, reason, b"")
 
 
 # -- Azure: text in pieces
@@ -210,21 +204,6 @@ def six_contexts(reason: str) -> WireSession:
         if number < 3:
             context_says(session, f"turn-{number}", 0.4, 0.02)
     return session.server_closes(1008, reason, after=0.1)
-
-
-def dialogue(*, again: bool) -> WireSession:
-    """Several voices in one connection."""
-    session = elevenlabs("text-to-dialogue/stream-input", "model_id=eleven_v3")
-    voices = {"voices": [{"id": "a", "voice_id": VOICE}]}
-    session.app({"type": "init", "context_id": "turn-1", **voices})
-    session.app({"context_id": "turn-1", "inputs": [{"text": HELLO, "voice_id": VOICE}]})
-    context_says(session.wait(0.3), "turn-1", 2.0, 0.05)
-    if again:
-        session.app({"type": "init", "context_id": "turn-1", **voices}, after=1.0)
-        return session.server_closes(1008, "voices can only be set in the first message", after=0.1)
-    session.app({"context_id": "turn-1", "close_context": True}, after=1.0)
-    session.server({"contextId": "turn-1", "isFinal": True})
-    return session.app({"close_socket": True}).app_closes(1000)
 
 
 def xi_lost(*, lost: bool) -> WireSession:
@@ -359,34 +338,6 @@ REPORTS = [
         "1008 with another reason",
         ("too many contexts", "simultaneous"),
         ("credential", "quota"),
-    ),
-    Report(
-        "xi-voices-again",
-        "message order",
-        "pipecat-ai/pipecat#5601",
-        'ElevenLabsDialogueTTSService: 1008 "voices can only be set in the first message"',
-        "1008, and the text is lost",
-        "the voices are sent again in a later message",
-        lambda: dialogue(again=True),
-        ("voices can only be set|first message",),
-        lambda: dialogue(again=False),
-        "the voices are sent once",
-        ("first message",),
-        ("credential", "quota"),
-    ),
-    Report(
-        "ca-401-in-agent",
-        "credentials",
-        "pipecat-ai/rtvi-infra-examples#4",
-        "Web Socket Error",
-        "server rejected WebSocket connection: HTTP 401",
-        "the key is not accepted",
-        lambda: cartesia_refused(401, "Unauthorized"),
-        ("key|credential|token",),
-        lambda: cartesia_refused(402, "Payment Required"),
-        "the credits are used up",
-        ("not accept.* key", "wrong key"),
-        ("quota",),
     ),
     Report(
         "ca-punctuation",

@@ -15,6 +15,7 @@ from deepgram_reports import speaking
 from dictation_reports import mime_without_rate
 from provider_sessions import (
     HELLO,
+    Json,
     answered,
     append,
     azure_audio,
@@ -152,7 +153,7 @@ def test_times_that_each_begin_at_zero_are_no_notice(tmp_path: Path) -> None:
     assert found(phrases(lambda _: None, 0.0, 0.0, 0.0, 0.0), tmp_path)[0] == []
 
 
-def cartesia(*messages: tuple[float, dict[str, object]], audio_after: float) -> WireSession:
+def cartesia(*messages: tuple[float, Json], audio_after: float) -> WireSession:
     """Texts of one context, each after seconds; then its audio."""
     session = cartesia_tts().accept()
     for after, fields in messages:

@@ -125,6 +125,9 @@ def telephone_frame_size(facts: SessionFacts) -> list[Evidence]:
     sizes += f" to {other.longest}" if other.longest != other.shortest else ""
     text = f"{many} {sizes} bytes ({frame_list(other.frames, of=other.count)}); 20 ms of 16-bit "
     text += f"samples at {rate} Hz are {size}"
+    if sent.header is not None and sent.first is not None:
+        text += f"; the audio begins with a {sent.header.name} header (frame {sent.first.frame}), "
+        text += "which is played as well"
     return [Evidence(text, other.frames[:5], other.places[0].t_ns, float(other.count), "messages")]
 
 
@@ -154,6 +157,25 @@ def buffering_not_ended(facts: SessionFacts) -> list[Evidence]:
     text = f"{last.text.strip()[:_SHOWN]} (frame {last.frame}) was not followed by STOP_"
     text += f"{_BUFFERING}; the last audio came {waits:.1f} s before the end"
     return [Evidence(text, (last.frame,), last.t_ns, round(waits, 1), "s")]
+
+
+def start_late(facts: SessionFacts) -> list[Evidence]:
+    """Audio of the call came before the message that starts its stream."""
+    tracks = facts.tracks(from_client=True)
+    if facts.api is not None or not tracks or tracks[0].first is None:
+        return []
+    texts = facts.session.messages(from_client=True)
+    told = [m.frame for m in texts if m.text.startswith(_ASTERISK)]
+    for message in facts.client_json:
+        content = message.content
+        if content.get("event") == "start" and any(field_of(content, each) for each in _FORMATS):
+            told.append(message.frame)
+    first = tracks[0].first
+    if len(told) != 1 or first.frame > told[0]:
+        return []
+    text = f"audio came from frame {first.frame} on, and the message that says what it is, in "
+    text += f"frame {told[0]}"
+    return [Evidence(text, (told[0], first.frame), first.t_ns)]
 
 
 def hung_up_on_text(facts: SessionFacts) -> list[Evidence]:
@@ -191,5 +213,6 @@ RULES: tuple[Measure, ...] = (
     stream_unnamed,
     telephone_frame_size,
     buffering_not_ended,
+    start_late,
     hung_up_on_text,
 )
