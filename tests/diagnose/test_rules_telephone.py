@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from audio_samples import mulaw
+from audio_samples import mulaw, wav
 from speech_sessions import CATALOG, SpeechSession, spoken
 from wsproxy.diagnose.rules import playback, received, telephone
 from wsproxy.diagnose.session_facts import SessionFacts
@@ -236,6 +236,12 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         lambda: telephone_call(["inbound", "outbound"], at=1.0),
         "both tracks",
         [lambda: telephone_call(["inbound"], at=1.0)],
+    ),
+    (
+        telephone.call_other_samples,
+        lambda: said(wav(spoken(1, 8000), 8000)),
+        "the app's audio is WAV",
+        [lambda: said(mulaw(spoken(1, 8000)))],
     ),
     (
         telephone.start_late,

@@ -116,7 +116,16 @@ def _said(facts: SessionFacts, sentence: ServerSentence, kind: ErrorClass | None
     parameters = named_parameters(facts, sentence, plain=plain)
     if kind is not None and kind.id == "format" and _is_of_parameter(sentence, parameters):
         kind = class_of("parameter")
+    if kind is not None and kind.id == "format" and not _may_send_audio(facts):
+        kind = class_of("message")
     return Said(sentence, kind, parameters)
+
+
+def _may_send_audio(facts: SessionFacts) -> bool:
+    """Whether the app has audio of its own, by its API or in this session."""
+    if facts.api is not None and facts.api.audio.origin != "server":
+        return True
+    return facts.api is None or bool(facts.tracks(from_client=True))
 
 
 def _is_of_parameter(sentence: ServerSentence, parameters: Sequence[Parameter]) -> bool:

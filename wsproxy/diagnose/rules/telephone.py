@@ -17,6 +17,8 @@ from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.format_timeline import encoding_and_rate
 from wsproxy.wording import plural
 
+from .received import received_other_samples
+
 _FORMATS = ("start.mediaFormat", "start.media_format")
 _MEDIA = "media.payload"  # of a message with audio
 # Names of the id without which these services ignore what the app sends.
@@ -159,6 +161,11 @@ def buffering_not_ended(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (last.frame,), last.t_ns, round(waits, 1), "s")]
 
 
+def call_other_samples(facts: SessionFacts) -> list[Evidence]:
+    """What an app sends to a call is in another encoding than that of the call."""
+    return facts.measured(received_other_samples) if facts.is_call else []
+
+
 def start_late(facts: SessionFacts) -> list[Evidence]:
     """Audio of the call came before the message that starts its stream."""
     tracks = facts.tracks(from_client=True)
@@ -213,6 +220,7 @@ RULES: tuple[Measure, ...] = (
     stream_unnamed,
     telephone_frame_size,
     buffering_not_ended,
+    call_other_samples,
     start_late,
     hung_up_on_text,
 )
