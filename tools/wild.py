@@ -78,7 +78,7 @@ were wrong until there were notices. No near miss has a notice.
 Another group is about speech output and telephone calls without an error message, of providers in
 the catalog and of others. Of 25, 4 were right, 2 generic and 19 wrong before anything was changed
 for them. Of 12 that were searched out after these changes, 3 were right and 9 wrong; of three more
-after that, all were wrong. Seven are still wrong: the signs of six have a lawful use, and what
+after that, all were wrong. Six are still wrong: the signs of five have a lawful use, and what
 shows the cause of `freeswitch-other-message` is not in the session.
 
 Speech output and telephone calls were tried again, with 11 reports without an error message and 4

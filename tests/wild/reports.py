@@ -116,7 +116,6 @@ REPORTS = [
 UNSOLVED = [
     *stt_refused_reports.UNSOLVED,
     *speech_context_reports.UNSOLVED,
-    *speech_quiet_reports.UNSOLVED,
     *speech_further_reports.UNSOLVED,
     *odd_result_reports.UNSOLVED,
     *speech_unseen_reports.UNSOLVED,

@@ -381,11 +381,6 @@ REPORTS = [
         ("flush", "no audio", "kept"),
         ("credential", "not recognized as audio"),
     ),
-]
-"""Reports."""
-
-UNSOLVED = [
-    # 39 characters in 1.5 seconds are fast, and not too fast for a voice.
     Report(
         "dgs-spelling",
         "missing result",
@@ -401,4 +396,4 @@ UNSOLVED = [
         ("credential", "no audio"),
     ),
 ]
-"""Reports whose sign has a lawful use."""
+"""Reports."""

@@ -218,3 +218,27 @@ def test_words_that_are_flushed_one_by_one_are_a_notice(tmp_path: Path) -> None:
     session.app({"type": "Close"}, after=1.0).server_closes(1000)
 
     assert found(session, tmp_path)[0] == ["traffic.notice.words-apart"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "found_it"),
+    [
+        ("The word clinic is spelled C-L-I-N-I-C.", 1.5, True),
+        ("The word clinic is spelled C-L-I-N-I-C.", 2.2, False),
+        ("The word clinic is spelled like this one.", 0.9, False),
+        ("It is a well-known, state-of-the-art one.", 0.9, False),
+        ("Call 5-5-5-0-1-9-9, please.", 1.0, True),
+    ],
+)
+def test_speech_that_is_too_short_for_spelled_letters_is_found(
+    text: str, seconds: float, found_it: bool, tmp_path: Path
+) -> None:
+    session = speaking().app({"type": "Speak", "text": text}, {"type": "Flush"})
+    session.stream(chunks(pcm(seconds, 24_000), 9600), 0.02, from_client=False)
+    session.server({"type": "Flushed", "sequence_id": 0})
+    session.app({"type": "Close"}, after=4.0).server_closes(1000)
+
+    explained, _ = explanations(session.write(tmp_path / "session.wstrace"))
+
+    ids = [each["id"] for each in explained["findings"]]
+    assert ("traffic.speech.spelling-cut-short" in ids) is found_it

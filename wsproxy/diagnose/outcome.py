@@ -48,6 +48,7 @@ _DOUBTS = (
     "traffic.outcome.left-early",
     "traffic.outcome.agent-silent",
     "traffic.received.other-samples",
+    "traffic.telephone.other-samples",
     "traffic.received.noise",
     "traffic.exchange.text-after-end",
     "traffic.exchange.text-not-flushed",
@@ -64,6 +65,7 @@ _DOUBTS = (
     "traffic.received.text",
     "traffic.speech.texts-without-audio",
     "traffic.speech.words-unspoken",
+    "traffic.speech.spelling-cut-short",
     "traffic.conversation.hears-itself",
 )
 # With one of these, an agent answers something else than what was said.

@@ -1,16 +1,16 @@
-"""Rules about how a text to speak is cut into pieces, and what the service does with each.
-
-What they find is lawful: see `notices`.
-"""
+"""Rules about how a text to speak is cut into pieces, and what the service does with each."""
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.success import first_match
 from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
+from wsproxy.session.message_fields import fields_of
+from wsproxy.session.request_query import query_parameters
 
 from .good_ending import good_timeline
 from .spoken_texts import has_text, texts_of
@@ -22,6 +22,10 @@ _PIECES = 5  # of one sentence
 _WORDS = 2  # of a piece, at most
 _NEXT = 1.0  # seconds until the next piece of the same sentence
 _ENDS = ".!?…。！？"  # of a sentence
+_SPELLED = re.compile(r"\b(?:[A-Za-z0-9]-){2,40}[A-Za-z0-9]\b")
+_SPELLED_A_SECOND = 6.5  # letters that are spelled fast
+_LETTERS_A_SECOND = 30.0  # of words that are spoken fast
+_SPEED = re.compile(r"(?i)speed|pace|speaking_?rate")
 _CLOSERS = "\"')]”’"
 
 
@@ -103,7 +107,43 @@ def _apart(run: list[tuple[ServerMessage, str]]) -> Evidence:
     return Evidence(shown, frames, first.t_ns, float(len(run)), "texts")
 
 
+def spelling_cut_short(facts: SessionFacts) -> list[Evidence]:
+    """The service said that a text with spelled letters was complete, and the speech is too short.
+
+    How fast a voice speaks is its own matter; letters that are spelled take their time.
+    """
+    found, timeline = facts.exchange, good_timeline(facts)
+    if found is None or timeline is None or not timeline.received.seconds:
+        return []
+    texts = [(m, text) for m in facts.client_json for text in texts_of(m)]
+    letters = sum(not each.isspace() for _, text in texts for each in text)
+    spelled = [(m, word[0]) for m, text in texts for word in _SPELLED.finditer(text)]
+    if not spelled or letters != found.letters or _is_changed(facts):
+        return []  # of a long session not all texts are known
+    if timeline.success.owed or not timeline.success.answers or found.unflushed is not None:
+        return []
+    single = sum(map(str.isalnum, "".join(word for _, word in spelled)))
+    shortest = single / _SPELLED_A_SECOND + (letters - 2 * single) / _LETTERS_A_SECOND
+    spoken = timeline.received.seconds
+    if spoken >= shortest:
+        return []
+    message, word = spelled[0]
+    text = f"{spoken:.1f} s of speech came for {letters} letters, of which {single} are spelled "
+    text += f"({quoted(word, 40)}, frame {message.frame}): that takes {shortest:.1f} s at least"
+    return [Evidence(text, (message.frame,), message.t_ns, round(spoken, 1), "s")]
+
+
+def _is_changed(facts: SessionFacts) -> bool:
+    """Whether the app interrupted the speech, or asked for another speed."""
+    timeline = facts.session.timeline
+    interrupted = timeline is not None and timeline.events.counts.get((True, "interruption"))
+    names = {name for message in facts.client_json for name, _ in fields_of(message.content)}
+    names |= set(query_parameters(facts.session.request))
+    return bool(interrupted) or any(map(_SPEED.search, names))
+
+
 RULES: tuple[Measure, ...] = (
+    spelling_cut_short,
     held_for_more,
     words_apart,
 )
