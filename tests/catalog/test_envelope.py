@@ -126,6 +126,12 @@ def test_wrap_azure_audio_round_trip_is_identity(audio: bytes) -> None:
     assert read("azure", wrapped) == (header, audio)
 
 
+def test_azure_text_that_is_no_json_is_a_field() -> None:
+    message = {"Path": "text.piece", "Content-Type": "text/plain", "text": "Good morning. "}
+
+    assert read("azure", wrap("azure", json.dumps(message))) == (message, b"")
+
+
 # -- JSON, and none
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from audio_samples import mulaw
+from audio_samples import mulaw, wav
 from speech_sessions import CATALOG, SpeechSession, spoken
 from wsproxy.diagnose.rules import playback, received, telephone
 from wsproxy.diagnose.session_facts import SessionFacts
@@ -61,6 +61,23 @@ def asterisk(*commands: str, wait: float = 3.0) -> Session:
     session = SpeechSession(None, None).app("MEDIA_START connection_id:a channel:b format:ulaw")
     session.server(*commands[:1], mulaw(spoken(1, 8000)), *commands[1:])
     return session.wait(wait).close()
+
+
+def begins(*messages: str) -> Session:
+    """The telephone's side sends these, and audio where it says so."""
+    session = SpeechSession(None, None)
+    for message in messages:
+        session.app(mulaw(spoken(0.5, 8000)) if message == "audio" else message)
+    return session.server(mulaw(spoken(0.5, 8000))).wait(1).close()
+
+
+def hangs_up(after: float, verb: str = "hangup", first: str = "session:new") -> Session:
+    """The app streams a text of 40 characters to jambonz; a list of verbs follows."""
+    session = SpeechSession(None, None).app({"type": first, "msgid": "m1"})
+    tokens = {"id": 1, "tokens": "Thank you for your call. " * 2}
+    session.server({"type": "command", "command": "tts:tokens", "data": tokens}).wait(after)
+    verbs = [{"verb": "say", "text": "Goodbye"}, {"verb": verb}]
+    return session.server({"type": "command", "command": "redirect", "data": verbs}).close()
 
 
 def ends(after: float, *, by: str = "server", last: Json | None = None) -> Session:
@@ -219,6 +236,32 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         lambda: telephone_call(["inbound", "outbound"], at=1.0),
         "both tracks",
         [lambda: telephone_call(["inbound"], at=1.0)],
+    ),
+    (
+        telephone.call_other_samples,
+        lambda: said(wav(spoken(1, 8000), 8000)),
+        "the app's audio is WAV",
+        [lambda: said(mulaw(spoken(1, 8000)))],
+    ),
+    (
+        telephone.start_late,
+        lambda: begins("audio", "MEDIA_START format:ulaw"),
+        "audio came from frame 1 on",
+        [
+            lambda: begins("MEDIA_START format:ulaw", "audio"),
+            lambda: begins("audio", "something else"),
+            lambda: begins("audio"),
+        ],
+    ),
+    (
+        telephone.hung_up_on_text,
+        lambda: hangs_up(0.5),
+        "came 0.5 s after the text",
+        [
+            lambda: hangs_up(4.0),
+            lambda: hangs_up(0.5, verb="pause"),
+            lambda: hangs_up(0.5, first="start"),
+        ],
     ),
     (
         playback.playback_not_cleared,

@@ -297,6 +297,7 @@ IDS = (
     "X-Request-Id: 9f1d2c3b4a5e6f708192a3b4c5d6e7f8",
     '{"detail":{"request_id":"8f14e45fceea167a5a36dedd4bea2543"}}',
     "trace=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    '{"event":"start","streamSid":"MZ0f1e2d3c4b5a69788796a5b4c3d2e1f0"}',
     "Unknown key: interim_results2",
     '{"keys":["encoding_type_v2"],"key":"sample_rate_hertz_16000"}',
     "session sess_001K8b2c3d4e5f6g7h8i9j0k1l2 expired",

@@ -7,6 +7,7 @@ import json
 import tracemalloc
 from collections.abc import Callable, Sequence
 
+import msgpack
 import pytest
 
 from audio_samples import facts_of, listen
@@ -158,6 +159,11 @@ CARRIERS: dict[str, tuple[str, str, Wrapped]] = {
         "audio",
         lambda data: json.dumps({"event": "task_continued", "data": {"audio": data.hex()}}),
     ),
+    "MessagePack": (
+        "msgpack",
+        "audio",
+        lambda data: msgpack.packb({"event": "audio", "audio": data}),
+    ),
     "printed by Python": (
         "printed-bytes",
         "",
@@ -210,6 +216,41 @@ def test_track_short_last_chunk_in_json_counts() -> None:
     wrapped = CARRIERS["openai"][2]
     [track] = fold([wrapped(CHUNKS[3]), wrapped(b"\1\2\3\4")]).audio.tracks(from_client=True)
     assert (track.messages, track.size) == (2, CHUNK + 4)
+
+
+def call_media(track: str, data: bytes) -> str:
+    media = {"track": track, "payload": b64(data)}
+    return json.dumps({"event": "media", "streamSid": "MZ1", "media": media})
+
+
+def test_track_of_10_ms_of_a_call_is_audio_from_the_first_message_on() -> None:
+    contents = [call_media("inbound", PCM[at : at + 80]) for at in range(0, 8000, 80)]
+    [track] = fold(contents).audio.tracks(from_client=True)
+    assert (track.carrier, track.messages, track.size) == ("twilio-json", 100, 8000)
+
+
+@pytest.mark.parametrize("size", [80, 160])
+def test_track_of_both_sides_of_a_call_are_two(size: int) -> None:
+    contents = [
+        call_media(track, PCM[at : at + size])
+        for at in range(0, 8000, size)
+        for track in ("inbound", "outbound")
+    ]
+    tracks = fold(contents).audio.tracks(from_client=True)
+    assert [each.json_field for each in tracks] == ["payload", "payload outbound"]
+    assert [each.size for each in tracks] == [8000, 8000]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"event": "media", "media": {"payload": "so short"}, "a": "x " * 50}),
+        json.dumps({"type": "audio", "id": "0123456789abcdef" * 4, "more": "x " * 50}),
+        json.dumps({"type": "text", "audio": "0123456789abcdef" * 4, "more": "x " * 50}),
+    ],
+)
+def test_track_of_short_texts_that_are_no_audio_is_none(text: str) -> None:
+    assert fold([text] * 5).audio.tracks(from_client=True) == []
 
 
 DECLARED: dict[str, tuple[str, bytes]] = {

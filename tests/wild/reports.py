@@ -9,6 +9,7 @@ import agent_limit_reports
 import agent_silence_reports
 import audio_form_reports
 import call_quiet_reports
+import call_unseen_reports
 import deepgram_reports
 import dictation_reports
 import elevenlabs_reports
@@ -18,6 +19,7 @@ import gemini_reports
 import held_back_agent_reports
 import held_back_realtime_reports
 import held_back_speech_reports
+import held_back_words_reports
 import key_place_reports
 import late_agent_reports
 import listening_reports
@@ -44,6 +46,7 @@ import speech_context_reports
 import speech_further_reports
 import speech_output_reports
 import speech_quiet_reports
+import speech_unseen_reports
 import speechless_reports
 import stalled_agent_reports
 import stt_audio_reports
@@ -117,15 +120,20 @@ REPORTS = [
     *wordless_reports.REPORTS,
     *named_failure_reports.REPORTS,
     *held_back_speech_reports.REPORTS,
+    *held_back_words_reports.REPORTS,
     *talking_agent_reports.REPORTS,
     *agent_error_reports.REPORTS,
     *late_agent_reports.REPORTS,
+    *speech_unseen_reports.REPORTS,
+    *call_unseen_reports.REPORTS,
 ]
 UNSOLVED = [
     *speech_context_reports.UNSOLVED,
-    *speech_quiet_reports.UNSOLVED,
     *speech_further_reports.UNSOLVED,
     *held_back_speech_reports.UNSOLVED,
+    *held_back_words_reports.UNSOLVED,
     *late_agent_reports.UNSOLVED,
+    *speech_unseen_reports.UNSOLVED,
+    *call_unseen_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

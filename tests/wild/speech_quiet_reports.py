@@ -367,26 +367,6 @@ REPORTS = [
         ("no audio",),
         ("credential",),
     ),
-]
-"""Reports."""
-
-UNSOLVED = [
-    # 39 characters in 1.5 seconds are fast, and not too fast for a voice.
-    Report(
-        "dgs-spelling",
-        "missing result",
-        "deepgram/deepgram-js-sdk#482",
-        "Aura audio cuts off when spelling",
-        "the speech ends after two to four letters",
-        "the service sends only the beginning, and says that it is complete",
-        lambda: spelling(1.5),
-        ("short|cut|less|fewer|character",),
-        lambda: spelling(3.4),
-        "the speech is as long as the text",
-        ("short", "cut"),
-        ("credential", "no audio"),
-    ),
-    # Its messages are MessagePack, which is not read.
     Report(
         "fish-kept-back",
         "missing end",
@@ -401,5 +381,19 @@ UNSOLVED = [
         ("flush", "no audio", "kept"),
         ("credential", "not recognized as audio"),
     ),
+    Report(
+        "dgs-spelling",
+        "missing result",
+        "deepgram/deepgram-js-sdk#482",
+        "Aura audio cuts off when spelling",
+        "the speech ends after two to four letters",
+        "the service sends only the beginning, and says that it is complete",
+        lambda: spelling(1.5),
+        ("short|cut|less|fewer|character",),
+        lambda: spelling(3.4),
+        "the speech is as long as the text",
+        ("short", "cut"),
+        ("credential", "no audio"),
+    ),
 ]
-"""Reports whose sign has a lawful use, or is not read."""
+"""Reports."""

@@ -11,24 +11,30 @@ from agent_form_reports import first_words
 from audio_form_reports import header_in_each_chunk
 from audio_samples import wav
 from bug_report import explanations
+from deepgram_reports import speaking
 from dictation_reports import mime_without_rate
 from held_back_realtime_reports import answers_in, instructs_one_answer
 from late_agent_reports import half_duplex
 from odd_result_reports import cut_up, dictated
 from provider_sessions import (
     HELLO,
+    Json,
     answered,
     append,
     azure_audio,
     azure_listening,
     azure_message,
     b64,
+    cartesia_says,
+    cartesia_text,
+    cartesia_tts,
     chunks,
     pcm,
     realtime,
     response_done,
 )
 from quiet_reports import azure_offsets, speechmatics_forced
+from speech_unseen_reports import cartesia_chunk, held_for_more, word_by_word
 from speechless_reports import voxtral_turns, xai_utterance
 from talking_agent_reports import app_cancels, ends_while_it_plays, never_set
 from wire_session import WireSession
@@ -42,6 +48,8 @@ NOTICES = {
     "rate-not-named": mime_without_rate,
     "text-requested": lambda: first_words(modalities=["text"]),
     "times-from-zero": lambda: azure_offsets(0.0),
+    "text-held": lambda: held_for_more(delay=None),
+    "words-apart": lambda: word_by_word(apart=True),
     "forced-end": lambda: speechmatics_forced(3.1),
     "own-instructions": lambda: instructs_one_answer(whole=False),
     "app-cancelled": lambda: app_cancels(cancels=True),
@@ -171,6 +179,28 @@ def test_instructions_of_an_answer_outside_the_conversation_are_no_notice(tmp_pa
     assert found(session, tmp_path)[0] == []
 
 
+def cartesia(*messages: tuple[float, Json], audio_after: float) -> WireSession:
+    """Texts of one context, each after seconds; then its audio."""
+    session = cartesia_tts().accept()
+    for after, fields in messages:
+        session.app(cartesia_text("turn-1") | fields, after=after)
+    session.wait(audio_after)
+    for data in chunks(pcm(1.5, 24_000), 9600):
+        session.server(cartesia_chunk("turn-1", data))
+    session.app(cartesia_text("turn-1") | {"transcript": "", "continue": False}, after=0.1)
+    session.server({"type": "done", "context_id": "turn-1", "done": True, "status_code": 200})
+    return session.app_closes(1000, after=2.0)
+
+
+@pytest.mark.parametrize("audio_after", [0.3, 1.5, 5.0])
+def test_text_that_is_spoken_at_another_time_than_the_limit_is_no_notice(
+    audio_after: float, tmp_path: Path
+) -> None:
+    session = cartesia((0.0, {"continue": True}), audio_after=audio_after)
+
+    assert found(session, tmp_path)[0] == []
+
+
 @pytest.mark.parametrize(
     ("instructions", "question"),
     [
@@ -224,3 +254,72 @@ def test_name_in_another_language_is_no_notice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("session", [voxtral_turns(), dictated((HELLO, HELLO))])
 def test_words_that_are_said_again_are_no_notice(session: WireSession, tmp_path: Path) -> None:
     assert found(session, tmp_path)[0] == []
+
+
+def test_text_that_is_followed_by_more_is_no_notice(tmp_path: Path) -> None:
+    more = {"continue": True, "transcript": " And more."}
+    session = cartesia((0.0, {"continue": True}), (1.5, more), audio_after=1.55)
+
+    assert found(session, tmp_path)[0] == []
+
+
+def test_text_that_is_held_as_long_as_the_app_asks_is_a_notice(tmp_path: Path) -> None:
+    held = {"continue": True, "max_buffer_delay_ms": 1500}
+    notices, _, shown = found(cartesia((0.0, held), audio_after=1.6), tmp_path)
+
+    assert notices == ["traffic.notice.text-held"]
+    assert "max_buffer_delay_ms is 1500" in shown
+    assert "default" not in shown.partition("causes")[0]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["Yes.", "No.", "Maybe.", "Later.", "Never.", "Always."],  # sentences
+        ["apple", "pear", "plum", "cherry", "fig"],  # a list of words
+        ["One of them", "has three words", "or a few", "in each part", "of the text."],
+    ],
+)
+def test_short_texts_that_make_no_sentence_are_no_notice(texts: list[str], tmp_path: Path) -> None:
+    session = cartesia_tts().accept()
+    for number, text in enumerate(texts):
+        session.app(cartesia_text(f"turn-{number}") | {"transcript": text}, after=0.1)
+        cartesia_says(session, f"turn-{number}")
+    session.app_closes(1000, after=2.0)
+
+    assert found(session, tmp_path)[0] == []
+
+
+def test_words_that_are_flushed_one_by_one_are_a_notice(tmp_path: Path) -> None:
+    session = speaking()
+    for word in HELLO.split():
+        session.app({"type": "Speak", "text": f"{word} "}, {"type": "Flush"}, after=0.05)
+        session.stream(chunks(pcm(0.4, 24_000), 9600), 0.01, from_client=False)
+        session.server({"type": "Flushed", "sequence_id": 0})
+    session.app({"type": "Close"}, after=1.0).server_closes(1000)
+
+    assert found(session, tmp_path)[0] == ["traffic.notice.words-apart"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "found_it"),
+    [
+        ("The word clinic is spelled C-L-I-N-I-C.", 1.5, True),
+        ("The word clinic is spelled C-L-I-N-I-C.", 2.2, False),
+        ("The word clinic is spelled like this one.", 0.9, False),
+        ("It is a well-known, state-of-the-art one.", 0.9, False),
+        ("Call 5-5-5-0-1-9-9, please.", 1.0, True),
+    ],
+)
+def test_speech_that_is_too_short_for_spelled_letters_is_found(
+    text: str, seconds: float, found_it: bool, tmp_path: Path
+) -> None:
+    session = speaking().app({"type": "Speak", "text": text}, {"type": "Flush"})
+    session.stream(chunks(pcm(seconds, 24_000), 9600), 0.02, from_client=False)
+    session.server({"type": "Flushed", "sequence_id": 0})
+    session.app({"type": "Close"}, after=4.0).server_closes(1000)
+
+    explained, _ = explanations(session.write(tmp_path / "session.wstrace"))
+
+    ids = [each["id"] for each in explained["findings"]]
+    assert ("traffic.speech.spelling-cut-short" in ids) is found_it

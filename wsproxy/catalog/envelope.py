@@ -164,7 +164,13 @@ def _read_azure(content: str | bytes) -> tuple[Json | None, bytes]:
     headers = _header_lines(head.split("\r\n"))
     if not headers:
         return None, b""
-    return {**(json_object(text) or {}), **headers}, b""
+    fields = {"text": text} if _is_plain(headers) else json_object(text) or {}
+    return {**fields, **headers}, b""
+
+
+def _is_plain(headers: Json) -> bool:
+    """Whether the body is a text, or a piece of one, and not JSON."""
+    return str(headers.get("Content-Type", "")).startswith("text/plain")
 
 
 def _header_lines(lines: Iterable[str]) -> Json:
@@ -179,7 +185,8 @@ def _wrap_azure(message: Json, audio: bytes) -> str | bytes:
     if audio or message.get("Path") == "audio":
         encoded = head.encode()
         return len(encoded).to_bytes(2, "big") + encoded + audio
-    return f"{head}\r\n{json.dumps(body)}"
+    text = str(body.get("text", "")) if _is_plain(headers) else json.dumps(body)
+    return f"{head}\r\n{text}"
 
 
 # -- AWS event stream

@@ -82,6 +82,9 @@ class Exchange:
         text_end: of the app, after which the API takes no more text.
         text_flush: of the app, that ask for the audio of the text so far.
         no_flush: (name, value) in the URL with which the API needs no flush.
+        held: of the app, whose text the API keeps until there is more, for a time at most.
+        held_for: dotted paths of that time in the same messages, milliseconds.
+        held_ms: that time where the app names none; 0: there is no such time.
         joins_texts: whether the API joins texts as they are, without a space between them.
         ssml: (name, value) in the URL with which the API reads SSML; without it, tags are text.
         spoken: dotted path of what was spoken, texts or lists of characters, in the server's
@@ -122,6 +125,9 @@ class Exchange:
     text_end: Patterns = ()
     text_flush: Patterns = ()
     no_flush: tuple[tuple[str, str], ...] = ()
+    held: Patterns = ()
+    held_for: tuple[str, ...] = ()
+    held_ms: int = 0
     joins_texts: bool = False
     ssml: tuple[tuple[str, str], ...] = ()
     spoken: str = ""

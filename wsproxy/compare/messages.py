@@ -173,7 +173,7 @@ class MessagePartReader:
 
     def add_message(self, complete: CompleteMessage, carried: CarriedAudio | None) -> None:
         """Add a complete message."""
-        frame, t_ns, from_client, is_text, data, length, fragmented = complete
+        frame, t_ns, from_client, is_text, data, length, fragmented, _ = complete
         record, payload = self._record, data
         if type(record) is FrameRecord and (fragmented or is_text):
             t_ns, payload = record.t_ns, record.payload  # of its last frame

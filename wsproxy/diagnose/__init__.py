@@ -1,6 +1,7 @@
 """Why a session ended as it did: the catalog's conditions with evidence from the traffic.
 
 evidence        a fact with its figure and its frames
+call            sessions that a telephone service opens
 session_facts   a session with derived facts, each computed once
 measurements    functions that measure one thing each
 rules           functions that detect one problem each, whether or not the session failed

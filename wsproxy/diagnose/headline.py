@@ -22,6 +22,9 @@ from .parameters import Parameter, named_parameters
 from .session_facts import SessionFacts
 
 _SHOWN = 600  # characters of a sentence in the evidence
+# Fields with a status as HTTP has it, and those that recur until the request is another one.
+_STATUSES = ("status_code", "error_code", "status", "code")
+_OF_REQUEST = ("400", "404", "405", "413", "415", "422")
 _NAMES = 3  # names of an error behind its sentence
 _TITLE = 220  # characters of a sentence in a title
 _BODY = ("response body: ", "body: ")
@@ -113,7 +116,16 @@ def _said(facts: SessionFacts, sentence: ServerSentence, kind: ErrorClass | None
     parameters = named_parameters(facts, sentence, plain=plain)
     if kind is not None and kind.id == "format" and _is_of_parameter(sentence, parameters):
         kind = class_of("parameter")
+    if kind is not None and kind.id == "format" and not _may_send_audio(facts):
+        kind = class_of("message")
     return Said(sentence, kind, parameters)
+
+
+def _may_send_audio(facts: SessionFacts) -> bool:
+    """Whether the app has audio of its own, by its API or in this session."""
+    if facts.api is not None and facts.api.audio.origin != "server":
+        return True
+    return facts.api is None or bool(facts.tracks(from_client=True))
 
 
 def _is_of_parameter(sentence: ServerSentence, parameters: Sequence[Parameter]) -> bool:
@@ -188,6 +200,8 @@ def with_sentence(
         name = said.id or (condition.id if condition.is_problem else NAMELESS)
         changed = replace(changed, id=name, meaning=_UNCLASSIFIED, source=source)
     if kind is None:
+        if changed.retry == "maybe" and _is_of_request(facts, said.sentence):
+            changed = replace(changed, retry="fix-first")
         return changed if own else replace(changed, causes=(), remedies=_LOOK_UP)
     return replace(
         changed,
@@ -197,6 +211,14 @@ def with_sentence(
         retry=kind.retry,
         retry_note=kind.retry_note,
     )
+
+
+def _is_of_request(facts: SessionFacts, sentence: ServerSentence) -> bool:
+    """Whether the message of a sentence has a status that means a fault of the request."""
+    message = next((m for m in facts.server_json if m.frame == sentence.frame), None)
+    if message is None or sentence.where != "message":
+        return False
+    return any(str(message.content.get(name)) in _OF_REQUEST for name in _STATUSES)
 
 
 def _causes(

@@ -51,6 +51,7 @@ _DOUBTS = (
     "traffic.outcome.left-early",
     "traffic.outcome.agent-silent",
     "traffic.received.other-samples",
+    "traffic.telephone.other-samples",
     "traffic.received.noise",
     "traffic.exchange.text-after-end",
     "traffic.exchange.text-not-flushed",
@@ -67,6 +68,7 @@ _DOUBTS = (
     "traffic.received.text",
     "traffic.speech.texts-without-audio",
     "traffic.speech.words-unspoken",
+    "traffic.speech.spelling-cut-short",
     "traffic.conversation.hears-itself",
     "traffic.conversation.calls-repeated",
 )

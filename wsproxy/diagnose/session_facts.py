@@ -23,6 +23,7 @@ from wsproxy.session.request_query import query_parameters
 from wsproxy.session.traffic import DataTotals
 from wsproxy.system.address import is_loopback
 
+from .call import CALLER, is_call
 from .evidence import Evidence, quoted
 
 SETUP_MESSAGES = 3  # first ones of an app, which do no more than set a session up
@@ -72,6 +73,21 @@ class SessionFacts:
     @cached_property
     def api(self) -> Api | None:
         return self.catalog.api(self.session.provider, self.session.api)
+
+    @cached_property
+    def is_call(self) -> bool:
+        """Whether a telephone service is the client, and the app its server."""
+        return self.api is None and is_call(self.session)
+
+    @property
+    def client_name(self) -> str:
+        """Who opens the session: nearly always the app."""
+        return CALLER if self.is_call else "the app"
+
+    @property
+    def speaker(self) -> str:
+        """Whose audio the server's is, as the app's author calls it."""
+        return "the app" if self.is_call else "the server"
 
     @property
     def server_name(self) -> str:

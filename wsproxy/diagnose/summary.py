@@ -21,7 +21,8 @@ def summary(session: Session, catalog: Catalog, *, with_reason: bool = True) -> 
     facts = SessionFacts(session, catalog)
     host = quoted(session.request.host) if session.request else "the server"
     server = facts.server_name
-    who = {"client": "The app", "server": server}.get(session.closed_by or "", "Nobody")
+    sides = {"client": _capital(facts.client_name), "server": server}
+    who = sides.get(session.closed_by or "", "Nobody")
     opened = session.opened_ns
     after = f" {_lasting(facts.ended_ns - opened)} after the upgrade" if opened else ""
     match session.ending:
@@ -50,6 +51,10 @@ def summary(session: Session, catalog: Catalog, *, with_reason: bool = True) -> 
                 "The trace ends while the session is open: "
                 "the recorder is still running, or was killed."
             )
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _reason(reason: str) -> str:

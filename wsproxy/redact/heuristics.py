@@ -73,6 +73,10 @@ _ID = re.compile(
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
+# Ids of calls, streams and accounts of Twilio, and of services whose messages are alike; "SK" is
+# that of a key.
+_SID = re.compile(r"(?!SK)[A-Z]{2}[0-9a-f]{32}")
+
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=:-]{16,4096}")
 _MAX_HEX_ALONE = 128  # digits
@@ -197,6 +201,8 @@ def by_name(name: str, value: str) -> bool:
     if strength == 1:
         # "Unknown key: sample_rate_hertz_16000" names a parameter.
         named = normalized(name) in ("key", "keys") and _IDENTIFIER.fullmatch(value) is not None
+        if normalized(name).endswith("sid") and _SID.fullmatch(value):
+            return False
         return (looks_random(value) and not named) or _is_ticket(name, value)
     return len(value) >= 4 and not (" " in value.strip() and not _PHRASE.search(normalized(name)))
 

@@ -158,14 +158,14 @@ def explain(
         findings: `diagnose` of it.
     """
     cleaned = [clean(finding) for finding in findings]
-    found = outcome(session, findings)
+    found, facts = outcome(session, findings), SessionFacts(session, catalog)
     return Explanation(
         safe(str(path)),
         state(session, findings),
         short(summary(session, catalog, with_reason=not _is_title(session, cleaned)), _LINE),
-        _head(session),
+        _head(session, facts),
         _request(session),
-        list(_last_frames(session, SessionFacts(session, catalog).ended_ns)),
+        list(_last_frames(session, facts.ended_ns)),
         cleaned,
         _retry(cleaned[0], session) if cleaned else "",
         _support(session, cleaned, catalog),
@@ -239,7 +239,7 @@ def clean(finding: Finding) -> Finding:
     )
 
 
-def _head(session: Session) -> str:
+def _head(session: Session, facts: SessionFacts) -> str:
     start, request = session.start, session.request
     name, host = api(session), short(request.host, 100) if request else ""
     where = f"{name} at {host}" if host and host != name else name
@@ -249,8 +249,9 @@ def _head(session: Session) -> str:
         return f"{where}, {began}{attempt}"
     sent, received = session.sent, session.received
     return (
-        f"{where}, {began}{attempt}; the app sent {plural(sent.frames, 'frame')} "
-        f"({size(sent.size)}), the server {received.frames} ({size(received.size)})"
+        f"{where}, {began}{attempt}; {facts.client_name} sent "
+        f"{plural(sent.frames, 'frame')} ({size(sent.size)}), "
+        f"{facts.speaker} {received.frames} ({size(received.size)})"
     )
 
 

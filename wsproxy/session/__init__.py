@@ -31,6 +31,7 @@ transcript_result  the transcript result in one message
 control_events     messages that are neither audio nor transcript
 message            a message as JSON: its kind and its content
 message_kinds      the kind of a message
+message_pack       a map of MessagePack as JSON
 message_fields     the fields of a message and of the objects in it
 message_block      messages that are added at once
 heuristic_redactions  places of credentials that only a heuristic found

@@ -23,6 +23,7 @@ FRAMED = "framed"  # Azure's headers, or AWS's event-stream, around the audio
 BASE64_JSON = "base64-json"  # base64 in a field of a JSON message
 BASE64_TEXT = "base64-text"  # the text message is base64
 HEX_JSON = "hex-json"  # hexadecimal digits in a field of a JSON message
+MSGPACK = "msgpack"  # a binary value of a MessagePack map
 TWILIO_JSON = "twilio-json"  # Twilio's media event
 BUFFER_JSON = "buffer-json"  # Node's Buffer, or a typed array, as JSON prints it
 NUMBERS_JSON = "numbers-json"  # an array of numbers
@@ -35,6 +36,7 @@ CARRIERS = (
     BASE64_JSON,
     BASE64_TEXT,
     HEX_JSON,
+    MSGPACK,
     TWILIO_JSON,
     BUFFER_JSON,
     NUMBERS_JSON,
@@ -46,6 +48,7 @@ CARRIERS = (
 _HEX = b"0123456789abcdef"
 _HEX_DIGITS = 3  # different ones, of which audio in hexadecimal has at least as many
 _MIN_BASE64 = 120  # characters of base64 that are hardly anything else
+_MIN_CHUNK = 40  # of it in a field of audio, of a message of audio; 10 ms of mu-law are 108
 _LONG = 1 << 20  # bytes of a text whose strings are counted before it is split
 _MAX_QUOTES = 200_000
 _MAX_FIELDS = 16  # fields, and kinds of messages of each, that are remembered
@@ -188,8 +191,9 @@ class AudioCarrierReader:
             contents = [part for part in contents if part and is_base64(part)]
         if _is_hex(longest):
             return _hexadecimal(name, contents, missing, media, known=known)
-        carrier = TWILIO_JSON if kind == b"media" and name == b"payload" else BASE64_JSON
-        return _base64(carrier, name, contents, missing, media, known=known)
+        if kind == b"media" and name == b"payload":
+            return _base64(TWILIO_JSON, _of_call(parts), contents, missing, media, known=known)
+        return _base64(BASE64_JSON, name, contents, missing, media, known=known)
 
     def _declared(self, data: bytes, parts: Sequence[bytes]) -> CarriedAudio | None:
         """The audio of a JSON message in the fields that the API names."""
@@ -209,8 +213,23 @@ class AudioCarrierReader:
                 return _base64(BASE64_JSON, name.encode(), texts, 0)
         return None
 
+    def _chunk(self, parts: Sequence[bytes]) -> CarriedAudio | None:
+        """The audio of a short message that names it: its kind, and its field."""
+        if not _MIN_CHUNK <= max(map(len, parts), default=0) < _MIN_BASE64:
+            return None
+        longest = max(parts, key=len)
+        at, kind = parts.index(longest), _value(parts, _KIND_FIELDS)
+        if at < 2 or parts[at - 2].lower() not in _AUDIO_FIELDS or not is_base64(longest):
+            return None
+        return self._field(parts, longest, 0) if kind == b"media" or b"audio" in kind else None
+
     def _short(self, data: bytes, parts: Sequence[bytes]) -> CarriedAudio | None:
-        """The audio of a message without a long string: in a field that has carried some."""
+        """The audio of a message without a long string.
+
+        It is in a field that has carried some, or the message names it as audio.
+        """
+        if found := self._chunk(parts):
+            return found
         if not self._kinds and len(data) >= _MIN_BASE64 and data.count(b",") < _MIN_NUMBERS:
             return None  # nearly always
         for name, kinds in self._kinds.items():
@@ -219,7 +238,9 @@ class AudioCarrierReader:
                 content = parts[at + 2] if at + 2 < len(parts) else b""
                 if len(content) > 3 and parts[at + 1].strip() == b":" and is_base64(content):
                     twilio = kind == b"media" and name == b"payload"
-                    return _base64(TWILIO_JSON if twilio else BASE64_JSON, name, [content], 0)
+                    if twilio:
+                        return _base64(TWILIO_JSON, _of_call(parts), [content], 0)
+                    return _base64(BASE64_JSON, name, [content], 0)
         if len(data) < _MIN_BASE64:
             is_object = data[:10].lstrip(b' "\t\r\n').startswith(b"[object") and _OBJECT.match(data)
             return CarriedAudio(OBJECT_TEXT, "", 0, bytes) if is_object else None
@@ -277,6 +298,11 @@ def _hexadecimal(
 def _unescaped(text: bytes) -> bytes:
     """Base64 without the escapes of JSON: of slashes, and of the ends of lines."""
     return text.replace(b"\\r", b"\r").replace(b"\\n", b"\n").replace(b"\\", b"")
+
+
+def _of_call(parts: Sequence[bytes]) -> bytes:
+    """The name of the audio of a call: a stream may have that of both sides in turn."""
+    return b"payload outbound" if _value(parts, (b"track",)) == b"outbound" else b"payload"
 
 
 def _value(parts: Sequence[bytes], names: Sequence[bytes]) -> bytes:

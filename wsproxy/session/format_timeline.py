@@ -58,6 +58,7 @@ _OUTPUT = re.compile(r"(?i)output|speak|agent|tts|synth|playback")
 _INPUT = re.compile(r"(?i)input|listen|user|mediaformat|asr|stt|transcri|recogni")
 # Of a telephone's media stream, which is the same in both directions.
 _BOTH = ("mediaformat", "media_format")
+_MEDIA_TYPE_OF_CALL = "content-type"  # beside the event, in the first message of Vonage
 _SLIN = "base64"  # as Exotel names its 16-bit samples there
 _MAX_DEPTH, _MAX_NODES = 8, 400  # of a message that is searched
 _IMPLIED_RATES = {"pcm16": 24_000, "mulaw": 8_000, "alaw": 8_000}
@@ -224,7 +225,8 @@ def _in_message(message: Json, api: Api | None, *, sender: bool, from_client: bo
     side = origin != "server" if origin != "both" else sender
     for path, node in _nodes(message):
         about_client = side
-        if api is None and path and path[-1].lower() in _BOTH and (values := _of_call(node)):
+        is_of_call = path[-1].lower() in _BOTH if path else _MEDIA_TYPE_OF_CALL in node
+        if api is None and is_of_call and (values := _of_call(node)):
             return values
         # The innermost name decides: "agent.listen", "audio.input".
         for name in reversed(path):

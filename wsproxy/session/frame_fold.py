@@ -27,6 +27,7 @@ from .head_tail_buffer import (
     reports_failure,
 )
 from .message_block import MessageBlock
+from .message_pack import json_of_map
 from .messages import CompleteMessage
 from .session_audio import SessionAudio, declares_format
 from .traffic import KEPT_FRAMES, Traffic
@@ -293,11 +294,14 @@ class FrameFold:
             # Some servers send all messages as binary ones; for what they say it is all the same.
             # An app that does so may well do it by mistake.
             complete = complete._replace(is_text=True)
+        elif not complete.is_text and (found := json_of_map(complete.data, complete.length)):
+            text, length = found
+            complete = complete._replace(is_text=True, data=text, length=length, packed=True)
         self._add_message(complete, self._audio.add(complete))
 
     def _add_message(self, complete: CompleteMessage, carried: CarriedAudio | None) -> None:
         """Keep a complete message, and let the listener read it."""
-        number, t_ns, side, is_text, data, length, _ = complete
+        number, t_ns, side, is_text, data, length = complete[:6]
         buffers = self._binaries
         if is_text:
             buffers = self._audio_messages if carried is not None else self._messages

@@ -55,7 +55,7 @@ class MessageReader:
 
     def read(self, message: CompleteMessage) -> SessionMessage:
         """Read a message; one that was truncated has no JSON."""
-        frame, t_ns, from_client, is_text, data, length, _ = message
+        frame, t_ns, from_client, is_text, data, length = message[:6]
         content: Json | None = None
         text = data.decode("utf-8", "replace") if is_text else ""
         if data and (is_text or self._envelope) and self._may_read(data):

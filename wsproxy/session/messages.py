@@ -14,6 +14,7 @@ class CompleteMessage(NamedTuple):
         data: the message, or its beginning.
         length: bytes of all of it.
         fragmented: whether it has several frames.
+        packed: whether it was MessagePack, and is read as JSON.
     """
 
     frame: int
@@ -23,6 +24,7 @@ class CompleteMessage(NamedTuple):
     data: bytes
     length: int
     fragmented: bool = False
+    packed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

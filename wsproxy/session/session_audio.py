@@ -8,7 +8,7 @@ from wsproxy.audio.containers import CONTAINERS, HEADLESS
 from wsproxy.audio.encodings import SAMPLE_KINDS
 from wsproxy.audio.sniff import SILENCE
 
-from .audio_carrier import BINARY, AudioCarrierReader, CarriedAudio
+from .audio_carrier import BASE64_JSON, BINARY, MSGPACK, AudioCarrierReader, CarriedAudio
 from .audio_track import Analyzer, AudioTrack, TrackKey
 from .kept_ends import KeptEnds
 from .messages import CompleteMessage
@@ -69,7 +69,7 @@ class SessionAudio:
         Returns:
             Its audio, None where it has none.
         """
-        frame, t_ns, from_client, is_text, data, length, fragmented = message
+        frame, t_ns, from_client, is_text, data, length, fragmented, packed = message
         reader = self._readers[from_client]
         if not self._with_tracks:
             return reader.text(data, length) if is_text and length > _SHORT_TEXT else None
@@ -79,6 +79,8 @@ class SessionAudio:
                 self.before_declaration()
                 self.declaring.append((frame, t_ns, from_client, data[:_MAX_DECLARING]))
             return None
+        if packed and found.carrier == BASE64_JSON:
+            found.carrier = MSGPACK
         track = self._track(found, from_client=from_client)
         if track is None or self.ended:
             return found

@@ -14,6 +14,7 @@ timing       gaps, pace and durations, against the API's documented limits
 messages     kinds, frames, sizes and order of messages
 exchange     texts to speak, function calls, turns: messages that belong together
 spoken_texts  texts to speak, against what was spoken of them
+text_pieces  texts to speak, in pieces
 user_texts   texts for an agent: left open, or two at once
 conversation  who begins, who answers what, how a turn ends
 agent_repeats  what an agent does again, and what came too late
@@ -60,6 +61,7 @@ from . import (
     signal,
     spoken_texts,
     telephone,
+    text_pieces,
     timing,
     transcription,
     user_texts,
@@ -78,6 +80,7 @@ RULES: dict[str, Measure] = {
         messages,
         exchange,
         spoken_texts,
+        text_pieces,
         user_texts,
         conversation,
         agent_repeats,

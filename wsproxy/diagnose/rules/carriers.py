@@ -17,6 +17,7 @@ from wsproxy.session.audio_carrier import (
     BUFFER_JSON,
     DATA_URL,
     HEX_JSON,
+    MSGPACK,
     NUMBERS_JSON,
     OBJECT_TEXT,
     PRINTED_BYTES,
@@ -34,6 +35,7 @@ _NAMES = {
     BASE64_JSON: "base64 in JSON",
     BASE64_TEXT: "base64 as text",
     HEX_JSON: "hexadecimal in JSON",
+    MSGPACK: "binary data in MessagePack",
     TWILIO_JSON: "Twilio's media messages",
     BUFFER_JSON: "a Buffer or typed array as JSON",
     NUMBERS_JSON: "a list of numbers as JSON",
@@ -119,6 +121,7 @@ def wrong_carrier(facts: SessionFacts) -> list[Evidence]:
     """
     carriers = (
         HEX_JSON,
+        MSGPACK,
         TWILIO_JSON,
         BUFFER_JSON,
         NUMBERS_JSON,

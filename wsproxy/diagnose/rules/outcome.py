@@ -190,7 +190,13 @@ def closed_silently(facts: SessionFacts) -> list[Evidence]:
     lasted = seconds(facts.ended_ns - facts.opened_ns)
     text = f"the server closed{before} after {lasted:.1f} s, without a message; "
     text += f"the app's last message is frame {sent}"
-    return [Evidence(text, (sent,), facts.ended_ns, lasted, "s")]
+    found = Evidence(text, (sent,), facts.ended_ns, lasted, "s")
+    close = session.close
+    if close is None or not close.reason:
+        return [found]
+    # The server's own words, which the code of a normal end may belie.
+    said = f"close reason: {quoted(close.reason)} (frame {close.frame})"
+    return [Evidence(said, (close.frame,), close.t_ns, lasted, "s"), found]
 
 
 def left_early(facts: SessionFacts) -> list[Evidence]:

@@ -17,7 +17,7 @@ from wsproxy.audio.whiteness import whiteness
 from wsproxy.catalog.envelope import Json
 from wsproxy.diagnose.evidence import Evidence, frame_list, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.audio_carrier import BASE64_JSON, TWILIO_JSON
+from wsproxy.session.audio_carrier import BASE64_JSON, MSGPACK, TWILIO_JSON
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.format_timeline import (
     DEFAULT,
@@ -39,6 +39,7 @@ _KEEPS_UP = 0.9  # seconds of audio in a second
 _RATES = (8000, 16_000, 22_050, 24_000)  # of speech services
 _SAME_PACE = 0.02  # difference of two paces that are the same
 _SLOWEST = 8000  # samples a second, where none are declared
+_PCM16_BYTES = 2  # of a sample
 _SMALLEST_SPLIT = 2  # bytes of a sample
 _SHOWN = 120  # characters of a text
 _RECORDED = "recorded"
@@ -59,22 +60,28 @@ def received_other_samples(facts: SessionFacts) -> list[Evidence]:
         and track.last_media in _WAV_NAMES
         and _asked_for_wav(facts)
     ):
-        return [_evidence(track, " raw: it has no header of a WAV file", track.last_media, 0)]
+        what = " raw: it has no header of a WAV file"
+        return [_evidence(facts, track, what, track.last_media)]
     agreed = agreed_format(facts, track)
     if agreed is None or agreed.source == DEFAULT:
         return []
     declared = agreed.format
     samples = encoding_named(declared.encoding)
     if samples is None and _is_compressed(declared.encoding) and track.kind in SAMPLE_KINDS:
-        return [_evidence(track, f" raw: {track.kind}", declared.encoding, declared.rate)]
+        return [_evidence(facts, track, f" raw: {track.kind}", declared.encoding, declared.rate)]
     if samples is None or samples.is_float:
         return []
     is_law = samples.law is not None
-    containers = (_MP3, _WAV) if facts.api is None and is_law else (_MP3,)
+    containers = (_MP3, _WAV) if facts.api is None and (is_law or facts.is_call) else (_MP3,)
     if track.kind not in (*containers, *((PCM16,) if is_law else _LAWS)):
         return []
     by = " " if track.kind in containers else ", by its statistics, "
-    return [_evidence(track, f"{by}{track.kind}", declared.encoding, declared.rate)]
+    return [_evidence(facts, track, f"{by}{track.kind}", declared.encoding, declared.rate)]
+
+
+def server_other_samples(facts: SessionFacts) -> list[Evidence]:
+    """A service's audio is in another encoding than agreed."""
+    return [] if facts.is_call else facts.measured(received_other_samples)
 
 
 def _is_compressed(encoding: str) -> bool:
@@ -83,25 +90,27 @@ def _is_compressed(encoding: str) -> bool:
 
 
 def received_text(facts: SessionFacts) -> list[Evidence]:
-    """What the server sends as audio is text."""
+    """Text came in place of audio."""
     track = received_track(facts)
     if track is None or track.kind not in TEXT_KINDS:
         return []
     first = track.first_places[0]
     said = quoted(track.head[:_SHOWN].decode("utf-8", "replace"), _SHOWN)
-    text = f"what the server sends as audio is {track.kind}: {said} (frame {first.frame})"
+    text = f"what {facts.speaker} sends as audio is {track.kind}: {said} (frame {first.frame})"
     return [Evidence(text, (first.frame,), first.t_ns, float(track.size), "bytes")]
 
 
 def received_split_samples(facts: SessionFacts) -> list[Evidence]:
     """Messages of the server end in the middle of a sample."""
     track = received_track(facts)
-    agreed = agreed_format(facts, track) if track is not None else None
-    if track is None or agreed is None or track.header is not None:
+    if track is None or track.header is not None:
         return []
-    if track.carrier not in (BASE64_JSON, TWILIO_JSON):
+    if track.carrier not in (BASE64_JSON, MSGPACK, TWILIO_JSON):
         return []  # binary messages are read as a stream of bytes
-    width = agreed.format.sample_bytes
+    agreed = agreed_format(facts, track)
+    width = agreed.format.sample_bytes if agreed is not None else 0
+    if not width and track.kind == PCM16:
+        width = _PCM16_BYTES
     if width < _SMALLEST_SPLIT or received_other_samples(facts):
         return []
     split = track.sizes.select(lambda size: size % width > 0)
@@ -131,8 +140,8 @@ def received_noise(facts: SessionFacts) -> list[Evidence]:
         return []
     first = track.first_places[0]
     text = (
-        f"{found.share:.0%} of the server's audible audio is noise: neighboring samples are not "
-        f"alike, as they are in a voice; agreed: {quoted(agreed.format.encoding)} "
+        f"{found.share:.0%} of {facts.speaker}'s audible audio is noise: neighboring samples are "
+        f"not alike, as they are in a voice; agreed: {quoted(agreed.format.encoding)} "
         f"(from frame {first.frame} on)"
     )
     return [Evidence(text, (first.frame,), first.t_ns, round(found.share, 2), "share")]
@@ -152,7 +161,7 @@ def received_silent(facts: SessionFacts) -> list[Evidence]:
         return []
     level = "every sample is zero" if peak is None else f"its peak is {peak:.0f} dBFS"
     first = track.first_places[0]
-    text = f"{report.duration_s:.1f} s of the server's audio are silence: {level} "
+    text = f"{report.duration_s:.1f} s of {facts.speaker}'s audio are silence: {level} "
     text += f"(from frame {first.frame} on)"
     return [Evidence(text, (first.frame,), first.t_ns, round(report.duration_s, 1), "s")]
 
@@ -171,7 +180,7 @@ def received_too_slowly(facts: SessionFacts) -> list[Evidence]:
     wall, audio, start_ns = max(found, default=(0.0, 0.0, 0))
     if wall < _MIN_STRETCH or audio >= _KEEPS_UP * wall:
         return []
-    text = f"{audio:.1f} s of the server's audio came in {wall:.1f} s without a pause: "
+    text = f"{audio:.1f} s of {facts.speaker}'s audio came in {wall:.1f} s without a pause: "
     text += f"{audio / wall:.2f} times real time"
     return [Evidence(text, (), start_ns, round(audio / wall, 2), "x")]
 
@@ -232,16 +241,18 @@ def _texts(content: Json) -> Iterator[str]:
             yield from (text for text in value.values() if isinstance(text, str))
 
 
-def _evidence(track: AudioTrack, what: str, agreed: str, rate: int) -> Evidence:
+def _evidence(
+    facts: SessionFacts, track: AudioTrack, what: str, agreed: str, rate: int = 0
+) -> Evidence:
     first = track.first_places[0]
     at = f" at {rate} Hz" if rate else ""
-    text = f"the server's audio is{what}; agreed: {quoted(agreed)}{at} "
+    text = f"{facts.speaker}'s audio is{what}; agreed: {quoted(agreed)}{at} "
     text += f"({plural(track.messages, 'message')}, from frame {first.frame} on)"
     return Evidence(text, (first.frame,), first.t_ns, float(track.messages), "messages")
 
 
 RULES: tuple[Measure, ...] = (
-    received_other_samples,
+    server_other_samples,
     received_text,
     received_split_samples,
     received_noise,

@@ -119,7 +119,7 @@ def markdown_in_text(facts: SessionFacts) -> list[Evidence]:
     """A text to speak has the signs of Markdown."""
     if not _speaks_texts(facts):
         return []
-    texts = [(m.frame, m.t_ns, text) for m in facts.client_json for text in _texts(m)]
+    texts = [(m.frame, m.t_ns, text) for m in facts.client_json for text in texts_of(m)]
     for frame, t_ns, text in (*texts, *_ssml(facts)):
         if found := _MARKDOWN.search(text):
             shown = quoted(found[0].strip(), 60)
@@ -134,7 +134,8 @@ def _speaks_texts(facts: SessionFacts) -> bool:
     return facts.api.audio.origin == "server"
 
 
-def _texts(message: ServerMessage) -> Iterator[str]:
+def texts_of(message: ServerMessage) -> Iterator[str]:
+    """The texts of a message of the app, in the fields of texts to speak."""
     found = (message.content.get(name) for name in _TEXTS)
     return (text for text in found if isinstance(text, str))
 
@@ -209,7 +210,7 @@ def _texts_with_ids(facts: SessionFacts) -> Iterator[_TextWithId]:
     for message in facts.server_json:
         answers.update((value, message) for _, value in _short_texts(message.content))
     by_field: dict[str, dict[str, list[ServerMessage]]] = {}
-    for message in filter(_has_text, facts.client_json):
+    for message in filter(has_text, facts.client_json):
         for name, value in _short_texts(message.content):
             by_field.setdefault(name, {}).setdefault(value, []).append(message)
     known = [groups for groups in by_field.values() if len(groups.keys() & answers.keys()) > 1]
@@ -243,8 +244,9 @@ def _words(message: ServerMessage) -> Iterator[str]:
     yield from (value for _, value in _short_texts(message.content))
 
 
-def _has_text(message: ServerMessage) -> bool:
-    return any(sum(map(str.isalnum, text)) >= _MIN_LETTERS for text in _texts(message))
+def has_text(message: ServerMessage) -> bool:
+    """Whether a message of the app has a text that can be spoken."""
+    return any(sum(map(str.isalnum, text)) >= _MIN_LETTERS for text in texts_of(message))
 
 
 def _letters(text: str) -> int:
@@ -265,7 +267,7 @@ def unknown_speech_missing(facts: SessionFacts) -> list[Evidence]:
         return []
     if any(facts.session.audio.tracks(from_client=side) for side in (True, False)):
         return []
-    texts = [message for message in facts.client_json if _has_text(message)]
+    texts = [message for message in facts.client_json if has_text(message)]
     if not texts or waited(facts.session, timeline, texts[0].t_ns) < SILENT:
         return []
     first = texts[0]
@@ -279,10 +281,12 @@ def unknown_speech_missing(facts: SessionFacts) -> list[Evidence]:
 def spoken_with_next_text(facts: SessionFacts) -> list[Evidence]:
     """The audio of a text came when the next text, or the end, was sent, and not before."""
     tracks = facts.tracks(from_client=False)
-    if facts.api is not None or not tracks or not speaks(facts) or good_timeline(facts) is None:
+    if not tracks or not _takes_pieces(facts) or good_timeline(facts) is None:
         return []
-    cursor, texts = tracks[0].cursor, [m for m in facts.client_json if _has_text(m)]
-    if not texts or not _ends_quietly(facts, tracks[0], texts[-1]):
+    cursor, texts = tracks[0].cursor, [m for m in facts.client_json if has_text(m)]
+    if not texts or not (
+        _ends_quietly(facts, tracks[0], texts[-1]) or _is_quick(facts, tracks[0], texts[-1])
+    ):
         return []
     for text, following in pairwise(texts):
         waited_s = seconds(following.t_ns - text.t_ns)
@@ -295,6 +299,21 @@ def spoken_with_next_text(facts: SessionFacts) -> list[Evidence]:
         frames = (text.frame, following.frame)
         return [Evidence(shown, frames, text.t_ns, round(waited_s, 1), "s")]
     return []
+
+
+def _takes_pieces(facts: SessionFacts) -> bool:
+    """Whether the service speaks texts, and it is not known how they are flushed."""
+    if facts.api is None:
+        return speaks(facts)
+    return facts.api.audio.origin == "server" and not facts.api.exchange.text_flush
+
+
+def _is_quick(facts: SessionFacts, track: AudioTrack, text: ServerMessage) -> bool:
+    """Whether the audio of the last text, which something else ended, came at once."""
+    later = next((m.t_ns for m in facts.client_json if m.t_ns > text.t_ns), None)
+    if later is None or seconds(later - text.t_ns) > _AT_ONCE:
+        return False
+    return track.cursor.size_at(later + int(_AT_ONCE * 1e9)) > track.cursor.size_at(later)
 
 
 def _ends_quietly(facts: SessionFacts, track: AudioTrack, text: ServerMessage) -> bool:

@@ -17,6 +17,8 @@ from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.format_timeline import encoding_and_rate
 from wsproxy.wording import plural
 
+from .received import received_other_samples
+
 _FORMATS = ("start.mediaFormat", "start.media_format")
 _MEDIA = "media.payload"  # of a message with audio
 # Names of the id without which these services ignore what the app sends.
@@ -27,6 +29,8 @@ _FRAME = 0.02  # seconds of each message that Vonage takes
 _ASTERISK = "MEDIA_START "  # the first message of its channel chan_websocket
 _BUFFERING = "MEDIA_BUFFERING"  # of the commands that begin and end it
 _MIN_WAIT = 2.0  # seconds in which an app ends what it has begun
+_JAMBONZ = ("session:new", "session:adulting")  # kinds of its first message
+_FASTEST = 30.0  # characters of a text that can be spoken in a second
 _SHOWN = 40  # characters of a command
 _SETUP = 3  # first messages of a stream
 
@@ -123,6 +127,9 @@ def telephone_frame_size(facts: SessionFacts) -> list[Evidence]:
     sizes += f" to {other.longest}" if other.longest != other.shortest else ""
     text = f"{many} {sizes} bytes ({frame_list(other.frames, of=other.count)}); 20 ms of 16-bit "
     text += f"samples at {rate} Hz are {size}"
+    if sent.header is not None and sent.first is not None:
+        text += f"; the audio begins with a {sent.header.name} header (frame {sent.first.frame}), "
+        text += "which is played as well"
     return [Evidence(text, other.frames[:5], other.places[0].t_ns, float(other.count), "messages")]
 
 
@@ -154,10 +161,66 @@ def buffering_not_ended(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (last.frame,), last.t_ns, round(waits, 1), "s")]
 
 
+def call_other_samples(facts: SessionFacts) -> list[Evidence]:
+    """What an app sends to a call is in another encoding than that of the call."""
+    return facts.measured(received_other_samples) if facts.is_call else []
+
+
+def start_late(facts: SessionFacts) -> list[Evidence]:
+    """Audio of the call came before the message that starts its stream."""
+    tracks = facts.tracks(from_client=True)
+    if facts.api is not None or not tracks or tracks[0].first is None:
+        return []
+    texts = facts.session.messages(from_client=True)
+    told = [m.frame for m in texts if m.text.startswith(_ASTERISK)]
+    for message in facts.client_json:
+        content = message.content
+        if content.get("event") == "start" and any(field_of(content, each) for each in _FORMATS):
+            told.append(message.frame)
+    first = tracks[0].first
+    if len(told) != 1 or first.frame > told[0]:
+        return []
+    text = f"audio came from frame {first.frame} on, and the message that says what it is, in "
+    text += f"frame {told[0]}"
+    return [Evidence(text, (told[0], first.frame), first.t_ns)]
+
+
+def hung_up_on_text(facts: SessionFacts) -> list[Evidence]:
+    """The app sent jambonz a text to speak, and hung up sooner than anybody can speak it."""
+    if facts.api is not None or not facts.client_json:
+        return []
+    if facts.client_json[0].content.get("type") not in _JAMBONZ:
+        return []
+    text: ServerMessage | None = None
+    length = 0
+    for message in facts.server_json:
+        said = field_of(message.content, "data.tokens")
+        if isinstance(said, str) and said.strip():
+            text, length = message, length + len(said)
+        if text is None or not _hangs_up(message):
+            continue
+        after = seconds(message.t_ns - text.t_ns)
+        if after >= length / _FASTEST:
+            return []
+        shown = f"hangup (frame {message.frame}) came {after:.1f} s after the text of frame "
+        shown += f"{text.frame}: {length} characters were to be spoken"
+        return [Evidence(shown, (message.frame, text.frame), message.t_ns, round(after, 1), "s")]
+    return []
+
+
+def _hangs_up(message: ServerMessage) -> bool:
+    verbs = message.content.get("data")
+    each = verbs if isinstance(verbs, list) else [verbs]
+    return any(isinstance(verb, Mapping) and verb.get("verb") == "hangup" for verb in each)
+
+
 RULES: tuple[Measure, ...] = (
     stream_is_one_way,
     stream_not_started,
     stream_unnamed,
     telephone_frame_size,
     buffering_not_ended,
+    call_other_samples,
+    start_late,
+    hung_up_on_text,
 )

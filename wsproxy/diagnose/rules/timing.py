@@ -164,7 +164,7 @@ def _audio_and_wall(facts: SessionFacts, declared: AudioFormat) -> tuple[float, 
 
     An app that talks with an agent may stop its audio whenever the agent speaks.
     """
-    if facts.api is None or facts.api.audio.origin != "both":
+    if not _may_be_conversation(facts):
         return audio_and_wall_seconds(facts, declared, without_pauses=True)
     length = wall = 0.0
     for stretch in stretches(facts.audio.cursor.recent):
@@ -174,9 +174,16 @@ def _audio_and_wall(facts: SessionFacts, declared: AudioFormat) -> tuple[float, 
     return length, max(wall, 0.001)
 
 
+def _may_be_conversation(facts: SessionFacts) -> bool:
+    """Whether both sides speak: by the API, or where it is unknown, because both have audio."""
+    if facts.api is not None:
+        return facts.api.audio.origin == "both"
+    return bool(facts.tracks(from_client=False))
+
+
 def _pauses(facts: SessionFacts) -> str:
     """The times that do not count, see `_audio_and_wall`."""
-    if facts.api is not None and facts.api.audio.origin == "both":
+    if _may_be_conversation(facts):
         return "pauses"
     kept_open = " and the pauses with keepalives" if facts.audio.meant_pauses_ns else ""
     return f"the longest silence{kept_open}"
