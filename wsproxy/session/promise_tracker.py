@@ -146,7 +146,9 @@ def _of_kind(
     listed: Sequence[tuple[AskedPromise, Patterns]], kind: str
 ) -> list[tuple[AskedPromise, Patterns]]:
     """What messages of a kind may keep, with the patterns that they may match."""
-    found = [(asked, tuple(p for p in patterns if p.kind in ("", kind))) for asked, patterns in listed]
+    found = [
+        (asked, tuple(p for p in patterns if p.kind in ("", kind))) for asked, patterns in listed
+    ]
     return [(asked, patterns) for asked, patterns in found if patterns]
 
 
