@@ -124,8 +124,8 @@ class ArrivalRate:
     def _count_sizes(
         self, times: NDArray[np.int64], seconds: NDArray[np.float64], rate: int
     ) -> None:
-        samples, counts = np.unique(np.rint(seconds * rate).astype(np.int64), return_counts=True)
-        for size, count in zip(samples.tolist(), counts.tolist(), strict=True):
+        samples = np.rint(seconds * rate).astype(np.int64)
+        for size, count in sorted(Counter(samples.tolist()).items()):
             if size in self._sizes or len(self._sizes) < _MAX_SIZES:
                 self._sizes[size] += count
         if len(self._intervals) < 1000:
@@ -251,5 +251,7 @@ class ArrivalRate:
 def _standard(rate: float, tolerance: float) -> int:
     """The standard rate near this one, 0 if there is none."""
     at = bisect_left(_RATES, rate)
-    best = min(_RATES[max(0, at - 1) : at + 1], key=lambda standard: abs(standard - rate))
-    return best if abs(best - rate) <= tolerance * best else 0
+    for standard in _RATES[max(0, at - 1) : at + 1]:  # far more than this tolerance apart
+        if abs(standard - rate) <= tolerance * standard:
+            return standard
+    return 0

@@ -48,6 +48,7 @@ _QUIET = 100.0  # RMS of the declared decoding below which a window decides noth
 _SMOOTH = 0.8  # correlation of neighbors from which on samples are not examined further
 _PREDICTABLE = 0.25  # error of a prediction below which the declared encoding is right
 _CERTAIN = 0.15  # below which no other one is tried, unless a fault was just found
+_FEW = 3  # samples, of those before it, from which nearly all audio is predicted so well
 _MAX_ERROR = 0.35  # of another encoding
 _MIN_GAIN = 0.4  # of the errors of another encoding and of the declared one
 _LAW_WINDOWS, _LAW_GAIN = 5, 0.75  # the same for the two laws of G.711, which are alike
@@ -179,11 +180,11 @@ class FormatGuess:
             The encodings in which windows are quiet that are loud as declared.
         """
         windows, numbers = all_windows[examined], examined.tolist()
-        prediction = predict(windows)
-        levels, errors = prediction.rms, prediction.error
+        certain = 0.0 if self._episode else _CERTAIN
+        levels, errors, stereo = self._predict(windows, 0.0 if self._other_law else certain)
         found = [""] * len(windows)
         quiet: dict[int, set[str]] = {}
-        doubtful = np.flatnonzero(errors > (0.0 if self._episode else _CERTAIN))
+        doubtful = np.flatnonzero(errors > certain)
         if len(doubtful):
             rows = all_rows[examined[doubtful]]
             best = np.minimum(errors * _MIN_GAIN, _MAX_ERROR)
@@ -198,7 +199,6 @@ class FormatGuess:
         if self._other_law:
             _, other_errors = _try(all_rows[examined], self._other_law[1])
             _label_law(errors, other_errors, self._other_law[0], found)
-        stereo = _is_stereo(prediction) if self._channels == 1 else np.zeros(len(numbers), np.bool_)
         for at, number in enumerate(numbers):
             if found[at]:
                 labels[number] = found[at]
@@ -207,6 +207,34 @@ class FormatGuess:
             elif labels[number] == "" and errors[at] < _PREDICTABLE:
                 labels[number] = "ok"
         return {at: frozenset(names) for at, names in quiet.items()}
+
+    def _predict(
+        self, windows: Windows, certain: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """RMS and prediction error of windows, and whether two channels alternate in them.
+
+        Args:
+            certain: an error up to which it need not be exact, but only an upper bound.
+        """
+        if not certain:
+            prediction = predict(windows)
+            return prediction.rms, prediction.error, self._is_stereo(prediction)
+        few = predict(windows, _FEW)
+        errors, stereo = few.error, np.zeros(len(windows), np.bool_)
+        is_unclear = errors > certain
+        if self._channels == 1:
+            is_unclear |= np.logical_or(*_may_alternate(few))
+        unclear = np.flatnonzero(is_unclear)
+        if len(unclear):
+            prediction = predict(windows[unclear])
+            errors[unclear], stereo[unclear] = prediction.error, self._is_stereo(prediction)
+        return few.rms, errors, stereo
+
+    def _is_stereo(self, prediction: Prediction) -> NDArray[np.bool_]:
+        """Whether two channels alternate in each window that is declared to have one."""
+        if self._channels == 1:
+            return _is_stereo(prediction)
+        return np.zeros(len(prediction.error), np.bool_)
 
     def _try_alignments(
         self, rows: NDArray[np.uint8], encoding: Encoding
@@ -349,13 +377,19 @@ class _Episode:
         return sum(self.seconds.values()) >= max(least, share * self.where.seconds)
 
 
-def _is_stereo(prediction: Prediction) -> NDArray[np.bool_]:
-    """Whether two channels alternate in each window."""
+def _may_alternate(prediction: Prediction) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether two similar channels may alternate in each window, and two different ones."""
     lag_1, lag_2 = prediction.lags[:, 1], prediction.lags[:, 2]
     alike = (lag_1 > _TONE) & (lag_2 - lag_1 > _STEREO_LAGS)
     # The other channel says nothing about this one. `lag_2` of the hiss of a telephone line is
     # negative.
     apart = (np.abs(lag_1) < _APART_LAG) & (lag_2 > _STEREO_LAGS)
+    return alike, apart
+
+
+def _is_stereo(prediction: Prediction) -> NDArray[np.bool_]:
+    """Whether two channels alternate in each window."""
+    alike, apart = _may_alternate(prediction)
     out: NDArray[np.bool_] = alike | apart
     numbers = np.flatnonzero(out)
     if len(numbers):

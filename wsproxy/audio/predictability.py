@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Windows = NDArray[np.float32]
     Figures = NDArray[np.float64]
 
-_ORDER = 6
+_ORDER = 6  # samples from which one is predicted
 _MIN_NEARER, _MAX_WITHIN = 0.66, 0.35
 _BALANCE = 1.5
 _TINY = 1e-3  # power that counts as none
@@ -43,7 +43,7 @@ class Prediction:
 
     Attributes:
         rms: without the mean.
-        error: the share of the power that a prediction from the last 6 samples leaves.
+        error: the share of the power that the prediction leaves.
         lags: correlation with the last samples, by their distance from 0 on.
     """
 
@@ -56,12 +56,16 @@ class Prediction:
         return _residue(self.lags[numbers, ::2])
 
 
-def predict(windows: Windows) -> Prediction:
-    """Predict each sample of each window from those before it."""
+def predict(windows: Windows, order: int = _ORDER) -> Prediction:
+    """Predict each sample of each window from those before it.
+
+    Args:
+        order: from how many of them. From fewer, the error is not less.
+    """
     centered = windows - row_means(windows)[:, None]
     size = windows.shape[1]
     lags = np.stack(
-        [row_products(centered[:, : size - lag], centered[:, lag:]) for lag in range(_ORDER + 1)],
+        [row_products(centered[:, : size - lag], centered[:, lag:]) for lag in range(order + 1)],
         axis=1,
     ).astype(np.float64)
     shares = lags / np.maximum(lags[:, 0], _TINY)[:, None]
@@ -93,8 +97,9 @@ def alternates(windows: Windows) -> NDArray[np.bool_]:
     Then the two samples of a pair are nearer to each other than to those of the next pair, while
     in audio of one channel there is no such difference.
     """
-    steps = np.diff(windows[:, : windows.shape[1] // 2 * 2 - 1], axis=1)
-    even, odd = steps[:, 0::2], steps[:, 1::2]
+    first, second = windows[:, 0::2], windows[:, 1::2]
+    count = second.shape[1] - 1
+    even, odd = second[:, :count] - first[:, :count], first[:, 1 : count + 1] - second[:, :count]
     out = np.zeros(len(windows), np.bool_)
     even_square, odd_square = row_products(even, even), row_products(odd, odd)
     # A pair may begin at any sample.
@@ -102,9 +107,10 @@ def alternates(windows: Windows) -> NDArray[np.bool_]:
         (even, odd, even_square < _MAX_WITHIN * odd_square),
         (odd, even, odd_square < _MAX_WITHIN * even_square),
     ):
-        rows = np.flatnonzero(alike)  # nearly always none
-        nearer = np.abs(within[rows]) < np.abs(between[rows])
-        out[rows] |= nearer.mean(axis=1) > _MIN_NEARER
+        rows = np.flatnonzero(alike)
+        if len(rows):  # nearly always none
+            nearer = np.abs(within[rows]) < np.abs(between[rows])
+            out[rows] |= nearer.mean(axis=1) > _MIN_NEARER
     return out
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, repeat
+from operator import add
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,15 @@ def stretches_of(holds: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np
     padded[1:-1] = holds
     edges = np.flatnonzero(padded[1:] != padded[:-1])
     return edges[::2], edges[1::2]
+
+
+def _sums(
+    weight: NDArray[np.float64], begins: NDArray[np.intp], ends: NDArray[np.intp]
+) -> list[float]:
+    """The sum of a weight in each stretch."""
+    sums = np.concatenate(([0.0], np.cumsum(weight)))
+    out: list[float] = (sums[ends] - sums[begins]).tolist()
+    return out
 
 
 class Locator:
@@ -114,7 +124,7 @@ class RegionCollector:
         start_s: float,
         step_s: float,
         locator: Locator,
-        *weights: NDArray[np.float64],
+        weigh: Callable[[], tuple[NDArray[np.float64], ...]] = tuple,
     ) -> None:
         """Add consecutive steps of the stream.
 
@@ -123,7 +133,8 @@ class RegionCollector:
             start_s: position of the first step.
             step_s: duration of a step.
             locator: finds their frames.
-            weights: of each kind, a number for each step.
+            weigh: returns, of each kind of weight, a number for each step; called only where a
+                region may count.
         """
         begins, ends = stretches_of(holds)
         if len(begins) and not self._bridge_s:
@@ -131,20 +142,36 @@ class RegionCollector:
             begins, ends = begins[may_count], ends[may_count]
         if not len(begins):
             return
-        # Of stretches that are one region, only the bounds of that are located.
-        firsts = np.flatnonzero((begins[1:] - ends[:-1]) * step_s > self._bridge_s + _ROUNDING_S)
-        firsts = np.concatenate(([0], firsts + 1))
-        lasts = np.append(firsts[1:], len(begins)) - 1
-        held = np.add.reduceat(ends - begins, firsts) * step_s
-        weighed = []
-        for weight in weights:
-            sums = np.concatenate(([0.0], np.cumsum(weight)))
-            weighed.append(np.add.reduceat(sums[ends] - sums[begins], firsts).tolist())
-        for begin, end, seconds, *sums_of_each in zip(
-            begins[firsts].tolist(), ends[lasts].tolist(), held.tolist(), *weighed, strict=True
+        sums = [_sums(weight, begins, ends) for weight in weigh()]
+        for begin, end, held, weights in self._joined(
+            begins.tolist(), ends.tolist(), zip(*sums, strict=True) if sums else repeat(()), step_s
         ):
             where = locator.region(start_s + begin * step_s, start_s + end * step_s)
-            self._add(Stretch(where, seconds, sums_of_each))
+            self._add(Stretch(where, held * step_s, weights))
+
+    def _joined(
+        self,
+        begins: list[int],
+        ends: list[int],
+        weights: Iterable[tuple[float, ...]],
+        step_s: float,
+    ) -> Iterator[tuple[int, int, int, list[float]]]:
+        """Stretches of a block, those joined that are one region: only its bounds are located.
+
+        Yields:
+            Its first step, the one after its last, the number of those in which the condition
+            holds, and the sum of each kind of weight.
+        """
+        longest = self._bridge_s + _ROUNDING_S
+        first, last, held, sums = begins[0], begins[0], 0, None
+        for begin, end, added in zip(begins, ends, weights, strict=False):
+            if (begin - last) * step_s > longest:
+                yield first, last, held, sums or []
+                first, held, sums = begin, 0, None
+            last = end
+            held += end - begin
+            sums = list(added) if sums is None else list(map(add, sums, added))
+        yield first, last, held, sums or []
 
     def _may_count(
         self, begins: NDArray[np.intp], ends: NDArray[np.intp], steps: int, step_s: float

@@ -171,37 +171,30 @@ class SignalMeter:
         floats = floats[: count * step].reshape(count, step)
         energy = row_products(floats, floats).astype(np.float64)
         means = row_means(floats)
-        high, low = block.max(axis=1), block.min(axis=1)
+        high, low = float(block.max()), float(block.min())
         step_s = step_samples(rate) / rate
-        self._total(energy, means, high, low, step)
+        self._total(energy, means, step)
+        self._peak = max(self._peak, high, -low)
         self._seconds = start_s + count * step_s
         # Without the offset: a constant is silence.
         rms = np.sqrt(np.maximum(energy / step - means.astype(np.float64) ** 2, 0.0))
-        silent = (high.astype(np.float32) - low) <= scale.silent_span
+        silent = _silent_steps(block, rms, means, scale.silent_span)
         self._silence.feed(silent, start_s, step_s, self._locator)
         self._find_quiet(rms, silent, start_s, step_s)
         self._find_offset(means, start_s, step_s)
         self._find_speech(rms, start_s, step_s)
         self._clip_share = scale.clipped
-        if float(high.max()) >= scale.top or float(low.min()) <= -scale.top:
+        if high >= scale.top or low <= -scale.top:
             least = scale.run if rate > _LOW_RATE else max(1, scale.run - 1)
             self._find_clipping(block, channels, scale, least, start_s, step_s)
         if channels >= 2:
             self._correlate(floats.reshape(-1, channels))
         return StepLevels(energy, means, step)
 
-    def _total(
-        self,
-        energy: NDArray[np.float64],
-        means: NDArray[np.float32],
-        high: Samples,
-        low: Samples,
-        step: int,
-    ) -> None:
+    def _total(self, energy: NDArray[np.float64], means: NDArray[np.float32], step: int) -> None:
         self._samples += len(energy) * step
         self._energy += float(energy.sum())
         self._sum += float(means.sum(dtype=np.float64)) * step
-        self._peak = max(self._peak, float(high.max()), -float(low.min()))
 
     def _find_quiet(
         self, rms: NDArray[np.float64], silent: NDArray[np.bool_], start_s: float, step_s: float
@@ -209,8 +202,11 @@ class SignalMeter:
         quiet = rms < _QUIET_RMS
         if not quiet.any():
             return
-        levels, sounds = (rms * step_s, rms**2 * step_s), (~silent).astype(np.float64) * step_s
-        self._quiet.feed(quiet, start_s, step_s, self._locator, *levels, sounds)
+
+        def weigh() -> tuple[NDArray[np.float64], ...]:
+            return rms * step_s, rms**2 * step_s, (~silent).astype(np.float64) * step_s
+
+        self._quiet.feed(quiet, start_s, step_s, self._locator, weigh)
 
     def _find_offset(self, means: NDArray[np.float32], start_s: float, step_s: float) -> None:
         joined = np.concatenate((self._recent_means, means))
@@ -222,7 +218,7 @@ class SignalMeter:
         middle = start_s + (_OFFSET_STEPS // 2 - known) * step_s
         # The rumble of wind and rooms varies as much as it offsets.
         offset = np.abs(average) > np.maximum(_OFFSET, _OFFSET_OVER_RUMBLE * spread)
-        self._offset.feed(offset, middle, step_s, self._locator, average)
+        self._offset.feed(offset, middle, step_s, self._locator, lambda: (average,))
 
     def _find_speech(self, rms: NDArray[np.float64], start_s: float, step_s: float) -> None:
         recent = np.concatenate((self._recent, rms.astype(np.float32)))[-_FLOOR_STEPS:]
@@ -261,7 +257,7 @@ class SignalMeter:
             return
         self._clipped += total
         share = counts / block.shape[1]
-        self._clipping.feed(counts > 0, start_s, step_s, self._locator, share * step_s)
+        self._clipping.feed(counts > 0, start_s, step_s, self._locator, lambda: (share * step_s,))
 
     def _correlate(self, frames: NDArray[np.float32]) -> None:
         left, right = frames[:, 0], frames[:, 1]
@@ -341,6 +337,21 @@ class SignalMeter:
                 figures = {"level_dbfs": dbfs(level) or 0.0, "seconds_s": round(where.seconds, 2)}
                 out.append(AudioFault(NEAR_SILENCE, where, figures))
         return out
+
+
+def _silent_steps(
+    block: Samples, rms: NDArray[np.float64], means: NDArray[np.float32], span: float
+) -> NDArray[np.bool_]:
+    """Which steps are digital silence: their samples differ by no more than a span.
+
+    The samples are looked at only where the RMS, which rounding makes inexact, is low enough.
+    """
+    out: NDArray[np.bool_] = rms <= span + 1.0 + 0.02 * np.abs(means)
+    low = np.flatnonzero(out)
+    if len(low):
+        steps = block[low]
+        out[low] = steps.max(axis=1).astype(np.float32) - steps.min(axis=1) <= span
+    return out
 
 
 def _moving(

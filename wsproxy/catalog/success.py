@@ -48,7 +48,10 @@ class MessagePattern:
         """Whether a message has this kind and these values."""
         if self.kind and self.kind != kind:
             return False
-        return all(_has(content, path, value) for path, value in self.fields)
+        for path, value in self.fields:  # noqa: SIM110  # as in `first_match`
+            if not _has(content, path, value):
+                return False
+        return True
 
     def __str__(self) -> str:
         return " ".join([self.kind, *(f"{path}={value}" for path, value in self.fields)]).strip()
@@ -70,6 +73,8 @@ def _split(part: str) -> tuple[str, str, str]:
 
 def _has(content: Mapping[str, Any], path: str, wanted: str) -> bool:
     value = field_of(content, path)
+    if value is None and wanted not in (_NONE, _NULL):
+        return False  # nearly always
     if wanted in (_SOME, _NONE):
         return bool(value) is (wanted == _SOME)
     if wanted == _NULL:

@@ -6,8 +6,6 @@ analysis of the tracks finds, which is up to a block of audio behind.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.report import SpeechSoFar
 from wsproxy.catalog import Api
@@ -41,23 +39,23 @@ class AudioMeter:
         self._declarations = -1
         self._per_second = 0
 
-    def add_all(self, times: Sequence[int], sizes: Sequence[int]) -> None:
+    def add(self, count: int, size: int, first_ns: int, last_ns: int) -> None:
         """Add messages with audio, between which nothing was declared.
 
         Args:
-            times: of their frames, ns.
-            sizes: bytes of audio in each.
+            count: their number.
+            size: bytes of audio in all of them.
+            first_ns, last_ns: times of the first and of the last one.
         """
-        size = sum(sizes)
-        self.messages += len(sizes)
+        self.messages += count
         self.size += size
         if self.first_ns is None:
-            self.first_ns = times[0]
-        self.last_ns = times[-1]
+            self.first_ns = first_ns
+        self.last_ns = last_ns
         declarations = self._session.declaration_count
         if declarations != self._declarations:
             self._declarations = declarations
-            self._per_second = self._declared(times[0]).bytes_per_second
+            self._per_second = self._declared(first_ns).bytes_per_second
         if not self._per_second or self.seconds is None:
             self.seconds = None
         else:

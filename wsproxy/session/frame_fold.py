@@ -155,6 +155,7 @@ class FrameFold:
         for block in self._texts:  # `add` counts on it that none of them wait
             if block.numbers:
                 self._add_waiting(block.from_client)
+        self._waiting[run.from_client].take_over()
 
     def _add_audio(self, run: FrameRun, start: int, end: int) -> None:
         """Add binary messages of a run, by their indices, between which there is no text."""

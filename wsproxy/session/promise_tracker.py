@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import field as field_of
+from wsproxy.catalog.exchange import Patterns
 from wsproxy.catalog.promise import Promise
 from wsproxy.catalog.success import MessagePattern, first_match
 
@@ -64,6 +65,8 @@ class PromiseTracker:
     def __init__(self, api: Api | None) -> None:
         self._waiting = list(api.promises) if api else []
         self._asked: list[AskedPromise] = []
+        # Of what was asked for, what messages of a kind may keep, and of those of any other kind.
+        self._kept_by: dict[str, list[tuple[AskedPromise, Patterns]]] = {"": []}
         self._words: tuple[int, int, float] | None = None  # frame, time, and seconds of audio
         for promise in [each for each in self._waiting if not each.settings]:
             self._ask(promise, "")
@@ -71,11 +74,19 @@ class PromiseTracker:
     def _ask(self, promise: Promise, setting: str) -> None:
         self._waiting.remove(promise)
         self._asked.append(AskedPromise(promise, setting))
+        self._find_kinds()
+
+    def _find_kinds(self) -> None:
+        """Find the kinds of messages that matter, so that all others cost next to nothing."""
+        listed = [(asked, asked.promise.messages) for asked in self._asked]
+        kinds = {"", *(pattern.kind for _, patterns in listed for pattern in patterns)}
+        self._kept_by = {kind: _of_kind(listed, kind) for kind in kinds}
 
     def add_settings(self, kind: str, content: Content) -> None:
         """Add a message of the client, or the parameters of the URL as `query`."""
         for asked in [a for a in self._asked if first_match(a.promise.unless, kind, content)]:
             self._asked.remove(asked)
+            self._find_kinds()
         for promise in tuple(self._waiting):
             if (setting := first_match(promise.settings, kind, content)) is not None:
                 self._ask(promise, _as_sent(setting, content))
@@ -104,10 +115,12 @@ class PromiseTracker:
 
     def add_message(self, message: SessionMessage) -> None:
         """Add a message of the server; a result comes to `add_result` first."""
-        for asked in self._asked:
-            if not asked.came and asked.promise.messages and message.content is not None:
-                found = first_match(asked.promise.messages, message.kind, message.content)
-                asked.came = found is not None
+        content = message.content
+        if content is None:
+            return
+        for asked, patterns in self._kept_by.get(message.kind, self._kept_by[""]):
+            if not asked.came:
+                asked.came = first_match(patterns, message.kind, content) is not None
 
     def _end_pause(self, end_s: float) -> None:
         """Note what did not come in the audio since the last words."""
@@ -127,6 +140,16 @@ class PromiseTracker:
         if sent_s is not None:
             self._end_pause(sent_s)
         return self._asked
+
+
+def _of_kind(
+    listed: Sequence[tuple[AskedPromise, Patterns]], kind: str
+) -> list[tuple[AskedPromise, Patterns]]:
+    """What messages of a kind may keep, with the patterns that they may match."""
+    found = [
+        (asked, tuple(p for p in patterns if p.kind in ("", kind))) for asked, patterns in listed
+    ]
+    return [(asked, patterns) for asked, patterns in found if patterns]
 
 
 def _as_sent(setting: MessagePattern, content: Content) -> str:

@@ -20,7 +20,6 @@ from .message import SessionMessage
 
 MAX_OPEN = 1000  # answers that are owed at a time
 KEPT_FAILED = 20  # objects
-_MAX_KINDS = 256  # of messages that are remembered
 _MAX_SENTENCE = 500  # characters kept of the server's words
 
 
@@ -81,15 +80,18 @@ class SuccessTracker:
         self._states = success.states
         self._owed: dict[tuple[int, str], OwedAnswer] = {}
         self._failed: list[tuple[ObjectState, FailedObject]] = []
-        self._notable: dict[tuple[bool, str], bool] = {}  # kinds by sender, see `_is_notable`
+        self._kinds = {
+            side: {pattern.kind for pattern in self._patterns(from_client=side)}
+            for side in (True, False)
+        }
         self._good_at: dict[int, int] = {}  # frame of the last good object, by `_states` index
 
     def add(self, message: SessionMessage) -> None:
         """Add a message of either side."""
-        content: Mapping[str, Any] = message.content or {}
-        kind = message.kind
-        if not self._is_notable(message):
+        kind, kinds = message.kind, self._kinds[message.from_client]
+        if kind not in kinds and "" not in kinds:
             return  # nearly always
+        content: Mapping[str, Any] = message.content or {}
         for index, answer in enumerate(self._answers):
             self._add_answer(index, answer, message, content)
         if message.from_client:
@@ -99,17 +101,6 @@ class SuccessTracker:
         for index, state in enumerate(self._states):
             if state.message.matches(kind, content):
                 self._add_state(index, state, message, content)
-
-    def _is_notable(self, message: SessionMessage) -> bool:
-        """Whether any pattern may match messages of this kind."""
-        key = message.from_client, message.kind
-        found = self._notable.get(key)
-        if found is None:
-            kinds = {pattern.kind for pattern in self._patterns(from_client=message.from_client)}
-            found = "" in kinds or message.kind in kinds
-            if len(self._notable) < _MAX_KINDS:
-                self._notable[key] = found
-        return found
 
     def _patterns(self, *, from_client: bool) -> Iterator[MessagePattern]:
         """The patterns that a sender's messages are compared with."""

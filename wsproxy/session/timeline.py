@@ -99,6 +99,9 @@ class Timeline:
         """Take the API from the session's start record, before the first message."""
         session = self._session
         api = self.api = self._catalog.api(session.provider, session.api)
+        envelope = api.envelope if api is not None else ""
+        # Binary messages are JSON, and never audio; or they mean nothing without an envelope.
+        self._has_json_in_binary, self._needs_envelope = envelope == "json", envelope in _STRICT
         self._messages = MessageReader(api)
         session.audio.declare_fields(api.audio.fields if api else ())
         self.sent = AudioMeter(session, api, from_client=True)
@@ -109,11 +112,6 @@ class Timeline:
         self.exchange = ExchangeTracker(api)
         self.word_times = WordTimes()
         self.promises = PromiseTracker(api)
-
-    @property
-    def _has_json_in_binary(self) -> bool:
-        """Whether binary messages of the API are JSON, and never audio."""
-        return self.api is not None and self.api.envelope == "json"
 
     def add_response(self, response: Response) -> None:
         """Add the response to the upgrade."""
@@ -135,7 +133,7 @@ class Timeline:
             carried = None
         if carried is not None:
             if from_client:
-                self.sent.add_all((t_ns,), (carried.size,))
+                self.sent.add(1, carried.size, t_ns, t_ns)
                 self._check_envelope(frame, complete.length, carried.carrier)
                 if complete.is_text and self.exchange.user_turns.may_end_turn(complete.data):
                     self.exchange.add(self._messages.read(complete))
@@ -165,19 +163,21 @@ class Timeline:
             block: messages between which nothing was declared, and the other side sent nothing.
             start: index of the first one that is new.
         """
-        from_client, times, lengths = block.from_client, block.times[start:], block.lengths[start:]
         if self._has_json_in_binary:
             for at in range(start, len(block)):
                 number, t_ns = block.numbers[at], block.times[at]
                 payload, length = block.payloads[at], block.lengths[at]
-                message = CompleteMessage(number, t_ns, from_client, False, payload, length)
+                message = CompleteMessage(number, t_ns, block.from_client, False, payload, length)
                 self.add_message(message, None)
-        elif from_client:
-            if self.api is not None and self.api.envelope in _STRICT:
-                for number, length in zip(block.numbers[start:], lengths, strict=True):
+        elif block.from_client:
+            if self._needs_envelope:
+                for number, length in zip(
+                    block.numbers[start:], block.lengths[start:], strict=True
+                ):
                     self._check_envelope(number, length, BINARY)
-            self.sent.add_all(times, lengths)
+            self.sent.add(*block.totals(start))
         else:
+            times, lengths = block.times[start:], block.lengths[start:]
             first, last = block.numbers[start], block.numbers[-1]
             self._add_server_message(first, times[0])
             self.server_messages += len(times) - 1
@@ -188,7 +188,7 @@ class Timeline:
 
     def _check_envelope(self, frame: int, length: int, carrier: str) -> None:
         """Note audio without the envelope that the API requires."""
-        if carrier == BINARY and self.api is not None and self.api.envelope in _STRICT:
+        if carrier == BINARY and self._needs_envelope:
             self.unwrapped_count += 1
             self.unwrapped = self.unwrapped or (frame, length)
 
@@ -261,14 +261,15 @@ class Timeline:
             frames: the first and the last one.
         """
         before = self.received.seconds
-        self.received.add_all(times, sizes)
+        size = sum(sizes)
+        self.received.add(len(sizes), size, times[0], times[-1])
         now = self.received.seconds
         turn = self.exchange.agent_turns.add_audio(frames, (times[0], times[-1]), len(times))
         length = None if before is None or now is None else now - before
         if length is None or len(times) == 1:
             turn.add_seconds(length, times[0])
         else:
-            share = length / max(1, sum(sizes))
+            share = length / max(1, size)
             for t_ns, size in zip(times, sizes, strict=True):
                 turn.add_seconds(size * share, t_ns)
         self.latency.add_server_audio(frames[0], times[0])

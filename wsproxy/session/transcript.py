@@ -130,6 +130,9 @@ class SessionTranscript:
         self.last_words_ns: int | None = None
         self.last_frame: int | None = None
         self._api = api or UNKNOWN_API
+        self._paths = self._api.result_paths
+        self._kind_path = self._api.vocabulary.kind
+        self._summary = self._api.vocabulary.summary
         self._known = api is not None
         self.kept: KeptEnds[Result] = KeptEnds(keep)
         self._channels: dict[str, _Channel] = {}
@@ -162,13 +165,13 @@ class SessionTranscript:
         content = message.content
         if content is None:
             return None
-        path = self._api.vocabulary.kind
+        path = self._kind_path
         # Nearly always the message has the kind that it states at this path.
         known = message.kind if path else ""
         kind = with_code(known, content) if known else kind_of_json(content, path)
         if is_error(kind) or (not self._known and not self._may_be_result(message)):
             return None
-        if kind in self._api.vocabulary.summary and self.words:
+        if kind in self._summary and self.words:
             return None
         found = transcript_result(self._api, kind, content)
         if found is not None:
@@ -178,7 +181,7 @@ class SessionTranscript:
             return None
         self.agent_words += count_words(said)
         spoken = TranscriptResult(said, True, True, all_text=said)
-        place = _times(self._api.result_paths, message)
+        place = _times(self._paths, message)
         return self._keep(message, spoken, place, by_agent=True)
 
     def _may_be_result(self, message: SessionMessage) -> bool:
@@ -188,7 +191,7 @@ class SessionTranscript:
 
     def _add_result(self, message: SessionMessage, kind: str, found: TranscriptResult) -> Result:
         final = found.final
-        place = _times(self._api.result_paths, message)
+        place = _times(self._paths, message)
         self.finals += final
         self.interims += not final
         if not found.has_text:
@@ -227,7 +230,7 @@ class SessionTranscript:
         if not found.final or found.turn is not None:
             return False
         start, end, _ = place
-        path = self._api.result_paths.id
+        path = self._paths.id
         named = field_of(message.content or {}, path) if path else None
         if isinstance(named, str) and named:
             identity = found.track, named, found.text
@@ -248,7 +251,7 @@ class SessionTranscript:
         """Count the words of a final result by their confidence."""
         if not found.final:
             return
-        content, paths = message.content or {}, self._api.result_paths
+        content, paths = message.content or {}, self._paths
         listed = field_of(content, paths.words) if paths.words else None
         items = listed[:KEPT_WORDS] if isinstance(listed, list) else []
         rated = [field_of(each, paths.word_confidence) for each in items if isinstance(each, dict)]
