@@ -70,17 +70,24 @@ class Report:
 
 @dataclass(frozen=True)
 class Judgement:
-    """How the headline of a session compares with what it has to say."""
+    """How the headline of a session compares with what it has to say.
+
+    Attributes:
+        unknown: nothing was found, and the outcome says that success is unproven.
+    """
 
     missing: tuple[str, ...]
     false: tuple[str, ...]
     errors: tuple[str, ...]
+    unknown: bool = False
 
     @property
     def verdict(self) -> str:
-        """right, generic (the cause is not named) or wrong (something false is said)."""
+        """right, generic (the cause is not named), unknown, or wrong (something false is said)."""
         if self.false or self.errors:
             return "wrong"
+        if self.unknown:
+            return "unknown"
         return "generic" if self.missing else "right"
 
 
@@ -124,12 +131,15 @@ def errors(explained: Explanation) -> tuple[str, ...]:
 def judge(report: Report, explained: Explanation) -> Judgement:
     """Compare the headline with what it has to say.
 
-    To find neither an error nor a warning in a session that failed is a false statement, too.
+    To find nothing in a session that failed is a false statement, too, unless the outcome says that
+    success is unproven.
     """
     text, diagnosis = headline(explained), _diagnosis(explained)
     never = report.never if report.fine or report.complete else (*report.never, GOOD)
     false = [each for each in never if _in(each, text)]
-    if not report.fine and not any(f["severity"] != "info" for f in explained["findings"]):
+    silent = not report.fine and not any(f["severity"] != "info" for f in explained["findings"])
+    unproven = explained["outcome"] == "unproven"
+    if silent and not unproven:
         false.append(SILENT)
     if report.kind in FIX_FIRST and (advice := _retry(explained)) not in ("fix-first", ""):
         false.append(f"retry: {advice}")
@@ -137,6 +147,7 @@ def judge(report: Report, explained: Explanation) -> Judgement:
         missing=tuple(each for each in report.says if not _in(each, diagnosis)),
         false=tuple(false),
         errors=errors(explained) if report.fine else (),
+        unknown=silent and unproven,
     )
 
 
