@@ -32,6 +32,7 @@ good_ending  what the rules about missing answers share
 lateness     how late results came
 likely_causes  likely causes of failures, which are not wrong by themselves
 notices      what is lawful, and surprises
+agent_notices  such of conversations with voice agents
 endings      what an ending itself shows of its cause
 request      parameters of the request
 credentials  where a key was sent and what it looks like, without showing it
@@ -40,6 +41,7 @@ credentials  where a key was sent and what it looks like, without showing it
 from wsproxy.diagnose.session_facts import Measure
 
 from . import (
+    agent_notices,
     agent_repeats,
     agreement,
     audio,
@@ -96,6 +98,7 @@ RULES: dict[str, Measure] = {
         outcome,
         likely_causes,
         notices,
+        agent_notices,
         endings,
     )
     for rule in module.RULES
