@@ -6,8 +6,8 @@ VENV ?= .venv
 NEWER_VENV ?= .venv-newer
 EXTRAS ?= test,docs
 # Tests wait most of the time: more workers than processors. `make test` runs both Pythons at once.
-WORKERS ?= 6
-NEWER_WORKERS ?= 2
+WORKERS ?= 4
+NEWER_WORKERS ?= 3
 FUZZ_MINUTES ?= 30
 # Percent of lines and branches.
 FLOOR := 95
