@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -156,6 +156,13 @@ def firefox(folder: Path) -> Iterator[Tab]:
 
 # -- WebKitGTK
 
+_NOTE_A_CLICK = """(() => {
+  window.clicked = false;
+  addEventListener("click", () => { window.clicked = true; }, { capture: true, once: true });
+  return true;
+})()"""
+_MOST_CLICKS = 5
+
 
 class WebKitTab(_Waiting):
     """A tab of WebKitGTK's MiniBrowser, by WebDriver."""
@@ -183,9 +190,16 @@ class WebKitTab(_Waiting):
         return self._send("POST", "/execute/sync", script=f"return {expression}", args=[])
 
     def click(self, selector: str) -> None:
+        """Click, again if WebKitGTK lost it: on a busy machine it loses some."""
         self._scroll_to(selector)
         found = self._send("POST", "/element", using="css selector", value=selector)
-        self._send("POST", "/actions", actions=[_mouse_click(found)])
+        self.evaluate(_NOTE_A_CLICK)
+        for _ in range(_MOST_CLICKS):
+            self._send("POST", "/actions", actions=[_mouse_click(found)])
+            with suppress(AssertionError):
+                self.until("window.clicked", seconds=2.0)
+                return
+        raise AssertionError(f"no click on {selector} arrived")
 
     def close(self) -> None:
         self._send("DELETE", "")

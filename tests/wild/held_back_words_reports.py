@@ -224,7 +224,7 @@ REPORTS = [
         "vercel/ai#17070",
         "fix(xai): only emit transcript-final on speech_final and reconstruct empty finish text",
         "each utterance is there twice, and the text at the end is empty",
-        "the same final result comes again when the utterance ends",
+        "the same final result is repeated when the utterance ends",
         lambda: xai_finals(twice=True),
         ("again|twice|more than once",),
         lambda: xai_finals(twice=False),

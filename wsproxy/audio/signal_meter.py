@@ -33,6 +33,8 @@ STEP_S = 0.025
 FULL_SCALE = 32768.0
 SILENT_FAULT_S = 3.0  # of digital silence, from which on it is a fault
 _SILENT_REGION_S = 0.2
+# By how much rounding may make the RMS of a step exceed its span, at most: of it, and of the mean.
+_ROUNDING, _ROUNDING_SHARE = 1.0, 0.02
 _QUIET_RMS = 33.0  # -60 dBFS: speech below is lost in any recognizer
 _QUIET_REGION_S = 2.0
 _MIN_QUIET_SOUNDS = 0.25  # share of near-silence that is not digital silence
@@ -346,7 +348,7 @@ def _silent_steps(
 
     The samples are looked at only where the RMS, which rounding makes inexact, is low enough.
     """
-    out: NDArray[np.bool_] = rms <= span + 1.0 + 0.02 * np.abs(means)
+    out: NDArray[np.bool_] = rms <= span + _ROUNDING + _ROUNDING_SHARE * np.abs(means)
     low = np.flatnonzero(out)
     if len(low):
         steps = block[low]

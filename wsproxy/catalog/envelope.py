@@ -47,16 +47,16 @@ def read(envelope: str, content: str | bytes) -> tuple[Json | None, bytes]:
     Returns:
         The JSON object, or None, and the audio, or nothing.
     """
+    if envelope == "azure":
+        return _read_azure(content)
+    if isinstance(content, str):
+        return json_object(content), b""
     match envelope:
-        case "azure":
-            return _read_azure(content)
-        case "event-stream" if isinstance(content, bytes):
+        case "event-stream":
             return _read_event(content)
-        case "json" if isinstance(content, bytes):
+        case "json":
             return json_object(content.decode("utf-8", "replace")), b""
-    if isinstance(content, bytes):
-        return None, content
-    return json_object(content), b""
+    return None, content
 
 
 def wrap(envelope: str, message: str, audio: bytes = b"") -> str | bytes:

@@ -24,7 +24,7 @@ NAMES = {
     "cs": "Czech or Slovak",
     "hu": "Hungarian",
 }
-"""The languages that are told apart, by their tags (ISO 639-1)."""
+"""The languages that are distinguished, by their tags (ISO 639-1)."""
 # Words that make up a third of ordinary sentences or more. What two languages share is in both.
 _COMMON = {
     "en": "the of and to in is you that it for was on are as with his they at be this have from "
@@ -80,8 +80,7 @@ for _tag, _listed in _COMMON.items():
         _LANGUAGES_OF[_word] = (*_LANGUAGES_OF.get(_word, ()), _tag)
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _EXAMINED = 400  # characters of a text
-MIN_WORDS = 7
-"""Words of a text below which no language is named."""
+_MIN_WORDS = 7  # of a text, below which no language is named
 _SHARE = 1 / 3  # of the words, which have to be common ones of the language
 _DISTINCT = 3  # of them that differ
 _LEAD = 2  # times as many as of any other language
@@ -100,7 +99,7 @@ def language_of(text: str) -> str:
         for tag in _LANGUAGES_OF.get(word, ()):
             counts[tag] += 1
             found.setdefault(tag, set()).add(word)
-    if len(words) < MIN_WORDS or not counts:
+    if len(words) < _MIN_WORDS or not counts:
         return ""
     (tag, count), *others = counts.most_common(2)
     is_clear = not others or count >= _LEAD * others[0][1]

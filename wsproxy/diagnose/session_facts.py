@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.report import AudioReport
 from wsproxy.audio.sniff import TEXT_KINDS
 from wsproxy.catalog import Api, ApiLimits, Catalog, Provider, Vocabulary, json_messages
@@ -188,6 +189,12 @@ class SessionFacts:
             explicit=found[-1].explicit,
         )
 
+    @property
+    def ends_with_audio(self) -> bool:
+        """Whether the client's last message is audio."""
+        sent, audio = self.sent.last, self.audio.last
+        return sent is not None and audio is not None and sent.frame == audio.frame
+
     @cached_property
     def timeline(self) -> FormatTimeline:
         """The formats of `audio` over time."""
@@ -205,6 +212,14 @@ class SessionFacts:
         """The declared format, if the size of the audio determines its duration."""
         declared = self.declared_format
         return declared if declared is not None and declared.bytes_per_second else None
+
+    @property
+    def only_format(self) -> AudioFormat | None:
+        """The format of all of the audio, such as that of its WAV header; None if it is unknown."""
+        if self.timed_format is not None:
+            return self.timed_format
+        formats = [each.format for each in self.timeline.declarations]
+        return formats[0] if len(formats) == 1 and formats[0].bytes_per_second else None
 
     @cached_property
     def signal(self) -> AudioReport:

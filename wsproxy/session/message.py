@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from wsproxy.catalog import Api
-from wsproxy.catalog.envelope import Json, json_object, read
+from wsproxy.catalog.envelope import Json, read
 from wsproxy.catalog.success import EMPTY
 
 from .message_kinds import kind_at, stated_kind
@@ -59,10 +59,7 @@ class MessageReader:
         content: Json | None = None
         text = data.decode("utf-8", "replace") if is_text else ""
         if data and (is_text or self._envelope) and self._may_read(data):
-            if is_text and self._envelope != "azure":
-                content = json_object(text)  # nearly always: what `read` does as well
-            else:
-                content = read(self._envelope, text if is_text else data)[0]
+            content = read(self._envelope, text if is_text else data)[0]
         if content is not None:
             kind = self._kind(content)
         elif not length:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from wsproxy.audio.encodings import AudioFormat
 from wsproxy.diagnose.evidence import seconds
 from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session.transcript import Result
@@ -64,17 +63,9 @@ def has_places(facts: SessionFacts) -> bool:
     return turns <= 1 and len(messages) >= timeline.server_messages  # none was dropped
 
 
-def only_format(facts: SessionFacts) -> AudioFormat | None:
-    """The format of all of the audio, such as that of its WAV header; None if it is unknown."""
-    if facts.timed_format is not None:
-        return facts.timed_format
-    formats = facts.timeline.declarations
-    return formats[0].format if len(formats) == 1 and formats[0].format.bytes_per_second else None
-
-
 def _bytes_per_second(facts: SessionFacts) -> float:
     """Of the audio, as declared, or as it arrives where a trace has no declaration; 0: unknown."""
-    if (declared := only_format(facts)) is not None:
+    if (declared := facts.only_format) is not None:
         return declared.bytes_per_second
     if facts.api is None or not facts.api.audio.declared_in:
         return 0.0

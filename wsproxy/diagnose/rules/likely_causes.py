@@ -173,8 +173,8 @@ def silence_withheld(facts: SessionFacts) -> list[Evidence]:
 
 def audio_not_ended(facts: SessionFacts) -> list[Evidence]:
     """The app's last message is audio: it did not tell the server that it has ended."""
-    sent, audio = facts.sent.last, facts.audio.last
-    if not facts.audio.from_client or sent is None or audio is None or sent.frame != audio.frame:
+    sent = facts.sent.last
+    if not facts.audio.from_client or sent is None or not facts.ends_with_audio:
         return []
     if facts.measured(json_as_binary):
         return []

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.catalog.envelope import field as field_of
+from wsproxy.diagnose.call import ASTERISK, JAMBONZ, VONAGE, is_media, starts_stream
 from wsproxy.diagnose.evidence import Evidence, frame_list, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.audio_carrier import BINARY
@@ -19,17 +20,12 @@ from wsproxy.wording import plural
 
 from .received import received_other_samples
 
-_FORMATS = ("start.mediaFormat", "start.media_format")
-_MEDIA = "media.payload"  # of a message with audio
 # Names of the id without which these services ignore what the app sends.
 _STREAM_IDS = ("streamSid", "stream_sid")
 _TO_STREAM = ("media", "mark", "clear")  # events of the app
-_VONAGE = "websocket:connected"
 _FRAME = 0.02  # seconds of each message that Vonage takes
-_ASTERISK = "MEDIA_START "  # the first message of its channel chan_websocket
 _BUFFERING = "MEDIA_BUFFERING"  # of the commands that begin and end it
 _MIN_WAIT = 2.0  # seconds in which an app ends what it has begun
-_JAMBONZ = ("session:new", "session:adulting")  # kinds of its first message
 _FASTEST = 30.0  # characters of a text that can be spoken in a second
 _SHOWN = 40  # characters of a command
 _SETUP = 3  # first messages of a stream
@@ -39,9 +35,7 @@ def start_of(facts: SessionFacts) -> ServerMessage | None:
     """The service's message with the format of the call; None where the peer is another one."""
     if facts.api is not None:
         return None
-    first = (m for m in facts.client_json[:_SETUP] if m.content.get("event") == "start")
-    named = (m for m in first if any(field_of(m.content, path) for path in _FORMATS))
-    return next(named, None)
+    return next((m for m in facts.client_json[:_SETUP] if starts_stream(m.content)), None)
 
 
 def agent_audio(facts: SessionFacts) -> AudioTrack | None:
@@ -70,7 +64,7 @@ def stream_not_started(facts: SessionFacts) -> list[Evidence]:
     if facts.api is not None or not facts.client_json:
         return []
     first = facts.client_json[0]
-    if first.content.get("event") != "media" or not field_of(first.content, _MEDIA):
+    if not is_media(first.content):
         return []
     if any(message.content.get("event") == "start" for message in facts.client_json):
         return []
@@ -138,7 +132,7 @@ def _vonage_rate(facts: SessionFacts) -> int:
     if facts.api is not None or not facts.client_json:
         return 0
     first = facts.client_json[0].content
-    if first.get("event") != _VONAGE:
+    if first.get("event") != VONAGE:
         return 0
     encoding, rate = encoding_and_rate(str(first.get("content-type", "")))
     return rate if encoding == "linear16" else 0
@@ -147,7 +141,7 @@ def _vonage_rate(facts: SessionFacts) -> int:
 def buffering_not_ended(facts: SessionFacts) -> list[Evidence]:
     """The app began to buffer its audio in Asterisk, and did not end that."""
     heard = facts.session.messages(from_client=True)
-    if facts.api is not None or not heard or not heard[0].text.startswith(_ASTERISK):
+    if facts.api is not None or not heard or not heard[0].text.startswith(ASTERISK):
         return []
     commands = [m for m in facts.session.messages(from_client=False) if _BUFFERING in m.text]
     sent, last = agent_audio(facts), commands[-1] if commands else None
@@ -172,11 +166,8 @@ def start_late(facts: SessionFacts) -> list[Evidence]:
     if facts.api is not None or not tracks or tracks[0].first is None:
         return []
     texts = facts.session.messages(from_client=True)
-    told = [m.frame for m in texts if m.text.startswith(_ASTERISK)]
-    for message in facts.client_json:
-        content = message.content
-        if content.get("event") == "start" and any(field_of(content, each) for each in _FORMATS):
-            told.append(message.frame)
+    told = [m.frame for m in texts if m.text.startswith(ASTERISK)]
+    told += [m.frame for m in facts.client_json if starts_stream(m.content)]
     first = tracks[0].first
     if len(told) != 1 or first.frame > told[0]:
         return []
@@ -189,7 +180,7 @@ def hung_up_on_text(facts: SessionFacts) -> list[Evidence]:
     """The app sent jambonz a text to speak, and hung up sooner than anybody can speak it."""
     if facts.api is not None or not facts.client_json:
         return []
-    if facts.client_json[0].content.get("type") not in _JAMBONZ:
+    if facts.client_json[0].content.get("type") not in JAMBONZ:
         return []
     text: ServerMessage | None = None
     length = 0

@@ -15,7 +15,7 @@ from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.statistics import median
 from wsproxy.wording import plural
 
-from .lateness import late_results, only_format
+from .lateness import late_results
 from .likely_causes import arrives_at_lower_rate
 from .received import stretches
 from .signal import pace_is_explained
@@ -249,7 +249,7 @@ def result_latency(facts: SessionFacts) -> list[Evidence]:
 
 def _is_ahead_of_time(facts: SessionFacts) -> bool:
     """Whether audio was sent faster than it can have been spoken."""
-    declared = only_format(facts)
+    declared = facts.only_format
     if declared is None or facts.audio.first is None:
         return False
     length, wall = audio_and_wall_seconds(facts, declared)

@@ -151,7 +151,7 @@ def no_final(facts: SessionFacts) -> list[Evidence]:
         return []
     if _lacks_setting(facts) or facts.measured(results_stopped) or facts.measured(words_dropped):
         return []
-    last = next((each for each in reversed(list(timeline.transcript)) if each.text), None)
+    last = _last_words(timeline)
     if last is None or last.final or closed_by_server(facts):
         return []
     since = waited(facts.session, timeline, last.t_ns)
@@ -170,17 +170,21 @@ def no_final(facts: SessionFacts) -> list[Evidence]:
     if flushed and flushed[-1].frame > last.frame:
         text += f"; {flushed[-1].kind} was sent after them (frame {flushed[-1].frame})"
     out = [Evidence(text, (last.frame,), last.t_ns, round(since, 1), "s")]
-    sent, audio = facts.sent.last, facts.audio.last
-    is_audio = sent is not None and audio is not None and sent.frame == audio.frame
+    sent = facts.sent.last
     if (
         sent is not None
-        and not is_audio
+        and not facts.ends_with_audio
         and facts.client_json
         and facts.client_json[-1].frame == sent.frame
     ):
         words = quoted(json.dumps(facts.client_json[-1].content), 80)
         out.append(Evidence(f"the app's last message is {words} (frame {sent.frame})"))
     return out
+
+
+def _last_words(timeline: Timeline) -> Result | None:
+    """The last result with words; None if there is none."""
+    return next((each for each in reversed(list(timeline.transcript)) if each.text), None)
 
 
 def _never_final(timeline: Timeline) -> str:
@@ -196,12 +200,12 @@ def _never_final(timeline: Timeline) -> str:
 
 def closed_in_speech(facts: SessionFacts) -> list[Evidence]:
     """The server closed while the app still sent audio, and the last words are interim ones."""
-    timeline, audio, sent = good_timeline(facts), facts.audio.last, facts.sent.last
+    timeline, audio = good_timeline(facts), facts.audio.last
     if timeline is None or WORDS not in _expected_proof(timeline) or _speaks(facts, timeline):
         return []
-    if not closed_by_server(facts) or audio is None or sent is None or sent.frame != audio.frame:
+    if not closed_by_server(facts) or audio is None or not facts.ends_with_audio:
         return []
-    last = next((each for each in reversed(list(timeline.transcript)) if each.text), None)
+    last = _last_words(timeline)
     since = seconds(facts.ended_ns - audio.t_ns)
     if last is None or last.final or since > _CUT or not facts.audio.last_size:
         return []
@@ -232,10 +236,9 @@ def words_dropped(facts: SessionFacts) -> list[Evidence]:
 
 def _left_in_audio(facts: SessionFacts) -> bool:
     """Whether the app closed the session, and its last message was audio."""
-    sent, audio = facts.sent.last, facts.audio.last
-    if sent is None or audio is None or not facts.audio.last_size:
+    if not facts.ends_with_audio or not facts.audio.last_size:
         return False
-    return facts.session.close is not None and closed_by_client(facts) and sent == audio
+    return facts.session.close is not None and closed_by_client(facts)
 
 
 def _left_at_once(facts: SessionFacts, timeline: Timeline) -> bool:
@@ -285,7 +288,7 @@ def _speech_since(facts: SessionFacts, timeline: Timeline, last_ns: int) -> floa
 
 def _repeats_last_words(timeline: Timeline) -> int:
     """The frame of the last result, if it has the words of an earlier one of its turn; or 0."""
-    last = next((each for each in reversed(list(timeline.transcript)) if each.text), None)
+    last = _last_words(timeline)
     is_later = last is not None and last.frame > (timeline.transcript.last_frame or 0)
     return last.frame if last is not None and is_later else 0
 
