@@ -229,7 +229,7 @@ def connect_proxy() -> Iterator[int]:
                 head += client.recv(65536)
             host, _, port = head.split(b" ")[1].decode().rpartition(":")
             with socket.create_connection((host, int(port))) as server:
-                # Else data waits for the acknowledgment of what was sent before, and a reset drops it.
+                # Else data waits until what was sent before is acknowledged; a reset drops it.
                 for sock in (client, server):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
