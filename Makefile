@@ -6,8 +6,8 @@ VENV ?= .venv
 NEWER_VENV ?= .venv-newer
 EXTRAS ?= test,docs
 # Tests wait most of the time: more workers than processors. `make test` runs both Pythons at once.
-WORKERS ?= 4
-NEWER_WORKERS ?= 3
+WORKERS ?= 5
+NEWER_WORKERS ?= 2
 FUZZ_MINUTES ?= 30
 # Percent of lines and branches.
 FLOOR := 95
@@ -36,13 +36,12 @@ test:  ## lint, types, documentation and the test suite, on a newer Python as we
 # (`@pytest.mark.sweep`, tests/support/sweeps.py). `make test` runs some cases of each kind: of each
 # provider, API, rule, mode, carrier or container, of hostile traces and of the regular expressions of
 # each package, spread evenly and the same in each run, so that what breaks a kind is noticed there.
-# What breaks one case, such as the text of one condition, is noticed here, and CI runs both. No test
-# is only here; faults of the wire are complete in both, in each pair of schemes, and so are the
-# places for a credential.
+# What breaks one case, such as the text of one condition, is noticed here, and CI runs both. Faults
+# of the wire are complete in both, in each pair of schemes, and so are the places for a credential.
+# On the newer Python, and as on other platforms, everything runs here, not only sweeps.
 sweep:  ## the sweeps with all of their cases, of which `make test` runs a sample
 	@$(MAKE_HERE) -j 2 environments
-	@$(MAKE_HERE) -j 2 tests tests-newer CASES= MARKED="sweep and not soak" \
-	  NEWER_MARKED="(sweep or fast) and not soak and not cost and not one_python"
+	@$(MAKE_HERE) -j 3 tests tests-newer legs CASES= MARKED="sweep and not soak" NEWER_TESTS=
 
 check:  ## lint, types and the main tests that need no process and no connection: within a minute
 	@$(MAKE_HERE) $(READY)
@@ -64,8 +63,10 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# MARKED: which tests. On the newer Python, `make test` leaves out what says the same on each:
-# - `fast`: modules that start no process and open no connection. `make sweep` runs them there.
+# MARKED: which tests. NEWER_TESTS: where the newer Python finds them; empty: everywhere.
+# On the newer Python `make test` runs what uses mitmproxy, the event loop and processes: the proxy,
+# the recorder, the interception, an app under `record` and `run`, and SDKs. `make sweep` runs
+# everything there but what says the same on each Python:
 # - `cost`: that processor time is linear and memory bounded.
 # - `one_python`: many samples of what other tests run on both, where the code under test has no
 #   event loop, thread, process or part of mitmproxy of its own: the catalog's conditions and
@@ -78,16 +79,18 @@ lint: $(READY)
 #   and stalled. Of load, distill, the index of list, the pytest plugin, shell completion and the
 #   addons' options the usual runs do, the refusals do not. The relay passes every scenario on in
 #   one mode with TLS and in one without, and some of them in each mode and pair of schemes.
-# Else in whole on both: proxy/, recorder/, wire/, system/, intercept/, the readers and writers of
-# traces, the replayer's client and server, the Python API and the commands.
 # Run once more, and listed: a program of an SDK that hangs (tests/simulate/test_sdks.py), and a
 # recorder that was killed on a busy machine (tests/recorder/test_kill.py). Others are not.
 # CASES: of sweeps, a sample; empty: all.
 MARKED ?= not soak
-NEWER_MARKED ?= not soak and not cost and not one_python and not fast
+NEWER_MARKED ?= not soak and not cost and not one_python
+TESTS ?=
+NEWER_TESTS ?= tests/proxy tests/recorder tests/intercept tests/api/test_api_proxy.py \
+  tests/cli/test_isolation.py tests/cli/test_record_cli.py tests/cli/test_record_listening.py \
+  tests/simulate/test_sdks.py
 CASES ?= --sample
 tests: $(COLLECTED)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -r R -m "$(MARKED)" $(CASES)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -r R -m "$(MARKED)" $(CASES) $(TESTS)
 
 fast-tests: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "fast and not soak and not cost and not one_python" $(CASES)
@@ -97,11 +100,11 @@ tests-newer: $(READY)
 	+@newer=$$($(PYTHON) .ci/newer_python.py); \
 	if [ -z "$$newer" ]; then echo "no Python newer than $(PYTHON) found: tested on that one only"; \
 	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test \
-	  WORKERS=$(NEWER_WORKERS) MARKED="$(NEWER_MARKED)"; fi
+	  WORKERS=$(NEWER_WORKERS) MARKED="$(NEWER_MARKED)" TESTS="$(NEWER_TESTS)"; fi
 
 # What macOS and Windows lack, and mitmproxy, are hidden from the tests that this concerns.
 legs: $(READY)
-	$(BIN)/python tests/support/legs.py
+	$(BIN)/python tests/support/legs.py -- $(CASES)
 
 # Real clients of ten languages, direct and under `wsproxy run` (docs/clients.md). It needs Linux
 # and namespaces. A client that cannot be had is skipped: the summary lists these, with the reason.

@@ -67,8 +67,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     text = collection_path.read_text("utf-8")
     if expression.startswith("sweep") and "pytest.mark.sweep" not in text:
         return True
-    if "not fast" in expression and is_fast(collection_path):
-        return True
     for mark in re.findall(r"\bnot (\w+)", expression):
         if re.search(rf"^pytestmark = (\[[^]]*)?pytest\.mark\.{mark}\b", text, re.MULTILINE):
             return True

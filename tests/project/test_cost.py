@@ -160,6 +160,7 @@ def test_code_regexes_accept_one_megabyte(room: str) -> None:
             assert not why, (regex, text[:60])
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("pattern", ["a+b", "error.*timeout", r"1 *x? *b"])
 def test_slow_on_quadratic_expression_finds_it(pattern: str) -> None:
     """The measure itself can fail."""

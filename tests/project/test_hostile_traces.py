@@ -96,7 +96,7 @@ def explained(
 
 
 def kind(name: str) -> str | int:
-    return "slow" if name in SLOW else list(hostile_traces.MAKERS).index(name) // 2
+    return "slow" if name in SLOW else list(hostile_traces.MAKERS).index(name) // 4
 
 
 @pytest.mark.cost

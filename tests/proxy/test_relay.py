@@ -186,7 +186,7 @@ def kind(mode: str, client_tls: bool, server_tls: bool, scenario: Scenario) -> o
     """Of those in all modes, each mode and pair of schemes, ended by either side."""
     if scenario in SOME:
         return mode, client_tls, server_tls, scenario.closed_by
-    return scenario.name, server_tls
+    return scenario.name
 
 
 @pytest.mark.sweep(kind=kind)

@@ -21,6 +21,7 @@ import pytest
 
 import client_packages
 from client_packages import HERE
+from sweeps import values_that_run
 from test_sdks import finished
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
@@ -31,7 +32,6 @@ from wsproxy.session import Session
 from wsproxy.simulate import dialogue_api, serve_in_thread
 
 pytestmark = [
-    pytest.mark.one_python,
     pytest.mark.sdk,
     pytest.mark.one_python,
     pytest.mark.timeout(600),
@@ -92,15 +92,21 @@ def places(names: dict[str, list[str]]) -> list[tuple[str, str]]:
     return [(language, name) for language, each in names.items() for name in each]
 
 
+def language_of(report: tuple[str, str]) -> str:
+    return report[0]
+
+
 @dataclass
 class Held:
     """The sessions of one language.
 
     Attributes:
+        programs: how many programs ran.
         reports: by the names of the programs: what each SDK reported.
         sessions: what was recorded.
     """
 
+    programs: int = 0
     reports: dict[str, dict[str, Any]] = field(default_factory=dict)
     sessions: list[Session] = field(default_factory=list)
 
@@ -144,18 +150,25 @@ def recorder(folder: Path) -> Iterator[tuple[str, embedding.RunningProxy]]:
             yield f"ws://127.0.0.1:{running.address[1]}", running
 
 
-@pytest.fixture(scope="session")
-def held(tmp_path_factory: pytest.TempPathFactory, recording: Path) -> dict[str, Held]:
-    """The sessions of each language, held when they are needed."""
-    return _Lazily(tmp_path_factory.mktemp("dialogues"), recording)
+@pytest.fixture(scope="module")
+def held(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, recording: Path
+) -> dict[str, Held]:
+    """The sessions of each language, held when they are needed, by the SDKs of tests that run."""
+    running = set(values_that_run(request, "report")) or set(places(EACH))
+    names = {
+        language: [name for name in each if (language, name) in running]
+        for language, each in EACH.items()
+    }
+    return _Lazily(tmp_path_factory.mktemp("dialogues"), recording, names)
 
 
 class _Lazily(dict[str, Held]):
     """Holds the sessions of a language on the first access."""
 
-    def __init__(self, folder: Path, recording: Path) -> None:
+    def __init__(self, folder: Path, recording: Path, names: dict[str, list[str]]) -> None:
         super().__init__()
-        self._folder, self._recording = folder, recording
+        self._folder, self._recording, self._names = folder, recording, names
 
     def __missing__(self, language: str) -> Held:
         program, environment = command(language)
@@ -163,10 +176,11 @@ class _Lazily(dict[str, Held]):
         with recorder(folder) as (url, running):
             # Node trusts the recorder: two of its SDKs connect with TLS alone.
             environment["NODE_EXTRA_CA_CERTS"] = str(folder / "ca" / "mitmproxy-ca-cert.pem")
-            arguments = [url, str(self._recording), *EACH[language]]
+            arguments = [url, str(self._recording), *self._names[language]]
             lines = finished([*program, *arguments], environment).splitlines()
             running.drain(5.0)
         found = self[language] = Held()
+        found.programs = len(self._names[language])
         reports = [json.loads(line) for line in lines if line.startswith('{"name"')]
         found.reports = {report["name"]: report for report in reports}
         traces = sorted((folder / "out").glob("*.wstrace"))
@@ -183,6 +197,7 @@ def report(request: pytest.FixtureRequest, held: dict[str, Held]) -> dict[str, A
     return found
 
 
+@pytest.mark.sweep(kind=language_of, keep=3)
 @pytest.mark.parametrize("report", places(HEARING), indirect=True)
 def test_sdk_reports_words_of_a_turn_for_speech(report: dict[str, Any]) -> None:
     # A turn ends at a pause, so one has two words at least; how many turns an SDK waits for depends
@@ -195,6 +210,7 @@ def test_sdk_reports_words_for_speech(report: dict[str, Any]) -> None:
     assert len(report["transcript"]) >= 12, report
 
 
+@pytest.mark.sweep(kind=language_of, keep=3)
 @pytest.mark.parametrize("report", places(SPEAKING), indirect=True)
 def test_sdk_receives_audio(report: dict[str, Any]) -> None:
     assert report["spoken"] > 16_000, report  # bytes
@@ -241,7 +257,7 @@ def test_sdk_sarvam_gets_the_signals_that_it_asked_for(report: dict[str, Any]) -
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_sdk_good_sessions_have_no_warning(language: str, held: dict[str, Held]) -> None:
     sessions = held[language].sessions
-    assert len(sessions) == len(EACH[language])
+    assert len(sessions) == held[language].programs
     problems = [
         (session.provider, session.api, finding.id, finding.evidence)
         for session in sessions
@@ -255,18 +271,27 @@ def test_sdk_good_sessions_have_no_warning(language: str, held: dict[str, Held])
 def test_sdk_good_sessions_succeeded(language: str, held: dict[str, Held]) -> None:
     # Some providers cannot be recognized at 127.0.0.1; what is unknown there has no proof.
     known = [session for session in held[language].sessions if session.provider]
-    assert len({session.provider for session in known}) >= 9
+    assert len({session.provider for session in known}) >= held[language].programs * 0.6
     outcomes = [(s.provider, s.api, outcome(s, diagnose(s, load()))) for s in known]
     kinds = [(provider, api, found and found.kind) for provider, api, found in outcomes]
     assert [kind for kind in kinds if kind[2] != "succeeded"] == []
 
 
-def test_sdk_close_without_a_code_after_the_last_words_is_info(held: dict[str, Held]) -> None:
+@pytest.mark.parametrize(
+    ("report", "provider"),
+    [(("node", "gemini"), "gemini"), (("node", "elevenlabs_agent"), "elevenlabs")],
+    indirect=["report"],
+)
+def test_sdk_close_without_a_code_after_the_last_words_is_info(
+    held: dict[str, Held], report: dict[str, Any], provider: str
+) -> None:
     """Google's and ElevenLabs' SDKs for Node close without a code."""
-    closed = {
-        session.provider: [finding.severity for finding in diagnose(session, load())]
+    closed = [
+        {finding.severity for finding in diagnose(session, load())}
         for session in held["node"].sessions
-        if session.close is not None and session.close.code is None
-    }
-    assert {"gemini", "elevenlabs"} <= set(closed)
-    assert all(set(severities) == {"info"} for severities in closed.values())
+        if session.provider == provider
+        and session.close is not None
+        and session.close.code is None
+    ]
+    assert closed
+    assert all(severities == {"info"} for severities in closed)

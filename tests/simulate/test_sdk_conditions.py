@@ -173,7 +173,7 @@ async def meet(
 
 
 @pytest.mark.one_python
-@pytest.mark.sweep(keep=2)
+@pytest.mark.sweep
 @pytest.mark.parametrize("client", EACH)
 def test_sdk_condition_is_explained_first(
     client: Client,
