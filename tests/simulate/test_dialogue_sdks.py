@@ -289,9 +289,7 @@ def test_sdk_close_without_a_code_after_the_last_words_is_info(
     closed = [
         {finding.severity for finding in diagnose(session, load())}
         for session in held["node"].sessions
-        if session.provider == provider
-        and session.close is not None
-        and session.close.code is None
+        if session.provider == provider and session.close is not None and session.close.code is None
     ]
     assert closed
     assert all(severities == {"info"} for severities in closed)
