@@ -80,7 +80,8 @@ lint: $(READY)
 #   addons' options the usual runs do, the refusals do not. The relay passes every scenario on in
 #   one mode with TLS and in one without, and some of them in each mode and pair of schemes.
 # Run once more, and listed: a program of an SDK that hangs (tests/simulate/test_sdks.py), and a
-# recorder that was killed on a busy machine (tests/recorder/test_kill.py). Others are not.
+# recorder that was killed on a busy machine (tests/recorder/test_kill.py). Of others the first
+# failure counts, but in CI, which runs and lists them once more (RERUNS).
 # CASES: of sweeps, a sample; empty: all.
 MARKED ?= not soak
 NEWER_MARKED ?= not soak and not cost and not one_python
@@ -89,8 +90,10 @@ NEWER_TESTS ?= tests/proxy tests/recorder tests/intercept tests/api/test_api_pro
   tests/cli/test_isolation.py tests/cli/test_record_cli.py tests/cli/test_record_listening.py \
   tests/simulate/test_sdks.py
 CASES ?= --sample
+RERUNS ?= 0
 tests: $(COLLECTED)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -r R -m "$(MARKED)" $(CASES) $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -r R --reruns $(RERUNS) -m "$(MARKED)" $(CASES) \
+	  $(TESTS)
 
 fast-tests: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "fast and not soak and not cost and not one_python" $(CASES)
@@ -104,7 +107,7 @@ tests-newer: $(READY)
 
 # What macOS and Windows lack, and mitmproxy, are hidden from the tests that this concerns.
 legs: $(READY)
-	$(BIN)/python tests/support/legs.py -- $(CASES)
+	$(BIN)/python tests/support/legs.py -- -r R --reruns $(RERUNS) $(CASES)
 
 # Real clients of ten languages, direct and under `wsproxy run` (docs/clients.md). It needs Linux
 # and namespaces. A client that cannot be had is skipped: the summary lists these, with the reason.
