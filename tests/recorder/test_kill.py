@@ -45,13 +45,13 @@ def live(killed: Killed) -> int:
 
 
 # How long the recorder's thread waited for a processor counts as well: on a busy machine one kill
-# in a few is too much, and a second one is tried.
-@pytest.mark.flaky(reruns=1, only_rerun=r"lacks \d+ ms")
+# in a few is too much, and a second one is tried; so it is if all were killed before a session.
+@pytest.mark.flaky(reruns=1, only_rerun=[r"lacks \d+ ms", "no session was under way"])
 def test_kill_at_any_time_leaves_correct_traces(tmp_path: Path) -> None:
     began = time.monotonic()
     total, count = kill_all(tmp_path, range(8), processes=2, pairs=1)
+    assert live(total) > 0, "no session was under way"
     print(report(total, count, time.monotonic() - began))
-    assert live(total) > 0
 
 
 @pytest.mark.soak

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+# A page may wait for a command of wsproxy, which takes that long to start on a busy machine.
+expect.set_options(timeout=60_000)
 
 # Collects audio elements that play, and measures what they put out.
 HEARD = """
