@@ -127,7 +127,18 @@ def half_heard(seconds: float, turns: int = 1) -> Session:
     return talk.close()
 
 
+def own_server(*texts: str) -> Session:
+    talk = SpeechSession(None, None, "/asr?language=en").app({"sample_rate": 16000}).speak(4)
+    return talk.server(*({"text": text} for text in texts)).close()
+
+
 FAULTS: list[tuple[str, Session, str, Session]] = [
+    (
+        "results-twice",
+        own_server("It comes twice to me.", "It comes twice to me."),
+        "It comes twice to me. (frame 42) came again in frame 43",
+        own_server("It comes twice to me.", "It comes twice to me. Why?"),
+    ),
     (
         "not-as-asked",
         results("&diarize=true"),
@@ -278,8 +289,9 @@ def test_rules_of_odd_words_are_all_tested() -> None:
     conditions = {c.id for c in CATALOG.conditions_of("traffic") if ".words." in c.id}
     assert tested == conditions
     rules = [*odd_words.RULES, *places.RULES, *promises.RULES]
-    # `language_unset` and `words_of_silence` are causes, `words_restated` is a notice.
-    assert len(rules) - 3 == len(conditions)
+    # `language_unset` and `words_of_silence` are causes; `words_restated` and `words_of_noise` are
+    # notices.
+    assert len(rules) - 4 == len(conditions)
 
 
 def test_words_that_came_again_are_counted_once() -> None:

@@ -21,6 +21,7 @@ agent_repeats  what an agent does again, and what came too late
 agreement    what an agent was asked for, against what came
 dialogue_facts  what the rules about a conversation share
 telephone    the media streams of telephone services
+asterisk     calls of its channel chan_websocket
 playback     what such a service has still to play
 transcription  what a service needs before it transcribes
 words        the words that came of speech
@@ -31,6 +32,7 @@ outcome      what came of the session, against what proves success
 good_ending  what the rules about missing answers share
 lateness     how late results came
 likely_causes  likely causes of failures, which are not wrong by themselves
+quiet_source  silence that a source leaves out, or sends at once: likely causes
 notices      what is lawful, and surprises
 agent_notices  such of conversations with voice agents
 endings      what an ending itself shows of its cause
@@ -44,6 +46,7 @@ from . import (
     agent_notices,
     agent_repeats,
     agreement,
+    asterisk,
     audio,
     carriers,
     conversation,
@@ -58,6 +61,7 @@ from . import (
     places,
     playback,
     promises,
+    quiet_source,
     received,
     request,
     signal,
@@ -89,6 +93,7 @@ RULES: dict[str, Measure] = {
         agreement,
         telephone,
         playback,
+        asterisk,
         request,
         transcription,
         words,
@@ -97,6 +102,7 @@ RULES: dict[str, Measure] = {
         places,
         outcome,
         likely_causes,
+        quiet_source,
         notices,
         agent_notices,
         endings,

@@ -24,10 +24,7 @@ from .received import received_other_samples
 _STREAM_IDS = ("streamSid", "stream_sid")
 _TO_STREAM = ("media", "mark", "clear")  # events of the app
 _FRAME = 0.02  # seconds of each message that Vonage takes
-_BUFFERING = "MEDIA_BUFFERING"  # of the commands that begin and end it
-_MIN_WAIT = 2.0  # seconds in which an app ends what it has begun
 _FASTEST = 30.0  # characters of a text that can be spoken in a second
-_SHOWN = 40  # characters of a command
 _SETUP = 3  # first messages of a stream
 
 
@@ -138,23 +135,6 @@ def _vonage_rate(facts: SessionFacts) -> int:
     return rate if encoding == "linear16" else 0
 
 
-def buffering_not_ended(facts: SessionFacts) -> list[Evidence]:
-    """The app began to buffer its audio in Asterisk, and did not end that."""
-    heard = facts.session.messages(from_client=True)
-    if facts.api is not None or not heard or not heard[0].text.startswith(ASTERISK):
-        return []
-    commands = [m for m in facts.session.messages(from_client=False) if _BUFFERING in m.text]
-    sent, last = agent_audio(facts), commands[-1] if commands else None
-    if last is None or sent is None or sent.last is None or not last.text.startswith("START"):
-        return []
-    waits = seconds(facts.ended_ns - max(sent.last.t_ns, last.t_ns))
-    if sent.last.t_ns < last.t_ns or waits < _MIN_WAIT:
-        return []
-    text = f"{last.text.strip()[:_SHOWN]} (frame {last.frame}) was not followed by STOP_"
-    text += f"{_BUFFERING}; the last audio came {waits:.1f} s before the end"
-    return [Evidence(text, (last.frame,), last.t_ns, round(waits, 1), "s")]
-
-
 def call_other_samples(facts: SessionFacts) -> list[Evidence]:
     """What an app sends to a call is in another encoding than that of the call."""
     return facts.measured(received_other_samples) if facts.is_call else []
@@ -210,7 +190,6 @@ RULES: tuple[Measure, ...] = (
     stream_not_started,
     stream_unnamed,
     telephone_frame_size,
-    buffering_not_ended,
     call_other_samples,
     start_late,
     hung_up_on_text,
