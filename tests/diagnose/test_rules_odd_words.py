@@ -132,7 +132,25 @@ def own_server(*texts: str) -> Session:
     return talk.server(*({"text": text} for text in texts)).close()
 
 
+def translated(*texts: str) -> Session:
+    talk = SpeechSession("azure_speech", "stt")
+    for number, text in enumerate(texts):
+        fields = {"Path": "translation.phrase", "RecognitionStatus": "Success", "Text": "Good."}
+        listed = [{"Language": "de", "Text": text}, {"Language": "fr", "Text": ""}]
+        times = {"Offset": number * 10**7, "Duration": 10**7, "DisplayText": "Good."}
+        for at in range(0, 32_000, 3200):
+            talk.app(wrap("azure", '{"Path": "audio"}', spoken(1)[at : at + 3200])).wait(0.099)
+        talk.server(fields | times | {"Translation": {"Translations": listed}})
+    return talk.close()
+
+
 FAULTS: list[tuple[str, Session, str, Session]] = [
+    (
+        "translations-empty",
+        translated("", "Gut.", ""),
+        "the translations of 2 of 3 results with words are empty (from frame 11 on)",
+        translated("Gut.", "", "Gut."),
+    ),
     (
         "results-twice",
         own_server("It comes twice to me.", "It comes twice to me."),

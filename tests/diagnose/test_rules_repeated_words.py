@@ -1,4 +1,4 @@
-"""Words that a server sends twice, or makes of noise; speech that is too short for its text."""
+"""Words that come twice, of noise, or not at all; speech that is too short for its text."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speech_sessions import CATALOG, SpeechSession, spoken
-from wsproxy.diagnose.rules import odd_words, text_pieces
+from speech_sessions import CATALOG, SpeechSession, dg_result, spoken
+from wsproxy.diagnose.rules import odd_words, text_pieces, words
 from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session import Session
 
@@ -52,6 +52,14 @@ def speech(seconds: float, text: str = LONG, query: str = "", *, flushed: bool =
     return talk.app({"type": "Close"}).wait(0.1).close()
 
 
+def after_others(*last: str) -> Session:
+    """A sentence with its final result, and then an answer of one word."""
+    talk = SpeechSession("deepgram", "listen", "/v1/listen?encoding=linear16&sample_rate=16000")
+    talk.speak(2).server(dg_result("good morning", duration=2.0)).speak(2)
+    talk.server(dg_result("yes", final=False, start=2.2, duration=1.6), *last)
+    return talk.close()
+
+
 SENTENCE, OTHER = "It responds twice when I ask.", "I do not know why that is."
 CASES: list[tuple[Callable[..., list[Any]], Build, str, list[Build]]] = [
     (
@@ -75,6 +83,18 @@ CASES: list[tuple[Callable[..., list[Any]], Build, str, list[Build]]] = [
             lambda: noisy("thanks for watching", speech=True),
             lambda: noisy(""),
             lambda: noisy("thanks for watching", level=0.0),
+        ],
+    ),
+    (
+        words.words_dropped,
+        lambda: after_others(dg_result("", start=2.0, duration=2.0)),
+        "the interim result in frame 42 has yes, and the final one in frame 43 is empty",
+        [
+            lambda: after_others(dg_result("Yes.", start=2.0, duration=2.0)),
+            lambda: after_others(
+                dg_result("", start=2.0, duration=0.2), dg_result("Yes.", start=2.2, duration=1.8)
+            ),
+            lambda: after_others(),
         ],
     ),
     (

@@ -83,6 +83,14 @@ def written(after: float, *, room: bool = False, form: str = "ulaw") -> Session:
     return session.wait(9).close()
 
 
+def heard(pace: float, seconds: float = 9.0) -> Session:
+    """Audio of the caller, in messages of 0.2 s."""
+    session, data = call(), mulaw(spoken(seconds, 8000))
+    for at in range(0, len(data), 1600):
+        session.app(media(data[at : at + 1600], **STREAM)).wait(0.2 / pace - 0.001)
+    return session.wait(1).close()
+
+
 def mark(name: str, **fields: object) -> Json:
     return {"event": "mark", **STREAM, "mark": {"name": name}} | fields
 
@@ -250,6 +258,12 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
             lambda: written(5.0),
             lambda: written(0.5, form="opus"),
         ],
+    ),
+    (
+        telephone.call_too_fast,
+        lambda: heard(1.5),
+        "9.0 s of the caller's audio came in",
+        [lambda: heard(1.0), lambda: heard(1.5, seconds=4.0), lambda: heard(20.0, seconds=200.0)],
     ),
     (
         playback.mark_unconfirmed,

@@ -42,6 +42,7 @@ import reported_sessions
 import reported_settings
 import server_reports
 import silence_reports
+import silent_further_reports
 import silent_held_reports
 import silent_kind_reports
 import speech_context_reports
@@ -130,6 +131,7 @@ REPORTS = [
     *call_unseen_reports.REPORTS,
     *silent_kind_reports.REPORTS,
     *silent_held_reports.REPORTS,
+    *silent_further_reports.REPORTS,
 ]
 UNSOLVED = [
     *speech_context_reports.UNSOLVED,
@@ -140,5 +142,6 @@ UNSOLVED = [
     *speech_unseen_reports.UNSOLVED,
     *call_unseen_reports.UNSOLVED,
     *silent_held_reports.UNSOLVED,
+    *silent_further_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

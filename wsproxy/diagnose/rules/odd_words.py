@@ -26,6 +26,7 @@ _APART = 0.3  # correlation of two channels, below which they have different aud
 _AUDIBLE = -50.0  # dBFS of the quieter channel; the noise of a line is below
 _FINALS = 2  # with words, of several channels, or doubled
 _SENTENCE = 4  # words that are seldom said twice by chance
+_TEXT_NAMES = ("text", "content", "translation")
 _SAME_WORDS = 6  # that are all words
 _LETTERS = 12  # of a text, the same
 _SAME_PLACE = 0.1  # seconds between results that begin at the same place
@@ -216,6 +217,41 @@ def words_of_noise(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, frames, first.t_ns, float(len(worded)), "results")]
 
 
+def translations_empty(facts: SessionFacts) -> list[Evidence]:
+    """Results with words have translations, all of which are empty texts."""
+    timeline = facts.session.timeline
+    if timeline is None:
+        return []
+    worded = {each.frame for each in timeline.transcript if each.final and each.text}
+    found = [
+        (message, texts)
+        for message in facts.server_json
+        if message.frame in worded and (texts := list(_translated(message.content)))
+    ]
+    empty = [message for message, texts in found if not any(each.strip() for each in texts)]
+    if len(empty) < _FINALS or 2 * len(empty) < len(found):
+        return []
+    text = f"the translations of {len(empty)} of {len(found)} results with words are empty (from "
+    text += f"frame {empty[0].frame} on)"
+    frames = tuple(message.frame for message in empty[:5])
+    return [Evidence(text, frames, empty[0].t_ns, float(len(empty)), "results")]
+
+
+def _translated(content: object, *, inside: bool = False) -> Iterator[str]:
+    """The texts of the translations in a message."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            named = name.lower().startswith("translat")
+            if isinstance(value, str):
+                if inside and name.lower() in _TEXT_NAMES:
+                    yield value
+            else:
+                yield from _translated(value, inside=inside or named)
+    elif isinstance(content, list):
+        for each in content:
+            yield from _translated(each, inside=inside)
+
+
 def one_word_only(facts: SessionFacts) -> list[Evidence]:
     """All final words are the same one, and the server was not told what the audio is.
 
@@ -315,6 +351,7 @@ RULES: tuple[Measure, ...] = (
     words_restated,
     words_of_silence,
     words_of_noise,
+    translations_empty,
     one_word_only,
     words_unsure,
     language_unset,

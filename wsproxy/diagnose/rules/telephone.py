@@ -25,6 +25,8 @@ _STREAM_IDS = ("streamSid", "stream_sid")
 _TO_STREAM = ("media", "mark", "clear")  # events of the app
 _FRAME = 0.02  # seconds of each message that Vonage takes
 _FASTEST = 30.0  # characters of a text that can be spoken in a second
+_LASTING = 5.0  # seconds of a call whose pace means anything
+_TOO_FAST = (1.25, 3.0)  # times real time; a program that sends a file is mostly faster
 _SETUP = 3  # first messages of a stream
 
 
@@ -135,6 +137,21 @@ def _vonage_rate(facts: SessionFacts) -> int:
     return rate if encoding == "linear16" else 0
 
 
+def call_too_fast(facts: SessionFacts) -> list[Evidence]:
+    """The audio of a call came faster than anybody speaks, though not as fast as a file is sent."""
+    start, form, heard = start_of(facts), facts.only_format, facts.audio
+    if start is None or form is None or not heard.from_client or heard.first is None:
+        return []
+    assert heard.last is not None
+    wall = seconds(heard.last.t_ns - heard.first.t_ns)
+    length = form.duration(heard.size)
+    if wall < _LASTING or not _TOO_FAST[0] <= length / wall <= _TOO_FAST[1]:
+        return []
+    text = f"{length:.1f} s of the caller's audio came in {wall:.1f} s: {length / wall:.2f} times "
+    text += "real time"
+    return [Evidence(text, (heard.first.frame,), heard.first.t_ns, round(length / wall, 2), "x")]
+
+
 def call_other_samples(facts: SessionFacts) -> list[Evidence]:
     """What an app sends to a call is in another encoding than that of the call."""
     return facts.measured(received_other_samples) if facts.is_call else []
@@ -191,6 +208,7 @@ RULES: tuple[Measure, ...] = (
     stream_unnamed,
     telephone_frame_size,
     call_other_samples,
+    call_too_fast,
     start_late,
     hung_up_on_text,
 )
