@@ -15,6 +15,7 @@ messages     kinds, frames, sizes and order of messages
 exchange     texts to speak, function calls, turns: messages that belong together
 spoken_texts  texts to speak, against what was spoken of them
 text_pieces  texts to speak, in pieces
+unspeakable  texts to speak that are for a machine, or for the eye
 user_texts   texts for an agent: left open, or two at once
 conversation  who begins, who answers what, how a turn ends
 agent_repeats  what an agent does again, and what came too late
@@ -34,6 +35,7 @@ lateness     how late results came
 likely_causes  likely causes of failures, which are not wrong by themselves
 quiet_source  silence that a source leaves out, or sends at once: likely causes
 notices      what is lawful, and surprises
+turn_settings  what follows from the settings of turn detection
 agent_notices  such of conversations with voice agents
 endings      what an ending itself shows of its cause
 request      parameters of the request
@@ -70,6 +72,8 @@ from . import (
     text_pieces,
     timing,
     transcription,
+    turn_settings,
+    unspeakable,
     user_texts,
     words,
 )
@@ -87,6 +91,7 @@ RULES: dict[str, Measure] = {
         exchange,
         spoken_texts,
         text_pieces,
+        unspeakable,
         user_texts,
         conversation,
         agent_repeats,
@@ -104,6 +109,7 @@ RULES: dict[str, Measure] = {
         likely_causes,
         quiet_source,
         notices,
+        turn_settings,
         agent_notices,
         endings,
     )

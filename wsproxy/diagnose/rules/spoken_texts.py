@@ -117,7 +117,7 @@ def _ssml(facts: SessionFacts) -> Iterator[tuple[int, int, str]]:
 
 def markdown_in_text(facts: SessionFacts) -> list[Evidence]:
     """A text to speak has the signs of Markdown."""
-    if not _speaks_texts(facts):
+    if not speaks_texts(facts):
         return []
     texts = [(m.frame, m.t_ns, text) for m in facts.client_json for text in texts_of(m)]
     for frame, t_ns, text in (*texts, *_ssml(facts)):
@@ -127,7 +127,7 @@ def markdown_in_text(facts: SessionFacts) -> list[Evidence]:
     return []
 
 
-def _speaks_texts(facts: SessionFacts) -> bool:
+def speaks_texts(facts: SessionFacts) -> bool:
     """Whether the app's texts are spoken, and nothing else is done with them."""
     if facts.api is None:
         return speaks(facts) and bool(facts.tracks(from_client=False))
