@@ -41,7 +41,14 @@ def noisy(text: str, level: float = 300.0, *, speech: bool = False) -> Session:
     return talk.server(content | {"channel": {"alternatives": [result]}}).close()
 
 
-def speech(seconds: float, text: str = LONG, query: str = "", *, flushed: bool = True) -> Session:
+def speech(
+    seconds: float,
+    text: str = LONG,
+    query: str = "",
+    *,
+    flushed: bool = True,
+    cleared: bool = False,
+) -> Session:
     talk = SpeechSession("deepgram", "speak", SPEAK + query)
     talk.app(
         {"type": "Speak", "text": text},
@@ -49,6 +56,8 @@ def speech(seconds: float, text: str = LONG, query: str = "", *, flushed: bool =
     talk.server(spoken(seconds, 24_000)).wait(0.5)
     if flushed:
         talk.server({"type": "Flushed", "sequence_id": 0})
+    if cleared:
+        talk.app({"type": "Clear"}).server({"type": "Cleared", "sequence_id": 1})
     return talk.app({"type": "Close"}).wait(0.1).close()
 
 
@@ -106,6 +115,7 @@ CASES: list[tuple[Callable[..., list[Any]], Build, str, list[Build]]] = [
             lambda: speech(4.0, flushed=False),
             lambda: speech(1.0, "Good morning."),
             lambda: speech(4.0, query="&speed=3"),
+            lambda: speech(4.0, cleared=True),
         ],
     ),
 ]

@@ -45,6 +45,7 @@ import silence_reports
 import silent_further_reports
 import silent_held_reports
 import silent_kind_reports
+import silent_last_reports
 import speech_context_reports
 import speech_further_reports
 import speech_output_reports
@@ -132,6 +133,7 @@ REPORTS = [
     *silent_kind_reports.REPORTS,
     *silent_held_reports.REPORTS,
     *silent_further_reports.REPORTS,
+    *silent_last_reports.REPORTS,
 ]
 UNSOLVED = [
     *speech_context_reports.UNSOLVED,
@@ -143,5 +145,6 @@ UNSOLVED = [
     *call_unseen_reports.UNSOLVED,
     *silent_held_reports.UNSOLVED,
     *silent_further_reports.UNSOLVED,
+    *silent_last_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

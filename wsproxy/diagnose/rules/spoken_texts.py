@@ -164,7 +164,7 @@ def some_texts_without_audio(facts: SessionFacts) -> list[Evidence]:
     if good_timeline(facts) is None or not tracks or facts.tracks(from_client=True):
         return []
     cursor = tracks[0].cursor
-    cancels, ends = (_times_of(facts, each) for each in (_CANCELS, _ENDS))
+    cancels, ends = cancel_times(facts), _times_of(facts, _ENDS)
     unspoken, spoken = [], 0
     for text in _texts_with_ids(facts):
         since_ns, until_ns = text.ended.t_ns, text.until_ns
@@ -225,6 +225,11 @@ def _texts_with_ids(facts: SessionFacts) -> Iterator[_TextWithId]:
         until_ns = begins[at] if at < len(begins) else facts.ended_ns
         if seconds(until_ns - asked.t_ns) >= SILENT:
             yield _TextWithId(value, asked, messages[-1], None, until_ns)
+
+
+def cancel_times(facts: SessionFacts) -> list[int]:
+    """When the app cancelled or cleared something, in order, ns."""
+    return _times_of(facts, _CANCELS)
 
 
 def _times_of(facts: SessionFacts, said: re.Pattern[str]) -> list[int]:

@@ -13,7 +13,7 @@ from wsproxy.session.message_fields import fields_of
 from wsproxy.session.request_query import query_parameters
 
 from .good_ending import good_timeline
-from .spoken_texts import has_text, texts_of
+from .spoken_texts import cancel_times, has_text, texts_of
 
 _MIN_HELD = 1.0  # seconds that a listener notices
 _EARLY, _LATE = 0.95, 1.2  # of the time for which a text is kept, plus what it takes to speak
@@ -161,7 +161,7 @@ def _is_changed(facts: SessionFacts) -> bool:
     interrupted = timeline is not None and timeline.events.counts.get((True, "interruption"))
     names = {name for message in facts.client_json for name, _ in fields_of(message.content)}
     names |= set(query_parameters(facts.session.request))
-    return bool(interrupted) or any(map(_SPEED.search, names))
+    return bool(interrupted or cancel_times(facts)) or any(map(_SPEED.search, names))
 
 
 RULES: tuple[Measure, ...] = (
