@@ -15,7 +15,7 @@ from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.error_classes import error_classes
-from wsproxy.diagnose.rules import credentials, likely_causes
+from wsproxy.diagnose.rules import credentials, likely_causes, quiet_source
 from wsproxy.diagnose.rules.audio import declared_late
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.redact import HeadRedactor
@@ -184,7 +184,7 @@ SHOWN = [
     (likely_causes.no_audio, facts_of(LISTEN, [], 10), (), 0.0),
     (likely_causes.only_keepalives, facts_of(LISTEN, [KEEPALIVE] * 3, 10), (1,), 3.0),
     (likely_causes.audio_stopped, facts_of(LISTEN, cut(), 10), (20,), 10.0),
-    (likely_causes.silence_withheld, facts_of(LISTEN, cut(), 10), (20,), 10.0),
+    (quiet_source.silence_withheld, facts_of(LISTEN, cut(), 10), (20,), 10.0),
     (likely_causes.audio_not_ended, facts_of(LISTEN, cut(), 10), (20,), 10.0),
     (likely_causes.raw_undeclared, facts_of(UNDECLARED, cut(), 1), (1,), 64000.0),
     (likely_causes.text_for_audio, facts_of(LISTEN, [HTML], 1), (1,), 150.0),
@@ -246,10 +246,10 @@ def test_compression_that_was_agreed_to_is_no_cause() -> None:
 
 def test_silence_withheld_after_silence_behind_the_speech_has_no_evidence() -> None:
     spoken = SpeechSession("gemini", "live").speak(3, template=GEMINI_AUDIO)
-    assert len(likely_causes.silence_withheld(facts(spoken.wait(10)))) == 1
+    assert len(quiet_source.silence_withheld(facts(spoken.wait(10)))) == 1
     ended = SpeechSession("gemini", "live").speak(3, template=GEMINI_AUDIO)
     ended.speak(4, quiet=True, template=GEMINI_AUDIO)
-    assert likely_causes.silence_withheld(facts(ended.wait(10))) == []
+    assert quiet_source.silence_withheld(facts(ended.wait(10))) == []
 
 
 def test_raw_undeclared_after_words_came_has_no_evidence() -> None:
@@ -299,7 +299,7 @@ def test_cause_rule_good_session_has_no_evidence(rule: Measure) -> None:
 
 
 def test_cause_rules_are_all_tested() -> None:
-    assert {rule for rule, *_ in SHOWN} == set(likely_causes.RULES)
+    assert {rule for rule, *_ in SHOWN} >= set(likely_causes.RULES)
 
 
 def test_cause_rules_each_belong_to_a_condition() -> None:

@@ -116,6 +116,14 @@ def bursts(gap: float, *, times: int = 2) -> Session:
     return talk.close()
 
 
+def stutters(gap: float, seconds: float = 0.6) -> Session:
+    """An answer in ten pieces, with a short gap before each."""
+    talk = GeminiTalk().user()
+    for _ in range(10):
+        talk.audio(seconds).quiet(seconds + gap)
+    return talk.answer().quiet(2).close()
+
+
 def noise(times: int = 3, *, loud: bool = False, words: str = "") -> Session:
     talk = Talk()
     for _ in range(times):
@@ -199,6 +207,17 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         lambda: bursts(3.0, times=1),
         "and waited up to 3.",
         [],
+    ),
+    (
+        conversation.playback_ran_out,
+        lambda: stutters(0.4),
+        "had gaps: a player had played all that had come, and waited 4.",
+        [
+            lambda: stutters(0.1),
+            lambda: stutters(-0.2),
+            lambda: stutters(0.25, 1.9),  # a tenth of the time
+            lambda: stutters(1.0),  # each may be the pause before the next answer
+        ],
     ),
     (
         conversation.noise_is_speech,

@@ -127,7 +127,36 @@ def half_heard(seconds: float, turns: int = 1) -> Session:
     return talk.close()
 
 
+def own_server(*texts: str) -> Session:
+    talk = SpeechSession(None, None, "/asr?language=en").app({"sample_rate": 16000}).speak(4)
+    return talk.server(*({"text": text} for text in texts)).close()
+
+
+def translated(*texts: str) -> Session:
+    talk = SpeechSession("azure_speech", "stt")
+    for number, text in enumerate(texts):
+        fields = {"Path": "translation.phrase", "RecognitionStatus": "Success", "Text": "Good."}
+        listed = [{"Language": "de", "Text": text}, {"Language": "fr", "Text": ""}]
+        times = {"Offset": number * 10**7, "Duration": 10**7, "DisplayText": "Good."}
+        for at in range(0, 32_000, 3200):
+            talk.app(wrap("azure", '{"Path": "audio"}', spoken(1)[at : at + 3200])).wait(0.099)
+        talk.server(fields | times | {"Translation": {"Translations": listed}})
+    return talk.close()
+
+
 FAULTS: list[tuple[str, Session, str, Session]] = [
+    (
+        "translations-empty",
+        translated("", "Gut.", ""),
+        "the translations of 2 of 3 results with words are empty (from frame 11 on)",
+        translated("Gut.", "", "Gut."),
+    ),
+    (
+        "results-twice",
+        own_server("It comes twice to me.", "It comes twice to me."),
+        "It comes twice to me. (frame 42) came again in frame 43",
+        own_server("It comes twice to me.", "It comes twice to me. Why?"),
+    ),
     (
         "not-as-asked",
         results("&diarize=true"),
@@ -278,8 +307,9 @@ def test_rules_of_odd_words_are_all_tested() -> None:
     conditions = {c.id for c in CATALOG.conditions_of("traffic") if ".words." in c.id}
     assert tested == conditions
     rules = [*odd_words.RULES, *places.RULES, *promises.RULES]
-    # `language_unset` and `words_of_silence` are causes, `words_restated` is a notice.
-    assert len(rules) - 3 == len(conditions)
+    # `language_unset` and `words_of_silence` are causes; `words_restated` and `words_of_noise` are
+    # notices.
+    assert len(rules) - 4 == len(conditions)
 
 
 def test_words_that_came_again_are_counted_once() -> None:

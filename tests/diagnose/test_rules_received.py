@@ -12,6 +12,7 @@ import pytest
 
 from audio_samples import CATALOG, PCM, PCM8K, facts_of, mulaw
 from wsproxy.diagnose.rules import received
+from wsproxy.diagnose.rules.repetition import received_twice
 from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, Request, Response, Start
@@ -135,3 +136,29 @@ def test_received_too_slowly_audio_in_time_has_no_evidence(
     facts: Callable[[], SessionFacts],
 ) -> None:
     assert received.received_too_slowly(facts()) == []
+
+
+def spoken(chunks: list[bytes]) -> SessionFacts:
+    delta = [
+        {"type": "response.audio.delta", "delta": base64.b64encode(c).decode()} for c in chunks
+    ]
+    return facts_of(
+        REALTIME, [json.dumps({"type": "response.create"})], list(map(json.dumps, delta))
+    )
+
+
+VOICE = [PCM[at : at + 3200] for at in range(0, 32_000, 3200)]
+
+
+def test_received_twice_is_found_with_its_figures() -> None:
+    [evidence] = received_twice(spoken([chunk for chunk in VOICE for _ in range(2)]))
+    assert evidence.text.startswith("the same 3200 bytes of audio are sent twice (9 of 17")
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [VOICE, VOICE[:1] * 12, VOICE[:1] * 5 + VOICE[1:2] * 5, [bytes(3200)] * 12],
+    ids=["a voice", "one sound", "two sounds", "silence"],
+)
+def test_received_twice_a_voice_or_a_stored_sound_has_no_evidence(chunks: list[bytes]) -> None:
+    assert received_twice(spoken(chunks)) == []

@@ -147,6 +147,14 @@ def test_misspelled_name_of_an_accepted_session_is_found() -> None:
     assert texts(request.misspelled_name, refused(LISTEN, "&keyterms=poll")) == []
 
 
+def test_name_with_the_stem_of_a_documented_one_is_found() -> None:
+    [text] = texts(request.misspelled_name, accepted("&punctuation=true"))
+    assert text == "punctuation=true in the URL is not documented by the API, which has punctuate"
+    # Both of them are used: the other one is meant as it is.
+    assert texts(request.misspelled_name, accepted("&punctuation=true&punctuate=true")) == []
+    assert texts(request.misspelled_name, accepted("&languish=true")) == []
+
+
 @pytest.mark.parametrize("value", ["%5B%27alpha%27%2C+%27bravo%27%5D", "alpha,bravo,charlie"])
 def test_values_in_one_parameter_are_found_where_each_has_its_own(value: str) -> None:
     [text] = texts(request.values_in_one, accepted(f"&keyterm={value}"))

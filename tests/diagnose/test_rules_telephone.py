@@ -11,6 +11,7 @@ import pytest
 
 from audio_samples import mulaw, wav
 from speech_sessions import CATALOG, SpeechSession, spoken
+from wsproxy.diagnose.rules import asterisk as asterisk_rules
 from wsproxy.diagnose.rules import playback, received, telephone
 from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session import Session
@@ -61,6 +62,47 @@ def asterisk(*commands: str, wait: float = 3.0) -> Session:
     session = SpeechSession(None, None).app("MEDIA_START connection_id:a channel:b format:ulaw")
     session.server(*commands[:1], mulaw(spoken(1, 8000)), *commands[1:])
     return session.wait(wait).close()
+
+
+def hung_up(wait: float, *, command: str = "HANGUP", last: str = "") -> Session:
+    """Two seconds of audio, a wait, and a command; before it, perhaps another one."""
+    session = SpeechSession(None, None).app("MEDIA_START connection_id:a channel:b format:ulaw")
+    session.server(mulaw(spoken(2, 8000))).wait(wait)
+    session.server(*([last] if last else []), command).wait(0.1)
+    return session.close()
+
+
+def written(after: float, *, room: bool = False, form: str = "ulaw") -> Session:
+    """The queue is full; the app writes six seconds more, after a time or when there is room."""
+    session = SpeechSession(None, None).app(f"MEDIA_START connection_id:a channel:b format:{form}")
+    session.server(mulaw(spoken(6, 8000))).app("MEDIA_XOFF").wait(after)
+    if room:
+        session.app("MEDIA_XON")
+    for _ in range(6):
+        session.server(mulaw(spoken(1, 8000)))
+    return session.wait(9).close()
+
+
+def heard(pace: float, seconds: float = 9.0) -> Session:
+    """Audio of the caller, in messages of 0.2 s."""
+    session, data = call(), mulaw(spoken(seconds, 8000))
+    for at in range(0, len(data), 1600):
+        session.app(media(data[at : at + 1600], **STREAM)).wait(0.2 / pace - 0.001)
+    return session.wait(1).close()
+
+
+def mark(name: str, **fields: object) -> Json:
+    return {"event": "mark", **STREAM, "mark": {"name": name}} | fields
+
+
+def marks(*confirmed: str, sent: tuple[str, ...] = ("a", "b", "c"), plivo: bool = False) -> Session:
+    session = call()
+    for name in sent:
+        session.server(media(mulaw(spoken(0.5, 8000)), **STREAM))
+        session.server({"event": "checkpoint", "name": name} if plivo else mark(name)).wait(0.6)
+        if name in confirmed:
+            session.app({"event": "playedStream", "name": name} if plivo else mark(name))
+    return session.wait(1).close()
 
 
 def begins(*messages: str) -> Session:
@@ -188,7 +230,7 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
         [vonage, lambda: vonage(160, kind="connected")],
     ),
     (
-        telephone.buffering_not_ended,
+        asterisk_rules.buffering_not_ended,
         lambda: asterisk("START_MEDIA_BUFFERING"),
         "START_MEDIA_BUFFERING (frame 2) was not followed by STOP_MEDIA_BUFFERING",
         [
@@ -196,6 +238,49 @@ CASES: list[tuple[Any, Build, str, list[Build]]] = [
             lambda: asterisk("START_MEDIA_BUFFERING", wait=1.0),
             asterisk,
         ],
+    ),
+    (
+        asterisk_rules.hung_up_early,
+        lambda: hung_up(0.5),
+        "HANGUP (frame 3) came 0.5 s after the last audio (frame 2), of which 1.5 s",
+        [
+            lambda: hung_up(2.2),
+            lambda: hung_up(0.5, command="GET_STATUS"),
+            lambda: hung_up(0.5, last="FLUSH_MEDIA"),
+        ],
+    ),
+    (
+        asterisk_rules.queue_overflowed,
+        lambda: written(0.5),
+        "the app sent 6.0 s of audio before MEDIA_XON: about 3.5 s of it did not fit",
+        [
+            lambda: written(0.5, room=True),
+            lambda: written(5.0),
+            lambda: written(0.5, form="opus"),
+        ],
+    ),
+    (
+        telephone.call_too_fast,
+        lambda: heard(1.5),
+        "9.0 s of the caller's audio came in",
+        [lambda: heard(1.0), lambda: heard(1.5, seconds=4.0), lambda: heard(20.0, seconds=200.0)],
+    ),
+    (
+        playback.mark_unconfirmed,
+        lambda: marks("b", "c"),
+        "the mark a (frame 3) was never confirmed, and b, which the app sent after it, was",
+        [
+            lambda: marks("a", "b", "c"),
+            lambda: marks("a"),
+            lambda: marks(),
+            lambda: marks("b", sent=("a", "a", "b")),
+        ],
+    ),
+    (
+        playback.mark_unconfirmed,
+        lambda: marks("a", "c", plivo=True),
+        "the mark b (frame 6) was never confirmed",
+        [lambda: marks("a", "b", "c", plivo=True)],
     ),
     (
         playback.playback_cut_off,

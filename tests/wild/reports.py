@@ -42,6 +42,10 @@ import reported_sessions
 import reported_settings
 import server_reports
 import silence_reports
+import silent_further_reports
+import silent_held_reports
+import silent_kind_reports
+import silent_last_reports
 import speech_context_reports
 import speech_further_reports
 import speech_output_reports
@@ -126,6 +130,10 @@ REPORTS = [
     *late_agent_reports.REPORTS,
     *speech_unseen_reports.REPORTS,
     *call_unseen_reports.REPORTS,
+    *silent_kind_reports.REPORTS,
+    *silent_held_reports.REPORTS,
+    *silent_further_reports.REPORTS,
+    *silent_last_reports.REPORTS,
 ]
 UNSOLVED = [
     *speech_context_reports.UNSOLVED,
@@ -135,5 +143,8 @@ UNSOLVED = [
     *late_agent_reports.UNSOLVED,
     *speech_unseen_reports.UNSOLVED,
     *call_unseen_reports.UNSOLVED,
+    *silent_held_reports.UNSOLVED,
+    *silent_further_reports.UNSOLVED,
+    *silent_last_reports.UNSOLVED,
 ]
 """Reports whose cause no rule finds yet."""

@@ -34,6 +34,8 @@ from provider_sessions import (
     response_done,
 )
 from quiet_reports import azure_offsets, speechmatics_forced
+from silent_held_reports import two_finals, whisperlive
+from silent_kind_reports import interims, word_gap
 from speech_unseen_reports import cartesia_chunk, held_for_more, word_by_word
 from speechless_reports import voxtral_turns, xai_utterance
 from talking_agent_reports import app_cancels, ends_while_it_plays, never_set
@@ -59,6 +61,9 @@ NOTICES = {
     "other-language": lambda: answers_in("en", "es", "en", "es"),
     "words-restated": lambda: xai_utterance(restated=True),
     "short-pause": lambda: cut_up("&endpointing=10", "my mom", "has ordered", "a parcel"),
+    "words-of-noise": lambda: whisperlive(speaks=False),
+    "ended-in-sound": lambda: word_gap(voice=True),
+    "interims-not-asked": lambda: interims(asked=False),
     "languages-mixed": lambda: dictated((HELLO, HELLO, SPANISH), language=False),
 }
 
@@ -152,6 +157,13 @@ def phrases(between: Callable[[WireSession], object], *starts: float) -> WireSes
         session.server(azure_message("speech.phrase", content), after=0.3)
     session.app(azure_audio(b"")).server(azure_message("turn.end", {}), after=0.1)
     return session.app_closes(1000)
+
+
+def test_phrase_that_a_default_pause_cuts_is_a_notice(tmp_path: Path) -> None:
+    notices, _, shown = found(two_finals(cut=True), tmp_path)
+
+    assert notices == ["traffic.notice.short-pause"]
+    assert "endpointing is not set" in shown
 
 
 def test_times_from_zero_within_a_turn_are_a_notice(tmp_path: Path) -> None:

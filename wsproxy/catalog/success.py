@@ -164,7 +164,11 @@ class ResultPaths:
         of_turn: message of the server that begins a turn, from whose beginning its times count;
             empty: they count from the beginning of the audio.
         ends: results that end an utterance, since a pause was heard.
-        pause: parameter of the URL with the length of that pause, ms.
+        pause: parameter of the URL with the length of that pause, ms, and `pause_ms`, its default;
+            0: unknown.
+        word_gap: parameter of the URL with the length of a gap between words that ends an
+            utterance, ms; the server's message that reports such an end; and the dotted path in it
+            of the end of the last word. Empty: there is none.
     """
 
     start: str = ""
@@ -182,6 +186,8 @@ class ResultPaths:
     of_turn: str = ""
     ends: tuple[MessagePattern, ...] = ()
     pause: str = ""
+    pause_ms: float = 0.0
+    word_gap: tuple[str, ...] = ()
 
 
 NO_SUCCESS = Success()

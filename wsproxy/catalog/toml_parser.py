@@ -169,6 +169,8 @@ def _result_paths(table: Table) -> ResultPaths:
         of_turn=table.take("of_turn", str, ""),
         ends=table.message_patterns("ends"),
         pause=table.take("pause", str, ""),
+        pause_ms=table.number("pause_ms"),
+        word_gap=table.strings("word_gap"),
     )
 
 

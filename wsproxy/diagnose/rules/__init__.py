@@ -15,12 +15,14 @@ messages     kinds, frames, sizes and order of messages
 exchange     texts to speak, function calls, turns: messages that belong together
 spoken_texts  texts to speak, against what was spoken of them
 text_pieces  texts to speak, in pieces
+unspeakable  texts to speak that are for a machine, or for the eye
 user_texts   texts for an agent: left open, or two at once
 conversation  who begins, who answers what, how a turn ends
 agent_repeats  what an agent does again, and what came too late
 agreement    what an agent was asked for, against what came
 dialogue_facts  what the rules about a conversation share
 telephone    the media streams of telephone services
+asterisk     calls of its channel chan_websocket
 playback     what such a service has still to play
 transcription  what a service needs before it transcribes
 words        the words that came of speech
@@ -31,7 +33,9 @@ outcome      what came of the session, against what proves success
 good_ending  what the rules about missing answers share
 lateness     how late results came
 likely_causes  likely causes of failures, which are not wrong by themselves
+quiet_source  silence that a source leaves out, or sends at once: likely causes
 notices      what is lawful, and surprises
+turn_settings  what follows from the settings of turn detection
 agent_notices  such of conversations with voice agents
 endings      what an ending itself shows of its cause
 request      parameters of the request
@@ -44,6 +48,7 @@ from . import (
     agent_notices,
     agent_repeats,
     agreement,
+    asterisk,
     audio,
     carriers,
     conversation,
@@ -58,6 +63,7 @@ from . import (
     places,
     playback,
     promises,
+    quiet_source,
     received,
     request,
     signal,
@@ -66,6 +72,8 @@ from . import (
     text_pieces,
     timing,
     transcription,
+    turn_settings,
+    unspeakable,
     user_texts,
     words,
 )
@@ -83,12 +91,14 @@ RULES: dict[str, Measure] = {
         exchange,
         spoken_texts,
         text_pieces,
+        unspeakable,
         user_texts,
         conversation,
         agent_repeats,
         agreement,
         telephone,
         playback,
+        asterisk,
         request,
         transcription,
         words,
@@ -97,7 +107,9 @@ RULES: dict[str, Measure] = {
         places,
         outcome,
         likely_causes,
+        quiet_source,
         notices,
+        turn_settings,
         agent_notices,
         endings,
     )

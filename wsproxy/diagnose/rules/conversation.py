@@ -36,6 +36,7 @@ _MIN_EARLY, _EARLY = 2, 0.2  # answers that began in a pause, and their share of
 _UNHEARD = 1.0  # seconds of an answer that were not played yet
 _GAP, _LONG_GAP = 0.7, 2.0  # seconds of a gap in an answer, and of one that is enough by itself
 _MIN_GAPS = 2  # answers with a gap
+_STUTTER = 0.2  # seconds of gaps in a second of an answer's audio
 _MIN_ANSWERS = 2  # to noise
 _PLAYED = 3.0  # seconds after the end of an answer, by when its playback has ended as well
 _LATE_ANSWER = 15.0  # seconds of an app's function; a search or a booking may take ten
@@ -176,14 +177,28 @@ def empty_turn(facts: SessionFacts) -> list[Evidence]:
 
 def playback_ran_out(facts: SessionFacts) -> list[Evidence]:
     """The audio of answers came too late to be played without a gap."""
-    late = [t for t in spoken_turns(facts) if t.longest_gap[0] >= _GAP and not t.calls]
+    spoken = [turn for turn in spoken_turns(facts) if not turn.calls]
+    late = [turn for turn in spoken if turn.longest_gap[0] >= _GAP]
     longest = max((turn.longest_gap for turn in late), default=(0.0, 0))
     if len(late) < _MIN_GAPS and longest[0] < _LONG_GAP:
-        return []
+        return _stutters(spoken)
     numbers = tuple(turn.frame for turn in late)
     text = f"{plural(len(late), 'answer')} had a gap: a player had played all that had come, and "
     text += f"waited up to {longest[0]:.1f} s for more ({frame_list(numbers)})"
     return [Evidence(text, numbers[:5], longest[1], round(longest[0], 1), "s")]
+
+
+def _stutters(turns: list[AgentTurn]) -> list[Evidence]:
+    """The answer with the most gaps, each of which is short."""
+    # A longer gap may be the pause before the next answer, where no message begins one.
+    short = (turn for turn in turns if turn.longest_gap[0] < _GAP)
+    known = [(turn.played_s - turn.seconds, turn) for turn in short if turn.seconds]
+    gaps, turn = max(known, key=lambda each: each[0], default=(0.0, None))
+    if turn is None or gaps < max(_LONG_GAP, _STUTTER * (turn.seconds or 0.0)):
+        return []
+    text = f"an answer of {turn.seconds:.1f} s (frame {turn.frame}) had gaps: a player had played "
+    text += f"all that had come, and waited {gaps:.1f} s for more altogether"
+    return [Evidence(text, (turn.frame,), turn.longest_gap[1], round(gaps, 1), "s")]
 
 
 def noise_is_speech(facts: SessionFacts) -> list[Evidence]:

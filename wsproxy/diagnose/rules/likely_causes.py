@@ -30,7 +30,7 @@ from .credentials import subprotocols_without_space, unlike_own_keys
 from .messages import json_as_binary, pings_unanswered
 from .signal import other_samples, wrong_rate
 
-_MIN_STOPPED = 1.0  # seconds without audio at the end
+MIN_STOPPED = 1.0  # seconds without audio at the end
 _NOT_ENDED = 6.0  # seconds after the audio in which an app that ends it would have done so
 _MIN_INTERVALS = 5  # the same, in usual intervals between audio messages
 _FIRM = 0.015  # between the rate of arrival and a standard sample rate, for the jitter of timers
@@ -39,7 +39,7 @@ _MIN_TELEPHONE = 50  # messages
 _SOON = 2.0  # seconds after the app's last message in which an answer may still be on its way
 _WAITED = 5.0  # seconds of silence that were sent after the speech, in which an answer comes
 _COMPRESSED = ("ogg", "webm", "opus", "flac", "mp3", "mpeg", "aac", "mp4", "amr")
-_INTERIM = ("interim_results", "enable_partials", "interimResults", "partial_results")
+INTERIM_SETTINGS = ("interim_results", "enable_partials", "interimResults", "partial_results")
 _MIN_PINGS = 2  # without an answer
 _IGNORED = 5.0  # seconds without an answer after which the end of the audio was ignored
 _AHEAD = 3.0  # times real time
@@ -153,22 +153,13 @@ def audio_stopped(facts: SessionFacts) -> list[Evidence]:
     if facts.client_format is None or audio.messages < 3 or audio.last is None:
         return []
     usual, since = audio.cursor.median_interval_ns, facts.ended_ns - audio.last.t_ns
-    if seconds(since) < _MIN_STOPPED or since < _MIN_INTERVALS * usual:
+    if seconds(since) < MIN_STOPPED or since < _MIN_INTERVALS * usual:
         return []
     text = (
         f"audio came every {usual / 1e6:.0f} ms until frame {audio.last.frame}, "
         f"{seconds(since):.1f} s before the end"
     )
     return [Evidence(text, (audio.last.frame,), audio.last.t_ns, seconds(since), "s")]
-
-
-def silence_withheld(facts: SessionFacts) -> list[Evidence]:
-    """The audio stopped with the speech: no silence shows the server that it has ended."""
-    timeline, last = facts.session.timeline, facts.audio.last
-    spoke_ns = timeline.sent.speech_ns if timeline is not None else None
-    if last is not None and spoke_ns is not None and seconds(last.t_ns - spoke_ns) >= _MIN_STOPPED:
-        return []
-    return audio_stopped(facts)
 
 
 def audio_not_ended(facts: SessionFacts) -> list[Evidence]:
@@ -400,7 +391,7 @@ def interim_off(facts: SessionFacts) -> list[Evidence]:
     settings = [("the URL", dict(query_pairs(facts.session.request)))]
     settings += [(f"frame {m.frame}", m.content) for m in facts.client_json[:SETUP_MESSAGES]]
     for place, values in settings:
-        for name in _INTERIM:
+        for name in INTERIM_SETTINGS:
             if name in values and str(values[name]).lower() == "false":
                 text = f"{name} is false ({place}), and the app sent no {' or '.join(ends)}"
                 return [Evidence(text)]
@@ -462,7 +453,6 @@ RULES: tuple[Measure, ...] = (
     no_response_begun,
     only_keepalives,
     audio_stopped,
-    silence_withheld,
     audio_not_ended,
     raw_undeclared,
     text_for_audio,

@@ -7,14 +7,21 @@ where the session shows that the app expects it.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import pairwise
 
 from wsproxy.audio.encodings import AudioFormat, encoding_named
 from wsproxy.audio.report import SECOND_HEADER
+from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.success import first_match
-from wsproxy.diagnose.evidence import Evidence, quoted
+from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.languages import NAMES, language_of
-from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
+from wsproxy.diagnose.session_facts import (
+    SETUP_MESSAGES,
+    Measure,
+    ServerMessage,
+    SessionFacts,
+)
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.format_timeline import DEFAULT, format_timeline
 from wsproxy.session.request_query import query_parameters
@@ -23,6 +30,7 @@ from wsproxy.session.transcript import Result
 from wsproxy.wording import plural
 
 from .lateness import has_places
+from .likely_causes import INTERIM_SETTINGS
 from .received import agreed_format, received_other_samples, received_track
 
 _MAX_LISTED = 20  # headers of containers that an analysis lists after the first one
@@ -30,8 +38,13 @@ _AT_ZERO = 1.0  # seconds from the beginning of the audio that count as its begi
 _WELL_AFTER = 2.0  # seconds of audio before that, so that the times do go back
 _SHORT_PAUSE = 50  # ms; between words of a sentence there are such pauses
 _MIN_CUT = 2  # results that end in the middle of sound
+_SAME_PLACE = 0.1  # seconds between a result and the one that goes on with it
 _AROUND = 0.3  # seconds of sound before and after such an end
 _SEVERAL = 2  # languages
+_SOUNDS = 0.6  # of the time after the last word, for there to be sound in it
+_UTTERED = 0.7  # seconds of sound without a word, such as a drawn-out vowel
+_LONG_SPEECH = 8.0  # seconds for which people expect words while they speak
+_LIVE = (0.8, 1.25)  # times real time of a live source
 _MISSED = 1.5  # seconds of sound without words before a forced end; a breath is shorter
 
 
@@ -170,31 +183,110 @@ def _sound_without_words(
 
 
 def cut_by_short_pause(facts: SessionFacts) -> list[Evidence]:
-    """Results end the speech where the sound goes on, and the app set the shortest pauses."""
+    """Results end the speech where the sound goes on, after the shortest pauses that can be set."""
     paths = facts.api.result_paths if facts.api else None
     timeline = facts.session.timeline
     if timeline is None or paths is None or not paths.pause or not has_places(facts):
         return []
-    value = query_parameters(facts.session.request).get(paths.pause, "")
-    if not value.isdecimal() or not 0 < int(value[:9]) <= _SHORT_PAUSE:
+    value = query_parameters(facts.session.request).get(paths.pause)
+    number = paths.pause_ms if value is None else int(value[:9]) if value.isdecimal() else 0
+    if not 0 < number <= _SHORT_PAUSE:
         return []
     ends = {m.frame for m in facts.server_json if first_match(paths.ends, m.kind, m.content)}
-    finals = [each for each in timeline.transcript if each.frame in ends and each.text]
-    cut = [each for each in finals if _is_in_sound(facts, each.end_s or 0.0)]
-    if len(cut) < _MIN_CUT:
+    finals = [each for each in timeline.transcript if each.final and each.text]
+    cut = [each for each in finals if each.frame in ends and _is_in_sound(facts, each.end_s or 0.0)]
+    if value is None:
+        # Nearly all sessions have the default: only a sentence that goes on shows that it matters.
+        cut = [each for each in cut if _goes_on(each, finals)]
+    if len(cut) < (1 if value is None else _MIN_CUT):
         return []
     first = cut[0]
-    text = f"{paths.pause}={value} in the URL; {len(cut)} of {len(finals)} results that end the "
+    text = f"{paths.pause}={number} in the URL; " if value is not None else ""
+    text = text or f"{paths.pause} is not set, and its default is {number} ms; "
+    text += f"{len(cut)} of {len(finals)} results that end the "
     text += f"speech end in the middle of sound, such as {quoted(first.text, 60)} at "
     text += f"{first.end_s:.1f} s (frame {first.frame})"
     frames = tuple(each.frame for each in cut[:5])
     return [Evidence(text, frames, first.t_ns, float(len(cut)), "results")]
 
 
+def _goes_on(cut: Result, finals: Sequence[Result]) -> bool:
+    """Whether the next final result begins where one ends, and in the middle of its sentence."""
+    later = next((each for each in finals if each.frame > cut.frame), None)
+    if later is None or later.start_s is None or cut.end_s is None:
+        return False
+    is_sentence = cut.text[:1].isupper() and cut.text[-1:].isalnum() and later.text[:1].islower()
+    return is_sentence and abs(later.start_s - cut.end_s) < _SAME_PLACE
+
+
 def _is_in_sound(facts: SessionFacts, at_s: float) -> bool:
     """Whether there is sound without a pause around a place in the audio."""
     regions = facts.signal.speech.kept
     return any(r.start_s + _AROUND <= at_s <= r.end_s - _AROUND for r in regions)
+
+
+def ended_in_sound(facts: SessionFacts) -> list[Evidence]:
+    """The end of an utterance was reported while there was sound, though no word."""
+    paths = facts.api.result_paths if facts.api else None
+    if paths is None or not paths.word_gap or not has_places(facts):
+        return []
+    pause = query_parameters(facts.session.request).get(paths.word_gap[0], "")
+    ends = [m for m in facts.server_json if m.kind == paths.word_gap[1]]
+    found = [(m, sound) for m in ends if (sound := _sound_before(facts, m, paths.word_gap[2]))]
+    if len(found) < _MIN_CUT or not pause:
+        return []
+    first, sound = found[0]
+    text = f"{paths.word_gap[0]}={quoted(pause, 20)} in the URL; {len(found)} of {len(ends)} times "
+    text += f"{first.kind} came after {sound:.1f} s of sound without words (frame {first.frame})"
+    frames = tuple(m.frame for m, _ in found[:5])
+    return [Evidence(text, frames, first.t_ns, float(len(found)), "events")]
+
+
+def _sound_before(facts: SessionFacts, end: ServerMessage, path: str) -> float:
+    """Seconds of sound after the last word before the message that reports an end; 0.0: little."""
+    words_end = field_of(end.content, path)
+    if not isinstance(words_end, int | float) or words_end < 0:
+        return 0.0
+    sent = facts.timeline.seconds(facts.audio, end.t_ns)
+    parts = [
+        min(each.end_s, sent) - max(each.start_s, words_end)
+        for each in facts.signal.speech.kept
+        if each.end_s > words_end and each.start_s < sent
+    ]
+    total = sum(parts)
+    return total if total >= _SOUNDS * (sent - words_end) and total >= _UTTERED else 0.0
+
+
+def interims_not_asked(facts: SessionFacts) -> list[Evidence]:
+    """No words came while the user spoke for long, and interim results were not asked for."""
+    timeline, setting = facts.session.timeline, _interim_setting(facts)
+    if timeline is None or not setting or facts.timed_format is None or not facts.transcribes_only:
+        return []
+    first_ns = timeline.transcript.first_final_ns
+    if first_ns is None or timeline.transcript.interims or facts.audio.first is None:
+        return []
+    waited_s = seconds(first_ns - facts.audio.first.t_ns)
+    spoken = [each.seconds for each in facts.signal.speech.kept if each.t_ns < first_ns]
+    length = facts.timeline.seconds(facts.audio, first_ns)
+    if sum(spoken) < _LONG_SPEECH or not _LIVE[0] <= length / max(waited_s, 0.1) <= _LIVE[1]:
+        return []
+    text = f"the first words came {waited_s:.1f} s after the first audio, as a final result; "
+    text += f"{setting} is not set"
+    return [Evidence(text, (), first_ns, round(waited_s, 1), "s")]
+
+
+def _interim_setting(facts: SessionFacts) -> str:
+    """The name of the API's setting for interim results, which the app does not use."""
+    if facts.api is None:
+        return ""
+    setup = facts.api.dialogue.setup if facts.api.dialogue else ()
+    known = " ".join((facts.api.url, *setup))
+    documented = {name for _, names in facts.api.documented for name in names}
+    name = next((n for n in INTERIM_SETTINGS if n in documented or n in known), "")
+    if not name or name in query_parameters(facts.session.request):
+        return ""
+    said = (str(message.content) for message in facts.client_json[:SETUP_MESSAGES])
+    return "" if any(name in content for content in said) else name
 
 
 def languages_mixed(facts: SessionFacts) -> list[Evidence]:
@@ -223,5 +315,7 @@ RULES: tuple[Measure, ...] = (
     times_from_zero,
     forced_end,
     cut_by_short_pause,
+    ended_in_sound,
+    interims_not_asked,
     languages_mixed,
 )

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from wsproxy.catalog.envelope import field as field_of
-from wsproxy.diagnose.evidence import Evidence, quoted
+from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.scripts import LATIN, main_script, scripts_of_all
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.format_timeline import HEADER
@@ -26,10 +26,13 @@ _APART = 0.3  # correlation of two channels, below which they have different aud
 _AUDIBLE = -50.0  # dBFS of the quieter channel; the noise of a line is below
 _FINALS = 2  # with words, of several channels, or doubled
 _SENTENCE = 4  # words that are seldom said twice by chance
+_TEXT_NAMES = ("text", "content", "translation")
 _SAME_WORDS = 6  # that are all words
 _LETTERS = 12  # of a text, the same
 _SAME_PLACE = 0.1  # seconds between results that begin at the same place
 _SILENT = 0.5  # seconds of digital silence
+_QUIET = -75.0  # dBFS of sound that is nearly none
+_MIN_NOISE = 5.0  # seconds in which people who speak make a pause
 _EDGE = 0.05  # seconds by which its bounds are uncertain
 _BEFORE = 32  # final results with which one is compared
 
@@ -48,6 +51,36 @@ def duplicate_results(facts: SessionFacts) -> list[Evidence]:
     if found.duplicate_count > 1:
         text += f"; {found.duplicate_count} results came again"
     return [Evidence(text, frames[:5], None, float(found.duplicate_count), "results")]
+
+
+def results_twice(facts: SessionFacts) -> list[Evidence]:
+    """An unknown server sends each message with words twice, with no audio sent in between.
+
+    One that sends its state again and again does not do so exactly twice.
+    """
+    timeline = facts.session.timeline
+    if timeline is None or facts.api is not None or not facts.audio.from_client:
+        return []
+    contents = {message.frame: message.content for message in facts.server_json}
+    finals = [each for each in timeline.transcript if each.final and not each.by_agent]
+    worded = [each for each in finals if each.text]
+    pairs = list(zip(worded[::2], worded[1::2], strict=False))
+    if not pairs or len(worded) % 2 or any(len(each.text.split()) < _SENTENCE for each in worded):
+        return []
+    sent = facts.audio.cursor.size_at
+    for one, other in pairs:
+        if one.text != other.text or contents.get(one.frame) != contents.get(other.frame):
+            return []
+        if sent(one.t_ns) != sent(other.t_ns):
+            return []
+    if len({each.text for each in worded}) < len(pairs):
+        return []
+    first, again = pairs[0]
+    text = f"{quoted(first.text, _SHOWN)} (frame {first.frame}) came again in frame {again.frame}, "
+    text += f"{seconds(again.t_ns - first.t_ns):.2f} s later, and no audio was sent in between"
+    if len(pairs) > 1:
+        text += f"; each of {len(pairs)} messages with words came twice"
+    return [Evidence(text, (first.frame, again.frame), again.t_ns, float(len(pairs)), "results")]
 
 
 def words_doubled(facts: SessionFacts) -> list[Evidence]:
@@ -165,6 +198,60 @@ def words_of_silence(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (first.frame,), first.t_ns, round(sent, 1), "s")]
 
 
+def words_of_noise(facts: SessionFacts) -> list[Evidence]:
+    """Final words came, and nothing in all of the audio rises above its background."""
+    timeline, audio = facts.session.timeline, facts.signal
+    if timeline is None or not facts.audio.from_client or audio.speech.count:
+        return []
+    level, seconds_of_it = audio.rms_dbfs, audio.duration_s
+    if level is None or level < _QUIET or seconds_of_it < _MIN_NOISE or audio.faults:
+        return []
+    results = (each for each in timeline.transcript if each.final and not each.by_agent)
+    worded = [each for each in results if len(each.text.split()) > 1]
+    if not worded:
+        return []
+    first = worded[0]
+    text = f"{quoted(first.text, _SHOWN)} (frame {first.frame}): words of {seconds_of_it:.1f} s of "
+    text += f"audio in which nothing rises above the background, a steady {level:.0f} dBFS"
+    frames = tuple(each.frame for each in worded[:5])
+    return [Evidence(text, frames, first.t_ns, float(len(worded)), "results")]
+
+
+def translations_empty(facts: SessionFacts) -> list[Evidence]:
+    """Results with words have translations, all of which are empty texts."""
+    timeline = facts.session.timeline
+    if timeline is None:
+        return []
+    worded = {each.frame for each in timeline.transcript if each.final and each.text}
+    found = [
+        (message, texts)
+        for message in facts.server_json
+        if message.frame in worded and (texts := list(_translated(message.content)))
+    ]
+    empty = [message for message, texts in found if not any(each.strip() for each in texts)]
+    if len(empty) < _FINALS or 2 * len(empty) < len(found):
+        return []
+    text = f"the translations of {len(empty)} of {len(found)} results with words are empty (from "
+    text += f"frame {empty[0].frame} on)"
+    frames = tuple(message.frame for message in empty[:5])
+    return [Evidence(text, frames, empty[0].t_ns, float(len(empty)), "results")]
+
+
+def _translated(content: object, *, inside: bool = False) -> Iterator[str]:
+    """The texts of the translations in a message."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            named = name.lower().startswith("translat")
+            if isinstance(value, str):
+                if inside and name.lower() in _TEXT_NAMES:
+                    yield value
+            else:
+                yield from _translated(value, inside=inside or named)
+    elif isinstance(content, list):
+        for each in content:
+            yield from _translated(each, inside=inside)
+
+
 def one_word_only(facts: SessionFacts) -> list[Evidence]:
     """All final words are the same one, and the server was not told what the audio is.
 
@@ -259,9 +346,12 @@ def channels_mixed(facts: SessionFacts) -> list[Evidence]:
 
 RULES: tuple[Measure, ...] = (
     duplicate_results,
+    results_twice,
     words_doubled,
     words_restated,
     words_of_silence,
+    words_of_noise,
+    translations_empty,
     one_word_only,
     words_unsure,
     language_unset,

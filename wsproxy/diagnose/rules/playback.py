@@ -6,10 +6,12 @@ It keeps what the app sends until it has been played, unless the app sends `clea
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from wsproxy.diagnose.evidence import Evidence, seconds
+from wsproxy.catalog.envelope import field as field_of
+from wsproxy.diagnose.evidence import Evidence, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.control_events import ControlEvent
@@ -32,6 +34,8 @@ _JUST_BEFORE = 1.5  # seconds before a message of the app that speech of the cal
 _PIECE = 1.5  # seconds of audio that are hardly a sentence
 _GAP = (0.1, 4.0)  # seconds without audio between pieces of one sentence
 _PIECES = 5  # with gaps between them
+# Where messages that set a mark, or confirm one, have its name: of Twilio and others, of Plivo.
+_MARKS = {"mark": "mark.name", "checkpoint": "name", "playedStream": "name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,36 @@ def playback_ran_dry(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (), longest[0].t_ns, float(len(longest)), "pieces")]
 
 
+def mark_unconfirmed(facts: SessionFacts) -> list[Evidence]:
+    """A mark of the app was not confirmed, and a later one was: it will not be any more."""
+    if start_of(facts) is None:
+        return []
+    sent = [(name, m) for m in facts.server_json if (name := _mark(m.content))]
+    confirmed = {name: m for m in facts.client_json if (name := _mark(m.content))}
+    names = [name for name, _ in sent]
+    lost = [
+        (name, message, later)
+        for at, (name, message) in enumerate(sent)
+        if name not in confirmed
+        and names.count(name) == 1
+        and (later := next((n for n in names[at + 1 :] if n in confirmed), None)) is not None
+    ]
+    if not lost:
+        return []
+    name, message, later = lost[0]
+    text = f"the mark {quoted(name, 40)} (frame {message.frame}) was never confirmed, and "
+    text += f"{quoted(later, 40)}, which the app sent after it, was (frame "
+    text += f"{confirmed[later].frame}); {len(sent) - len(lost)} of {len(sent)} marks were"
+    return [Evidence(text, (message.frame,), message.t_ns, float(len(lost)), "marks")]
+
+
+def _mark(content: Mapping[str, Any]) -> str:
+    """The name of the mark that a message sets, or confirms; "" if it is another message."""
+    path = _MARKS.get(str(content.get("event")), "")
+    name = field_of(content, path) if path else ""
+    return name if isinstance(name, str) else ""
+
+
 def _caller_speaks(facts: SessionFacts, pieces: list[_Piece]) -> bool:
     """Whether the caller speaks among these, so that they may be answers."""
     first_ns, last_ns = pieces[0].t_ns, pieces[-1].t_ns
@@ -215,4 +249,5 @@ RULES: tuple[Measure, ...] = (
     playback_cut_off,
     playback_cleared_unheard,
     playback_ran_dry,
+    mark_unconfirmed,
 )

@@ -27,6 +27,8 @@ from wsproxy.session.format_timeline import (
 )
 from wsproxy.wording import plural
 
+from .repetition import received_twice
+
 _LAWS = (MULAW, ALAW)
 _MP3, _WAV = "MP3", "WAV"
 _NOISE = 0.9  # of the audible windows, from which the audio is noise
@@ -258,5 +260,6 @@ RULES: tuple[Measure, ...] = (
     received_noise,
     received_silent,
     received_too_slowly,
+    received_twice,
     received_at_lower_rate,
 )

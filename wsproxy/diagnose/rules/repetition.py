@@ -1,4 +1,4 @@
-"""Audio that is sent more than once: the same bytes in several messages of the app.
+"""Audio that is sent more than once: the same bytes in several messages.
 
 Speech and noise never repeat exactly. Tones do, so audio that repeats within a message is left
 out, and so is constant audio, such as silence.
@@ -6,13 +6,14 @@ out, and so is constant audio, such as silence.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 
 from wsproxy.audio.containers import CONTAINERS
 from wsproxy.diagnose.evidence import Evidence
 from wsproxy.diagnose.session_facts import SessionFacts
+from wsproxy.session.audio_track import AudioTrack
 
 _MIN_BYTES = 256  # of a message that is compared
 _PROBE = 64  # bytes that are looked for in the message before
@@ -21,13 +22,29 @@ _VALUES = 16  # different bytes that a message with audio has, unless it is cons
 _NEARLY = 8  # bytes by which lengths differ where new bytes equal the old ones by chance
 _MIN_PAIRS = 3  # pairs of messages that repeat
 _TWICE = 0.4  # of all pairs repeat where each message is sent twice
+_MOST_TIMES = 3  # that audio of one message comes in a row; a stored sound may come more often
 _MOST = 0.9  # of all pairs repeat where the messages overlap
 
 
 def repeated_audio(facts: SessionFacts) -> list[Evidence]:
-    """Messages contain audio of the message before, in their first 64 KiB."""
-    audio = facts.audio
-    if not audio.from_client or not audio or audio.kind in CONTAINERS or audio.first is None:
+    """Messages of the app contain audio of the message before, in their first 64 KiB."""
+    return _repeats(facts.audio) if facts.audio.from_client else []
+
+
+def received_twice(facts: SessionFacts) -> list[Evidence]:
+    """Messages of the server contain audio of the message before, and it plays no stored sound."""
+    found = (_repeats(track, _MOST_TIMES) for track in facts.tracks(from_client=False)[:1])
+    return [evidence for each in found for evidence in each]
+
+
+def _repeats(audio: AudioTrack, most_times: int | None = None) -> list[Evidence]:
+    """Compare the first messages of a track.
+
+    Args:
+        audio: the track.
+        most_times: how often a message comes in a row at most; None: any number of times.
+    """
+    if not audio or audio.kind in CONTAINERS or audio.first is None:
         return []
     size = round(audio.sizes.median)
     if size < _MIN_BYTES or audio.sizes.longest != size:
@@ -37,6 +54,8 @@ def repeated_audio(facts: SessionFacts) -> list[Evidence]:
     pairs = [pair for pair in pairwise(chunks) if _is_varied(pair[0]) and _is_varied(pair[1])]
     if all(one == other for one, other in pairs):
         return []  # a test that sends one message again and again
+    if most_times and any(len(list(same)) > most_times for _, same in groupby(chunks)):
+        return []
     for repeats, least, what in (
         (_same, _TWICE, "the same {size} bytes of audio are sent twice"),
         (_unchanged, _MOST, "each message repeats {count} of the {size} bytes before it, in place"),

@@ -5,7 +5,7 @@ Most cover sessions that failed only: a value that the documents do not list may
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from wsproxy.catalog.envelope import field as field_of
@@ -18,6 +18,8 @@ from wsproxy.session.request_query import query_pairs, query_parameters
 _SHOWN = 4  # parameters in the evidence of a rule
 _NAME = 60  # characters of a name that are compared
 _NEAR = 0.75  # likeness of a name to one that may be meant
+_STEM = 6  # letters with which two names begin that may mean the same
+_STEM_SHARE = 0.8  # of the shorter one
 _SAME = 0.88  # likeness of a name to one that is meant, such as keyterms and keyterm
 
 
@@ -176,12 +178,12 @@ def undocumented_name(facts: SessionFacts) -> list[Evidence]:
 
 
 def misspelled_name(facts: SessionFacts) -> list[Evidence]:
-    """A session without a failure has a name that differs from a documented one by a letter."""
+    """A session without a failure has a name that is nearly, or by its stem, a documented one."""
     if facts.is_failure_reported or not facts.session.accepted:
         return []
     found = {
         f"{shown} is not documented by the API, which has {near}": frames
-        for shown, near, frames in _undocumented(facts, _SAME)
+        for shown, near, frames in _undocumented(facts, _SAME, with_stems=True)
         if near
     }
     return [Evidence(text, frames) for text, frames in found.items()][:_SHOWN]
@@ -196,17 +198,42 @@ def _is_url_accepted(facts: SessionFacts) -> bool:
 _Used = tuple[str, str, tuple[int, ...]]  # a name, where it is for people, and its frames
 
 
-def _undocumented(facts: SessionFacts, cutoff: float) -> Iterator[_Used]:
-    """Names that are not documented: for people, and the nearest one that is, if any."""
+def _undocumented(
+    facts: SessionFacts, cutoff: float, *, with_stems: bool = False
+) -> Iterator[_Used]:
+    """Names that are not documented: for people, and the nearest one that is, if any.
+
+    Args:
+        cutoff: likeness of a name to one that is near.
+        with_stems: whether one that begins alike is near, too, unless it is used itself.
+    """
     for place, names in facts.api.documented if facts.api else ():
         if place == "query" and _is_url_accepted(facts) and facts.is_failure_reported:
             continue
         known = {name.lower() for name in names}
-        used = _query_names(facts) if place == "query" else _field_names(facts, place)
+        used = list(_query_names(facts) if place == "query" else _field_names(facts, place))
+        rest = known - {name.lower() for name, _, _ in used} if with_stems else set()
         for name, shown, frames in used:
             if name.lower() not in known:
                 near = get_close_matches(name[:_NAME], names, n=1, cutoff=cutoff)
-                yield shown, near[0] if near else "", frames
+                yield shown, near[0] if near else _of_same_stem(name[:_NAME], rest), frames
+
+
+def _of_same_stem(name: str, documented: Iterable[str]) -> str:
+    """The documented name that begins like a name, such as punctuate and punctuation; or ""."""
+    stems = {each: _same_letters(name.lower(), each) for each in documented}
+    alike = [
+        each
+        for each, length in stems.items()
+        if length >= _STEM and length >= _STEM_SHARE * min(len(name), len(each))
+    ]
+    return max(sorted(alike), key=lambda each: stems[each], default="")
+
+
+def _same_letters(one: str, other: str) -> int:
+    """With how many letters both begin."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _query_names(facts: SessionFacts) -> Iterator[_Used]:

@@ -117,7 +117,7 @@ def _ssml(facts: SessionFacts) -> Iterator[tuple[int, int, str]]:
 
 def markdown_in_text(facts: SessionFacts) -> list[Evidence]:
     """A text to speak has the signs of Markdown."""
-    if not _speaks_texts(facts):
+    if not speaks_texts(facts):
         return []
     texts = [(m.frame, m.t_ns, text) for m in facts.client_json for text in texts_of(m)]
     for frame, t_ns, text in (*texts, *_ssml(facts)):
@@ -127,7 +127,7 @@ def markdown_in_text(facts: SessionFacts) -> list[Evidence]:
     return []
 
 
-def _speaks_texts(facts: SessionFacts) -> bool:
+def speaks_texts(facts: SessionFacts) -> bool:
     """Whether the app's texts are spoken, and nothing else is done with them."""
     if facts.api is None:
         return speaks(facts) and bool(facts.tracks(from_client=False))
@@ -164,7 +164,7 @@ def some_texts_without_audio(facts: SessionFacts) -> list[Evidence]:
     if good_timeline(facts) is None or not tracks or facts.tracks(from_client=True):
         return []
     cursor = tracks[0].cursor
-    cancels, ends = (_times_of(facts, each) for each in (_CANCELS, _ENDS))
+    cancels, ends = cancel_times(facts), _times_of(facts, _ENDS)
     unspoken, spoken = [], 0
     for text in _texts_with_ids(facts):
         since_ns, until_ns = text.ended.t_ns, text.until_ns
@@ -225,6 +225,11 @@ def _texts_with_ids(facts: SessionFacts) -> Iterator[_TextWithId]:
         until_ns = begins[at] if at < len(begins) else facts.ended_ns
         if seconds(until_ns - asked.t_ns) >= SILENT:
             yield _TextWithId(value, asked, messages[-1], None, until_ns)
+
+
+def cancel_times(facts: SessionFacts) -> list[int]:
+    """When the app cancelled or cleared something, in order, ns."""
+    return _times_of(facts, _CANCELS)
 
 
 def _times_of(facts: SessionFacts, said: re.Pattern[str]) -> list[int]:

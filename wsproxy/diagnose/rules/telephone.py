@@ -24,10 +24,9 @@ from .received import received_other_samples
 _STREAM_IDS = ("streamSid", "stream_sid")
 _TO_STREAM = ("media", "mark", "clear")  # events of the app
 _FRAME = 0.02  # seconds of each message that Vonage takes
-_BUFFERING = "MEDIA_BUFFERING"  # of the commands that begin and end it
-_MIN_WAIT = 2.0  # seconds in which an app ends what it has begun
 _FASTEST = 30.0  # characters of a text that can be spoken in a second
-_SHOWN = 40  # characters of a command
+_LASTING = 5.0  # seconds of a call whose pace means anything
+_TOO_FAST = (1.25, 3.0)  # times real time; a program that sends a file is mostly faster
 _SETUP = 3  # first messages of a stream
 
 
@@ -138,21 +137,19 @@ def _vonage_rate(facts: SessionFacts) -> int:
     return rate if encoding == "linear16" else 0
 
 
-def buffering_not_ended(facts: SessionFacts) -> list[Evidence]:
-    """The app began to buffer its audio in Asterisk, and did not end that."""
-    heard = facts.session.messages(from_client=True)
-    if facts.api is not None or not heard or not heard[0].text.startswith(ASTERISK):
+def call_too_fast(facts: SessionFacts) -> list[Evidence]:
+    """The audio of a call came faster than anybody speaks, though not as fast as a file is sent."""
+    start, form, heard = start_of(facts), facts.only_format, facts.audio
+    if start is None or form is None or not heard.from_client or heard.first is None:
         return []
-    commands = [m for m in facts.session.messages(from_client=False) if _BUFFERING in m.text]
-    sent, last = agent_audio(facts), commands[-1] if commands else None
-    if last is None or sent is None or sent.last is None or not last.text.startswith("START"):
+    assert heard.last is not None
+    wall = seconds(heard.last.t_ns - heard.first.t_ns)
+    length = form.duration(heard.size)
+    if wall < _LASTING or not _TOO_FAST[0] <= length / wall <= _TOO_FAST[1]:
         return []
-    waits = seconds(facts.ended_ns - max(sent.last.t_ns, last.t_ns))
-    if sent.last.t_ns < last.t_ns or waits < _MIN_WAIT:
-        return []
-    text = f"{last.text.strip()[:_SHOWN]} (frame {last.frame}) was not followed by STOP_"
-    text += f"{_BUFFERING}; the last audio came {waits:.1f} s before the end"
-    return [Evidence(text, (last.frame,), last.t_ns, round(waits, 1), "s")]
+    text = f"{length:.1f} s of the caller's audio came in {wall:.1f} s: {length / wall:.2f} times "
+    text += "real time"
+    return [Evidence(text, (heard.first.frame,), heard.first.t_ns, round(length / wall, 2), "x")]
 
 
 def call_other_samples(facts: SessionFacts) -> list[Evidence]:
@@ -210,8 +207,8 @@ RULES: tuple[Measure, ...] = (
     stream_not_started,
     stream_unnamed,
     telephone_frame_size,
-    buffering_not_ended,
     call_other_samples,
+    call_too_fast,
     start_late,
     hung_up_on_text,
 )

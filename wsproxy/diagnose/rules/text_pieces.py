@@ -13,7 +13,7 @@ from wsproxy.session.message_fields import fields_of
 from wsproxy.session.request_query import query_parameters
 
 from .good_ending import good_timeline
-from .spoken_texts import has_text, texts_of
+from .spoken_texts import cancel_times, has_text, texts_of
 
 _MIN_HELD = 1.0  # seconds that a listener notices
 _EARLY, _LATE = 0.95, 1.2  # of the time for which a text is kept, plus what it takes to speak
@@ -25,6 +25,8 @@ _ENDS = ".!?…。！？"  # of a sentence
 _SPELLED = re.compile(r"\b(?:[A-Za-z0-9]-){2,40}[A-Za-z0-9]\b")
 _SPELLED_A_SECOND = 6.5  # letters that are spelled fast
 _LETTERS_A_SECOND = 30.0  # of words that are spoken fast
+_LONG = 200  # letters, of which a missing part is no matter of a short word
+_IMPOSSIBLE = 40.0  # letters a second, twice of what the fastest speakers manage
 _SPEED = re.compile(r"(?i)speed|pace|speaking_?rate")
 _CLOSERS = "\"')]”’"
 
@@ -133,17 +135,38 @@ def spelling_cut_short(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (message.frame,), message.t_ns, round(spoken, 1), "s")]
 
 
+def speech_too_short(facts: SessionFacts) -> list[Evidence]:
+    """The service said that all texts were complete, and nobody speaks that fast."""
+    found, timeline = facts.exchange, good_timeline(facts)
+    if found is None or timeline is None or not timeline.received.seconds:
+        return []
+    texts = [(m, text) for m in facts.client_json for text in texts_of(m)]
+    letters = sum(map(str.isalnum, "".join(text for _, text in texts)))
+    if letters < _LONG or any("<" in text for _, text in texts) or _is_changed(facts):
+        return []
+    if timeline.success.owed or not timeline.success.answers or found.unflushed is not None:
+        return []
+    spoken = timeline.received.seconds
+    if letters < spoken * _IMPOSSIBLE or facts.measured(spelling_cut_short):
+        return []
+    message = texts[0][0]
+    text = f"{spoken:.1f} s of speech came for {letters} letters and digits (from frame "
+    text += f"{message.frame} on): {letters / spoken:.0f} a second; people speak up to 20"
+    return [Evidence(text, (message.frame,), message.t_ns, round(spoken, 1), "s")]
+
+
 def _is_changed(facts: SessionFacts) -> bool:
     """Whether the app interrupted the speech, or asked for another speed."""
     timeline = facts.session.timeline
     interrupted = timeline is not None and timeline.events.counts.get((True, "interruption"))
     names = {name for message in facts.client_json for name, _ in fields_of(message.content)}
     names |= set(query_parameters(facts.session.request))
-    return bool(interrupted) or any(map(_SPEED.search, names))
+    return bool(interrupted or cancel_times(facts)) or any(map(_SPEED.search, names))
 
 
 RULES: tuple[Measure, ...] = (
     spelling_cut_short,
+    speech_too_short,
     held_for_more,
     words_apart,
 )

@@ -15,8 +15,10 @@ from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.statistics import median
 from wsproxy.wording import plural
 
+from .audio import other_inside_wav
 from .lateness import late_results
 from .likely_causes import arrives_at_lower_rate
+from .quiet_source import sent_in_stretches
 from .received import stretches
 from .signal import pace_is_explained
 
@@ -138,7 +140,7 @@ def _kept_pace(facts: SessionFacts, length: float, limit: float) -> bool:
 
 def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     """A live source sends less than a second of audio in a second."""
-    declared = facts.timed_format or _telephone_format(facts)
+    declared = facts.timed_format or _telephone_format(facts) or _format_of_header(facts)
     if declared is None or not facts.audio.from_client or facts.audio.messages < _MIN_MESSAGES:
         return []
     length, wall = _audio_and_wall(facts, declared)
@@ -147,11 +149,10 @@ def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
         return []
     if pace_is_explained(facts):
         return []
-    text = (
-        f"{length:.1f} s of audio in {wall:.1f} s without {_pauses(facts)}: "
-        f"{length / wall:.2f} times real time; the source is too slow, or the declared rate "
-        "is too high"
-    )
+    text = f"{length:.1f} s of audio in {wall:.1f} s without {_pauses(facts)}: "
+    text += f"{length / wall:.2f} times real time"
+    if not facts.measured(sent_in_stretches):
+        text += "; the source is too slow, or the declared rate is too high"
     if lower:
         text += f": {lower[0].text}"
     places = [place for place in (facts.audio.first, facts.audio.last) if place is not None]
@@ -187,6 +188,11 @@ def _pauses(facts: SessionFacts) -> str:
         return "pauses"
     kept_open = " and the pauses with keepalives" if facts.audio.meant_pauses_ns else ""
     return f"the longest silence{kept_open}"
+
+
+def _format_of_header(facts: SessionFacts) -> AudioFormat | None:
+    """The format that a WAV header in the audio states, if the audio has no other one."""
+    return None if facts.measured(other_inside_wav) else facts.only_format
 
 
 def _telephone_format(facts: SessionFacts) -> AudioFormat | None:

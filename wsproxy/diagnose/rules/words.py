@@ -38,6 +38,8 @@ STOPPED = 10.0  # seconds of speech after the last words from which on results h
 _STALLED = 5.0  # the same, where results come that have no other words
 FINALIZED = 5.0  # seconds after an interim result in which a final one comes
 _SPOKEN_TO = 3  # results, from which on an unknown server is one that transcribes
+_SAID = 0.4  # seconds of sound that may be a word
+_NEAR = 0.2  # seconds by which the places of results of the same speech differ
 _CUT = 2.0  # seconds before the end in which audio still came
 _NEVER_FINAL = 15.0  # seconds of interim results; some services finish one only after long speech
 # Names and values in a request for a transcript, which other servers have no use for.
@@ -215,23 +217,64 @@ def closed_in_speech(facts: SessionFacts) -> list[Evidence]:
 
 
 def words_dropped(facts: SessionFacts) -> list[Evidence]:
-    """An interim result has words, the final one after it is empty, and no final one has words."""
+    """An interim result has words, and the final one of its place, or all of them, are empty."""
     timeline = good_timeline(facts)
     if timeline is None or WORDS not in documented_proof(timeline) or _speaks(facts, timeline):
         return []
     if (timeline.sent.speech or 0.0) < MIN_SPEECH:
         return []
     results = [each for each in timeline.transcript if not each.by_agent]
-    worded = next((each for each in reversed(results) if each.text and not each.final), None)
-    if worded is None or any(each.text and each.final for each in results):
+    pair = _dropped_in_place(facts, results)
+    if pair is None and not any(each.text and each.final for each in results):
+        pair = _all_dropped(results)
+    if pair is None:
         return []
-    empty = next((each for each in results if each.final and each.frame > worded.frame), None)
-    if empty is None:
-        return []
+    worded, empty = pair
     text = f"the interim result in frame {worded.frame} has {quoted(worded.text, 60)}, and the "
     text += f"final one in frame {empty.frame} is empty"
     frames = (worded.frame, empty.frame)
     return [Evidence(text, frames, empty.t_ns, timeline.sent.speech, "s")]
+
+
+def _all_dropped(results: Sequence[Result]) -> tuple[Result, Result] | None:
+    """The last interim result with words, and an empty final one after it."""
+    worded = next((each for each in reversed(results) if each.text and not each.final), None)
+    if worded is None:
+        return None
+    empty = next((each for each in results if each.final and each.frame > worded.frame), None)
+    return (worded, empty) if empty is not None else None
+
+
+def _dropped_in_place(
+    facts: SessionFacts, results: Sequence[Result]
+) -> tuple[Result, Result] | None:
+    """An interim result with words, and the empty final one of its place, in which there is sound.
+
+    A final result with words there, which may come in parts, has them.
+    """
+    finals = [each for each in results if each.final and each.start_s is not None]
+    for worded in (each for each in results if each.text and not each.final):
+        start, end = worded.start_s, worded.end_s
+        if start is None or end is None or worded.turn is not None:
+            continue
+        same = [f for f in finals if f.frame > worded.frame and f.channel == worded.channel]
+        empty = next(iter(same), None)
+        if empty is None or empty.text or not _covers(empty, start, end):
+            continue
+        if any(f.text and (f.end_s or 0.0) > start and (f.start_s or 0.0) < end for f in finals):
+            continue
+        spoken = facts.signal.speech.kept
+        sound = sum(max(0.0, min(r.end_s, end) - max(r.start_s, start)) for r in spoken)
+        if sound >= _SAID:
+            return worded, empty
+    return None
+
+
+def _covers(result: Result, start: float, end: float) -> bool:
+    """Whether a result is of a place in the audio, and not much more."""
+    if result.start_s is None or result.end_s is None:
+        return False
+    return result.start_s <= start + _NEAR and result.end_s >= end - _NEAR
 
 
 def _left_in_audio(facts: SessionFacts) -> bool:
