@@ -97,9 +97,9 @@ def alternates(windows: Windows) -> NDArray[np.bool_]:
     Then the two samples of a pair are nearer to each other than to those of the next pair, while
     in audio of one channel there is no such difference.
     """
-    first, second = windows[:, 0::2], windows[:, 1::2]
-    count = second.shape[1] - 1
-    even, odd = second[:, :count] - first[:, :count], first[:, 1 : count + 1] - second[:, :count]
+    steps = windows[:, 1:] - windows[:, :-1]
+    count = windows.shape[1] // 2 - 1
+    even, odd = steps[:, 0 : 2 * count : 2], steps[:, 1 : 2 * count : 2]
     out = np.zeros(len(windows), np.bool_)
     even_square, odd_square = row_products(even, even), row_products(odd, odd)
     # A pair may begin at any sample.

@@ -23,8 +23,9 @@ from .head_tail_buffer import (
     KEPT_TEXT,
     HeadTailBuffer,
     KeptMessage,
-    looks_like_json,
-    reports_failure,
+    failures,
+    none,
+    objects,
 )
 from .message_block import MessageBlock
 from .message_pack import json_of_map
@@ -77,9 +78,9 @@ class FrameFold:
         self._in_blocks = self._audio.in_blocks
         owner = weakref.proxy(self)  # no reference cycle, see `Session.release`
         self._audio.before_declaration = lambda: owner._before_declaration()  # noqa: PLW0108
-        self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, reports_failure) for _ in range(2))
-        self._audio_messages = tuple(HeadTailBuffer(KEPT_BINARIES, _never) for _ in range(2))
-        self._binaries = tuple(HeadTailBuffer(KEPT_BINARIES, looks_like_json) for _ in range(2))
+        self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, failures) for _ in range(2))
+        self._audio_messages = tuple(HeadTailBuffer(KEPT_BINARIES, none) for _ in range(2))
+        self._binaries = tuple(HeadTailBuffer(KEPT_BINARIES, objects) for _ in range(2))
         self._assemblers = tuple(
             MessageAssembler(keep_text=KEPT_MESSAGE, keep_binary=KEPT_MESSAGE) for _ in range(2)
         )
@@ -244,14 +245,15 @@ class FrameFold:
     def tell_listener(self) -> None:
         """Let the listener read the messages that it has not read yet."""
         block, told = self._waiting[self._untold_side], self._told
-        if self.listener is not None and len(block) > told:
-            self._told = len(block)
+        count = len(block.numbers)
+        if count > told and self.listener is not None:
+            self._told = count
             self.listener.add_audio(block, told)
 
     def _tell_other(self, from_client: bool) -> None:
         """Let the listener read the other direction's messages, before those of this one."""
         self.tell_listener()
-        self._untold_side, self._told = from_client, len(self._waiting[from_client])
+        self._untold_side, self._told = from_client, len(self._waiting[from_client].numbers)
 
     @property
     def traffic(self) -> Traffic:
@@ -302,7 +304,7 @@ class FrameFold:
 
     def _add_message(self, complete: CompleteMessage, carried: CarriedAudio | None) -> None:
         """Keep a complete message, and let the listener read it."""
-        number, t_ns, side, is_text, data, length = complete[:6]
+        number, t_ns, side, is_text, data, length, _, _ = complete
         buffers = self._binaries
         if is_text:
             buffers = self._audio_messages if carried is not None else self._messages
@@ -381,7 +383,3 @@ def _is_json(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _never(_: object) -> bool:
-    return False
