@@ -36,12 +36,13 @@ from .traffic import KEPT_FRAMES, Traffic
 KEPT_MESSAGE = 1 << 20  # bytes kept of a message in several frames until it is complete
 KEPT_TEXT_FRAME = 24 << 20  # bytes read of a text in one frame, of which copies are made
 _BRACE = ord("{")
-_BLOCK = 256  # messages with audio that are added at once
-# Bytes of them that are held until then. A recorder has many sessions, what reads has few.
+# Bytes of messages with audio that wait, to be added at once. A recorder has many sessions, what
+# reads has few.
 _HELD_READING, _HELD_RECORDING = 512 << 10, 64 << 10
-_SHORT = 64 << 10  # bytes of one of them at most
+_SHORT = 64 << 10  # bytes of a message that waits, at most
 _SHORT_TEXT = 1 << 10  # bytes of a text that is hardly audio
-# Frames after which nothing waits: the traffic keeps KEPT_FRAMES of the last ones, in a ring.
+# Frames, and those of a run, after which nothing waits: the traffic keeps KEPT_FRAMES of the last
+# ones, in a ring.
 _MAX_WAIT = KEPT_FRAMES // 2
 _first_byte = itemgetter(0)
 _CLOSE = int(Opcode.CLOSE)
@@ -113,11 +114,7 @@ class FrameFold:
                 self._tell_other(from_client)
             block = self._waiting[from_client]
             block.add(number, frame)
-            if (
-                len(block.numbers) >= _BLOCK
-                or number - block.numbers[0] >= _BLOCK
-                or block.size >= self._max_held
-            ):
+            if block.size >= self._max_held:
                 self._add_waiting(from_client)
             return number
         if opcode <= _BINARY or opcode == _CLOSE:
@@ -171,7 +168,7 @@ class FrameFold:
             self._add_waiting(side)
         block = self._waiting[side]
         block.extend(first, run, start, end)
-        if self.frame_count - block.numbers[0] >= _BLOCK or block.size >= self._max_held:
+        if block.size >= self._max_held:
             self._add_waiting(side)
 
     def _add_text(self, text: FrameRecord, *, may_declare: bool) -> None:
