@@ -81,10 +81,13 @@ def _residue(lags: Figures) -> Figures:
     error: Figures = columns[0].copy()
     weights = np.zeros((order, columns.shape[1]))
     for n in range(order):
-        reflection = columns[n + 1] - (weights[:n] * columns[n:0:-1]).sum(axis=0)
+        reflection = columns[n + 1].copy()
+        if n:
+            reflection -= (weights[:n] * columns[n:0:-1]).sum(axis=0)
         reflection /= error
         np.maximum(np.minimum(reflection, 1.0, out=reflection), -1.0, out=reflection)
-        weights[:n] -= reflection * weights[:n][::-1]
+        if n:
+            weights[:n] -= reflection * weights[:n][::-1]
         weights[n] = reflection
         error *= 1 - reflection**2
         np.maximum(error, 1e-9, out=error)

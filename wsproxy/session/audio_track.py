@@ -350,9 +350,10 @@ class AudioTrack:
         for number, t_ns in zip(numbers[1:KEPT_PLACES], times[1:], strict=False):
             if len(self.first_places) < KEPT_PLACES:
                 self.first_places.append(Place(number, t_ns))
-        self.cursor.add_all(times[1:], list(accumulate(lengths[1:], initial=self.size))[1:])
-        self.sizes.add_all(lengths[1:], numbers[1:], times[1:])
-        self.fastest.add_all(numbers[1:], times[1:], lengths[1:])
+        frames, later, sizes = numbers[1:], times[1:], lengths[1:]
+        self.cursor.add_all(later, list(accumulate(sizes, initial=self.size))[1:])
+        self.sizes.add_all(sizes, frames, later)
+        self.fastest.add_all(frames, later, sizes)
         self.messages += len(numbers) - 1
         self.size += sum(lengths) - lengths[0]
         self.last_size = lengths[-1]
