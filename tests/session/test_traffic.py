@@ -73,10 +73,11 @@ def state(read: Session) -> list[object]:
 def test_session_adding_many_messages_at_once_is_adding_each(
     count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_once, one_by_one = Session(), Session()
+    at_once = Session()
     for record in records(count):
         at_once.add(record)
-    monkeypatch.setattr(frame_fold, "_BLOCK", 1)
+    monkeypatch.setattr(frame_fold, "_HELD_READING", 1)
+    one_by_one = Session()
     for record in records(count):
         one_by_one.add(record)
     assert state(at_once) == state(one_by_one)

@@ -108,7 +108,8 @@ class ArrivalRate:
         """
         self._count_sizes(times, seconds, rate)
         self.is_doubtful = False
-        firsts = np.flatnonzero(np.diff(times // _BUCKET_NS, prepend=-1))
+        buckets = times // _BUCKET_NS
+        firsts = np.append(0, np.flatnonzero(buckets[1:] != buckets[:-1]) + 1)
         sums = np.add.reduceat(seconds, firsts)
         # A bucket ends with the first chunk of the next one.
         for at, total in zip(firsts.tolist(), sums.tolist(), strict=True):
@@ -124,8 +125,8 @@ class ArrivalRate:
     def _count_sizes(
         self, times: NDArray[np.int64], seconds: NDArray[np.float64], rate: int
     ) -> None:
-        samples = np.rint(seconds * rate).astype(np.int64)
-        for size, count in sorted(Counter(samples.tolist()).items()):
+        samples, counts = np.unique(np.rint(seconds * rate), return_counts=True)
+        for size, count in zip(samples.astype(np.int64).tolist(), counts.tolist(), strict=True):
             if size in self._sizes or len(self._sizes) < _MAX_SIZES:
                 self._sizes[size] += count
         if len(self._intervals) < 1000:

@@ -417,9 +417,18 @@ def _try(
     size = rows.shape[1] // encoding.sample_bytes * encoding.sample_bytes
     data = np.ascontiguousarray(rows[:, :size]).tobytes()
     windows = decode_pcm(data, encoding).reshape(len(rows), -1).astype(np.float32, copy=False)
+    bad = _is_odd(windows) if encoding.is_float else np.zeros(len(windows), np.bool_)
+    if not bad.all():
+        bad |= unbalanced(windows)
+    if bad.all():  # nearly always, if they are decoded as floats
+        return np.full(len(windows), np.inf), np.ones(len(windows))
     prediction = predict(windows)
-    bad = unbalanced(windows)
-    if encoding.is_float:
-        bad |= (np.abs(windows) >= _LOUD_FLOATS).mean(axis=1) > 0.01
-        bad |= (np.abs(windows) < 1e-3).mean(axis=1) > 0.9
     return np.where(bad, np.inf, prediction.rms), np.where(bad, 1.0, prediction.error)
+
+
+def _is_odd(windows: Windows) -> NDArray[np.bool_]:
+    """Whether each window has samples that audio in floats does not have."""
+    levels = np.abs(windows)
+    out: NDArray[np.bool_] = (levels >= _LOUD_FLOATS).mean(axis=1) > 0.01
+    out |= (levels < 1e-3).mean(axis=1) > 0.9
+    return out

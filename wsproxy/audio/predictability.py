@@ -81,10 +81,13 @@ def _residue(lags: Figures) -> Figures:
     error: Figures = columns[0].copy()
     weights = np.zeros((order, columns.shape[1]))
     for n in range(order):
-        reflection = columns[n + 1] - (weights[:n] * columns[n:0:-1]).sum(axis=0)
+        reflection = columns[n + 1].copy()
+        if n:
+            reflection -= (weights[:n] * columns[n:0:-1]).sum(axis=0)
         reflection /= error
         np.maximum(np.minimum(reflection, 1.0, out=reflection), -1.0, out=reflection)
-        weights[:n] -= reflection * weights[:n][::-1]
+        if n:
+            weights[:n] -= reflection * weights[:n][::-1]
         weights[n] = reflection
         error *= 1 - reflection**2
         np.maximum(error, 1e-9, out=error)
@@ -97,9 +100,9 @@ def alternates(windows: Windows) -> NDArray[np.bool_]:
     Then the two samples of a pair are nearer to each other than to those of the next pair, while
     in audio of one channel there is no such difference.
     """
-    first, second = windows[:, 0::2], windows[:, 1::2]
-    count = second.shape[1] - 1
-    even, odd = second[:, :count] - first[:, :count], first[:, 1 : count + 1] - second[:, :count]
+    steps = windows[:, 1:] - windows[:, :-1]
+    count = windows.shape[1] // 2 - 1
+    even, odd = steps[:, 0 : 2 * count : 2], steps[:, 1 : 2 * count : 2]
     out = np.zeros(len(windows), np.bool_)
     even_square, odd_square = row_products(even, even), row_products(odd, odd)
     # A pair may begin at any sample.

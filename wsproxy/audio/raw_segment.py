@@ -167,7 +167,8 @@ def _may_have_header(joined: bytes, sizes: NDArray[np.int64]) -> bool:
     Args:
         sizes: bytes of each chunk; none is empty.
     """
-    starts = len(joined) - np.cumsum(sizes[::-1])[::-1]
+    ends = np.cumsum(sizes)
+    starts = ends - sizes + (len(joined) - ends[-1])
     of_magic = _BEGINS_MAGIC[np.frombuffer(joined, np.uint8)[starts]]
     if any(joined.startswith(_MAGIC_STARTS, at) for at in starts[of_magic].tolist()):
         return True

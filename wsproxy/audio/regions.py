@@ -136,8 +136,10 @@ class RegionCollector:
             weigh: returns, of each kind of weight, a number for each step; called only where a
                 region may count.
         """
+        if not holds.any():
+            return  # often
         begins, ends = stretches_of(holds)
-        if len(begins) and not self._bridge_s:
+        if not self._bridge_s:
             may_count = self._may_count(begins, ends, len(holds), step_s)
             begins, ends = begins[may_count], ends[may_count]
         if not len(begins):

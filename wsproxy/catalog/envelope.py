@@ -89,7 +89,7 @@ def json_object(text: str) -> Json | None:
 
 def is_nested_deeply(text: str) -> bool:
     """Whether JSON is nested over MAX_DEPTH, which recursive code could not handle."""
-    if text.count("{") + text.count("[") <= MAX_DEPTH:
+    if len(text) <= MAX_DEPTH or text.count("{") + text.count("[") <= MAX_DEPTH:
         return False
     depth = 0
     for found in _NESTING.finditer(text):

@@ -67,6 +67,21 @@ def first_match(
     return None
 
 
+def needed_names(patterns: Iterable[MessagePattern]) -> frozenset[str] | None:
+    """Names of fields, one of which a message has to have to match any of these patterns.
+
+    Returns:
+        None where a message may match without any of them.
+    """
+    found: set[str] = set()
+    for pattern in patterns:
+        needed = [path for path, value in pattern.fields if value not in (_NONE, _NULL)]
+        if not needed:
+            return None
+        found |= {needed[0], needed[0].partition(".")[0]}  # a name may have a dot in it
+    return frozenset(found)
+
+
 def _split(part: str) -> tuple[str, str, str]:
     return part.partition("=")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
+from itertools import chain
 
 LATIN = "Latin"
 # Blocks of Unicode; what is in none of them counts as Latin if it is a letter.
@@ -34,8 +36,6 @@ _BLOCKS = {
     "Chinese or Japanese": r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff",
     "Korean": r"\u1100-\u11ff\u3130-\u318f\uac00-\ud7af",
 }
-_LETTERS = {name: re.compile(f"[{block}]") for name, block in _BLOCKS.items()}
-_NOT_LATIN = re.compile(f"[{''.join(_BLOCKS.values())}]")
 _EXAMINED = 200  # characters of a text
 _LANGUAGES = {
     "Greek": "el",
@@ -79,6 +79,12 @@ def scripts_of(language: str) -> frozenset[str] | None:
     return _SCRIPTS.get(re.split("[-_]", language.strip().lower())[0])
 
 
+@cache
+def _letters() -> dict[str, re.Pattern[str]]:
+    """The letters of each block; few sessions have any of them, and compiling takes 10 ms."""
+    return {name: re.compile(f"[{block}]") for name, block in _BLOCKS.items()}
+
+
 def main_script(text: str, least: int = 3) -> str:
     """The script of most letters at the beginning of a text; "" where none has enough of them.
 
@@ -87,9 +93,11 @@ def main_script(text: str, least: int = 3) -> str:
     """
     text = text[:_EXAMINED]
     letters = sum(map(str.isalpha, text))
-    counts = Counter({LATIN: sum(map(str.isalpha, _NOT_LATIN.sub("", text)))})
+    counts = Counter({LATIN: letters})
     if not text.isascii():
-        counts.update({name: len(found.findall(text)) for name, found in _LETTERS.items()})
+        found = {name: block.findall(text) for name, block in _letters().items()}
+        counts.update({name: len(those) for name, those in found.items()})
+        counts[LATIN] -= sum(map(str.isalpha, chain.from_iterable(found.values())))
     name, count = counts.most_common(1)[0]
     return name if count >= least and count > letters / 2 else ""
 

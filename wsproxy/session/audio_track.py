@@ -96,7 +96,7 @@ class FastestWindow:
         self._frames += frames
         self._times += times
         self._sizes += sizes
-        if not self._skip():
+        if not self._skip(added):
             self._look_through(added)
         self._forget()
 
@@ -113,18 +113,22 @@ class FastestWindow:
                 self.size, self.start = current, Place(self._frames[first], times[first])
         self._first, self._current = first, current
 
-    def _skip(self) -> bool:
-        """Move the window to the last chunk, if none of those before has more audio than the best.
+    def _skip(self, added: int) -> bool:
+        """Move the window to the last chunk, if none that ends with the new ones is the best.
 
         Found without looking at each where chunks have the same size: then a better window has
         to have more chunks.
+
+        Args:
+            added: index of the first new chunk.
         """
         times, sizes = self._times, self._sizes
         size = sizes[-1]
         more = self.size // size if size else 0  # chunks before the last one of a better window
         if not more or sizes.count(size) != len(sizes) or times != sorted(times):
             return False
-        if len(times) > more and min(map(sub, times[more:], times)) <= WINDOW_NS:
+        last = max(added, more)  # the first that may end a better window
+        if last < len(times) and min(map(sub, times[last:], times[last - more :])) <= WINDOW_NS:
             return False
         self._first = bisect_left(times, times[-1] - WINDOW_NS)
         self._current = size * (len(times) - self._first)
@@ -338,16 +342,18 @@ class AudioTrack:
         """
         numbers, times, lengths = block.numbers, block.times, block.lengths
         self.add(numbers[0], times[0], lengths[0])
-        gap, at = block.longest_gap
+        gap = block.longest_gap
         if gap > self.longest_gap.length_ns:
+            at = block.before_gap
             self.longest_gap = AudioGap(gap, times[at], numbers[at])
         self.longest_other_ns = max(self.longest_other_ns, gap)
         for number, t_ns in zip(numbers[1:KEPT_PLACES], times[1:], strict=False):
             if len(self.first_places) < KEPT_PLACES:
                 self.first_places.append(Place(number, t_ns))
-        self.cursor.add_all(times[1:], list(accumulate(lengths[1:], initial=self.size))[1:])
-        self.sizes.add_all(lengths[1:], numbers[1:], times[1:])
-        self.fastest.add_all(numbers[1:], times[1:], lengths[1:])
+        frames, later, sizes = numbers[1:], times[1:], lengths[1:]
+        self.cursor.add_all(later, list(accumulate(sizes, initial=self.size))[1:])
+        self.sizes.add_all(sizes, frames, later)
+        self.fastest.add_all(frames, later, sizes)
         self.messages += len(numbers) - 1
         self.size += sum(lengths) - lengths[0]
         self.last_size = lengths[-1]

@@ -23,8 +23,9 @@ from .head_tail_buffer import (
     KEPT_TEXT,
     HeadTailBuffer,
     KeptMessage,
-    looks_like_json,
-    reports_failure,
+    failures,
+    none,
+    objects,
 )
 from .message_block import MessageBlock
 from .message_pack import json_of_map
@@ -35,12 +36,13 @@ from .traffic import KEPT_FRAMES, Traffic
 KEPT_MESSAGE = 1 << 20  # bytes kept of a message in several frames until it is complete
 KEPT_TEXT_FRAME = 24 << 20  # bytes read of a text in one frame, of which copies are made
 _BRACE = ord("{")
-_BLOCK = 256  # messages with audio that are added at once
-# Bytes of them that are held until then. A recorder has many sessions, what reads has few.
+# Bytes of messages with audio that wait, to be added at once. A recorder has many sessions, what
+# reads has few.
 _HELD_READING, _HELD_RECORDING = 512 << 10, 64 << 10
-_SHORT = 64 << 10  # bytes of one of them at most
+_SHORT = 64 << 10  # bytes of a message that waits, at most
 _SHORT_TEXT = 1 << 10  # bytes of a text that is hardly audio
-# Frames after which nothing waits: the traffic keeps KEPT_FRAMES of the last ones, in a ring.
+# Frames, and those of a run, after which nothing waits: the traffic keeps KEPT_FRAMES of the last
+# ones, in a ring.
 _MAX_WAIT = KEPT_FRAMES // 2
 _first_byte = itemgetter(0)
 _CLOSE = int(Opcode.CLOSE)
@@ -77,9 +79,9 @@ class FrameFold:
         self._in_blocks = self._audio.in_blocks
         owner = weakref.proxy(self)  # no reference cycle, see `Session.release`
         self._audio.before_declaration = lambda: owner._before_declaration()  # noqa: PLW0108
-        self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, reports_failure) for _ in range(2))
-        self._audio_messages = tuple(HeadTailBuffer(KEPT_BINARIES, _never) for _ in range(2))
-        self._binaries = tuple(HeadTailBuffer(KEPT_BINARIES, looks_like_json) for _ in range(2))
+        self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, failures) for _ in range(2))
+        self._audio_messages = tuple(HeadTailBuffer(KEPT_BINARIES, none) for _ in range(2))
+        self._binaries = tuple(HeadTailBuffer(KEPT_BINARIES, objects) for _ in range(2))
         self._assemblers = tuple(
             MessageAssembler(keep_text=KEPT_MESSAGE, keep_binary=KEPT_MESSAGE) for _ in range(2)
         )
@@ -112,11 +114,7 @@ class FrameFold:
                 self._tell_other(from_client)
             block = self._waiting[from_client]
             block.add(number, frame)
-            if (
-                len(block.numbers) >= _BLOCK
-                or number - block.numbers[0] >= _BLOCK
-                or block.size >= self._max_held
-            ):
+            if block.size >= self._max_held:
                 self._add_waiting(from_client)
             return number
         if opcode <= _BINARY or opcode == _CLOSE:
@@ -170,7 +168,7 @@ class FrameFold:
             self._add_waiting(side)
         block = self._waiting[side]
         block.extend(first, run, start, end)
-        if self.frame_count - block.numbers[0] >= _BLOCK or block.size >= self._max_held:
+        if block.size >= self._max_held:
             self._add_waiting(side)
 
     def _add_text(self, text: FrameRecord, *, may_declare: bool) -> None:
@@ -244,14 +242,15 @@ class FrameFold:
     def tell_listener(self) -> None:
         """Let the listener read the messages that it has not read yet."""
         block, told = self._waiting[self._untold_side], self._told
-        if self.listener is not None and len(block) > told:
-            self._told = len(block)
+        count = len(block.numbers)
+        if count > told and self.listener is not None:
+            self._told = count
             self.listener.add_audio(block, told)
 
     def _tell_other(self, from_client: bool) -> None:
         """Let the listener read the other direction's messages, before those of this one."""
         self.tell_listener()
-        self._untold_side, self._told = from_client, len(self._waiting[from_client])
+        self._untold_side, self._told = from_client, len(self._waiting[from_client].numbers)
 
     @property
     def traffic(self) -> Traffic:
@@ -302,7 +301,7 @@ class FrameFold:
 
     def _add_message(self, complete: CompleteMessage, carried: CarriedAudio | None) -> None:
         """Keep a complete message, and let the listener read it."""
-        number, t_ns, side, is_text, data, length = complete[:6]
+        number, t_ns, side, is_text, data, length, _, _ = complete
         buffers = self._binaries
         if is_text:
             buffers = self._audio_messages if carried is not None else self._messages
@@ -381,7 +380,3 @@ def _is_json(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _never(_: object) -> bool:
-    return False

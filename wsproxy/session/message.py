@@ -55,13 +55,14 @@ class MessageReader:
 
     def read(self, message: CompleteMessage) -> SessionMessage:
         """Read a message; one that was truncated has no JSON."""
-        frame, t_ns, from_client, is_text, data, length = message[:6]
+        frame, t_ns, from_client, is_text, data, length, _, _ = message
         content: Json | None = None
         text = data.decode("utf-8", "replace") if is_text else ""
         if data and (is_text or self._envelope) and self._may_read(data):
             content = read(self._envelope, text if is_text else data)[0]
         if content is not None:
-            kind = self._kind(content)
+            path = self._kind_path
+            kind = stated_kind(content, path) if path else kind_at(content, path, self._beside)
         elif not length:
             kind = EMPTY
         else:
@@ -75,7 +76,3 @@ class MessageReader:
             return False
         self.values += values
         return self.values <= self._max_values
-
-    def _kind(self, content: Json) -> str:
-        path = self._kind_path
-        return stated_kind(content, path) if path else kind_at(content, path, self._beside)

@@ -38,7 +38,7 @@ class MessageBlock:
     _run: FrameRun | None = None
     _begin: int = 0
     _end: int = 0
-    _longest_gap: tuple[int, int] | None = None
+    _longest_gap: int | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -73,17 +73,21 @@ class MessageBlock:
         return self._wire_lengths
 
     @property
-    def longest_gap(self) -> tuple[int, int]:
-        """The longest time between two messages, ns, and the index of the first of them.
+    def longest_gap(self) -> int:
+        """The longest time between two messages, ns; -1 if there is only one message.
 
-        Found once: nothing may be added afterwards. -1 ns if there is only one message.
+        Found once: nothing may be added afterwards.
         """
         if self._longest_gap is None:
             times = self.times
-            gaps = list(map(sub, times[1:], times))
-            longest = max(gaps, default=-1)
-            self._longest_gap = longest, gaps.index(longest) if gaps else 0
+            self._longest_gap = max(map(sub, times[1:], times), default=-1)
         return self._longest_gap
+
+    @property
+    def before_gap(self) -> int:
+        """The index of the message before the longest gap, the first of several."""
+        times = self.times
+        return list(map(sub, times[1:], times)).index(self.longest_gap)
 
     def add(self, number: int, frame: FrameRecord) -> None:
         """Add a binary message, after `take_over`."""

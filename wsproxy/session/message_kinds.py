@@ -61,8 +61,8 @@ def kind_at(message: Mapping[str, Any], path: str, beside: Sequence[str] = ()) -
 
 def stated_kind(message: Mapping[str, Any], path: str) -> str:
     """The kind that a JSON object states, "" if none; `path` as of `kind_of_json`."""
-    if path and (kind := kind_at(message, path)):
-        return kind
+    if path and isinstance(value := field(message, path), str) and value:
+        return value
     for name in KIND_FIELDS:
         if isinstance(value := message.get(name), str) and value:
             return value

@@ -11,7 +11,7 @@ from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.exchange import Patterns
 from wsproxy.catalog.promise import Promise
-from wsproxy.catalog.success import MessagePattern, first_match
+from wsproxy.catalog.success import MessagePattern, first_match, needed_names
 
 from .message import SessionMessage
 from .transcript import Result
@@ -55,6 +55,19 @@ class AskedPromise:
     missed: Pause | None = None
 
 
+class _Keeping(NamedTuple):
+    """The messages of a kind that may keep a promise.
+
+    Attributes:
+        patterns: which they match.
+        names: of fields, see `needed_names`.
+    """
+
+    asked: AskedPromise
+    patterns: Patterns
+    names: frozenset[str] | None
+
+
 class PromiseTracker:
     """Collects which promises are asked for and kept, message by message.
 
@@ -66,7 +79,7 @@ class PromiseTracker:
         self._waiting = list(api.promises) if api else []
         self._asked: list[AskedPromise] = []
         # Of what was asked for, what messages of a kind may keep, and of those of any other kind.
-        self._kept_by: dict[str, list[tuple[AskedPromise, Patterns]]] = {"": []}
+        self._kept_by: dict[str, list[_Keeping]] = {"": []}
         self._words: tuple[int, int, float] | None = None  # frame, time, and seconds of audio
         for promise in [each for each in self._waiting if not each.settings]:
             self._ask(promise, "")
@@ -118,9 +131,10 @@ class PromiseTracker:
         content = message.content
         if content is None:
             return
-        for asked, patterns in self._kept_by.get(message.kind, self._kept_by[""]):
-            if not asked.came:
-                asked.came = first_match(patterns, message.kind, content) is not None
+        for asked, patterns, names in self._kept_by.get(message.kind, self._kept_by[""]):
+            if asked.came or (names is not None and names.isdisjoint(content)):
+                continue
+            asked.came = first_match(patterns, message.kind, content) is not None
 
     def _end_pause(self, end_s: float) -> None:
         """Note what did not come in the audio since the last words."""
@@ -142,14 +156,14 @@ class PromiseTracker:
         return self._asked
 
 
-def _of_kind(
-    listed: Sequence[tuple[AskedPromise, Patterns]], kind: str
-) -> list[tuple[AskedPromise, Patterns]]:
-    """What messages of a kind may keep, with the patterns that they may match."""
+def _of_kind(listed: Sequence[tuple[AskedPromise, Patterns]], kind: str) -> list[_Keeping]:
+    """What messages of a kind may keep."""
     found = [
         (asked, tuple(p for p in patterns if p.kind in ("", kind))) for asked, patterns in listed
     ]
-    return [(asked, patterns) for asked, patterns in found if patterns]
+    return [
+        _Keeping(asked, patterns, needed_names(patterns)) for asked, patterns in found if patterns
+    ]
 
 
 def _as_sent(setting: MessagePattern, content: Content) -> str:

@@ -293,8 +293,9 @@ class Traffic:
             block.lengths,
         )
         self._add_data(numbers[0], times[0], block.from_client, block.opcode, lengths[0])
-        gap, at = block.longest_gap
+        gap = block.longest_gap
         if gap > data.longest_gap_ns:
+            at = block.before_gap
             data.longest_gap_ns, data.gap_after = gap, Place(numbers[at], times[at])
         if (longest := max(lengths)) > data.largest_length:
             at = lengths.index(longest)

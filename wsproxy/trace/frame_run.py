@@ -13,27 +13,24 @@ from dataclasses import dataclass, field
 
 from wsproxy.wire import Opcode
 
-from .packed_frame import HEAD, HEADS, LENGTHS, MASK, MIDDLES, unpack_frame
+from .packed_frame import (
+    HEAD,
+    HEADS,
+    KEYS,
+    LAYOUTS,
+    MASK,
+    MIDDLE,
+    MIDDLES,
+    MIDDLES_AT,
+    TIMES,
+    unpack_frame,
+)
 from .records import MAX_INT, FrameRecord
 
 MAX_RUN = 256  # frames
 _MAX_TEXT = 64 << 10  # bytes of a text message in a run
 _BINARY, _TEXT = int(Opcode.BINARY), int(Opcode.TEXT)
-# As a front and its lengths together: everything before the payload. The first byte of `t_ns` is
-# at the end of the head, that of `wire_length` at the end of the middle unless it is the number.
-_TIMES = {0xCE: "I", 0xCF: "Q"}
-_WIRE_LENGTHS = {0xCC: ("44s", "B"), 0xCD: ("44s", "H"), 0xCE: ("44s", "I")}
-_LAYOUTS = {
-    (time_type, length_type): struct.Struct(f">18s{time}{middle}{length}9s{length}")
-    for time_type, time in _TIMES.items()
-    for length_type, (middle, length) in (
-        *_WIRE_LENGTHS.items(),
-        *((number, ("43s", "B")) for number in range(0x80)),
-    )
-}
-_MIDDLE = 43  # bytes of each, without the type of `wire_length`
-# From the first byte of `t_ns` to the middle.
-_MIDDLES_AT = {0xCE: HEAD + 5, 0xCF: HEAD + 9}
+_OPCODE = 20  # its place in the middle of a record
 
 
 @dataclass(slots=True)
@@ -126,17 +123,17 @@ class _Form:
         """That of the record at an offset; None if it is in no run."""
         try:
             time_type = block[offset + HEAD]
-            middle_at = _MIDDLES_AT[time_type]
-            length_type = block[offset + middle_at + _MIDDLE]
-            front = _LAYOUTS[time_type, length_type]
+            middle_at = MIDDLES_AT[time_type]
+            length_type = block[offset + middle_at + MIDDLE]
+            front = LAYOUTS[time_type, length_type]
             head, _, middle, _, key, _ = front.unpack_from(block, offset)
             tag = MASK if HEADS[head[:HEAD]] else b""
         except (KeyError, IndexError, struct.error):
             return None
-        if key != LENGTHS[length_type][1]:
+        if key != KEYS[length_type]:
             return None
         most_wire = 0x7F if length_type < 0x80 else MAX_INT
-        time = _TIMES[time_type]
+        time = TIMES[time_type]
         return cls(from_client, head, time, middle, middle_at, key, tag, front, most_wire)
 
 
@@ -222,12 +219,12 @@ class RunReader:
         """Add the next messages whatever they are; returns the offset behind them."""
         block = self._block
         try:
-            middle_at = offset + _MIDDLES_AT[block[offset + HEAD]]
-            from_client, opcode, fin, _ = MIDDLES[block[middle_at : middle_at + _MIDDLE]]
+            middle_at = offset + MIDDLES_AT[block[offset + HEAD]]
+            if block[middle_at + _OPCODE] == _TEXT:
+                return self._extend_by_text(run, offset)
+            from_client, opcode, fin, _ = MIDDLES[block[middle_at : middle_at + MIDDLE]]
         except (KeyError, IndexError):
             return offset
-        if opcode == _TEXT and fin:
-            return self._extend_by_text(run, offset)
         if opcode != _BINARY or not fin or (run.times and from_client is not run.from_client):
             return offset
         form = _Form.at(block, offset, from_client=from_client)
@@ -238,11 +235,14 @@ class RunReader:
 
     def _extend_by_text(self, run: FrameRun, offset: int) -> int:
         found = unpack_frame(self._block, offset)
-        if found is None or len(found[0].payload) > _MAX_TEXT:
+        if found is None:
             return offset
-        run.texts.append((run.count, found[0]))
+        frame, behind = found
+        if frame.opcode != _TEXT or not frame.fin or len(frame.payload) > _MAX_TEXT:
+            return offset
+        run.texts.append((run.count, frame))
         run.count += 1
-        return found[1]
+        return behind
 
     def _extend_by_form(self, run: FrameRun, form: _Form, offset: int, most: int) -> int:
         """Add the records of a form; returns the offset behind them."""

@@ -43,20 +43,31 @@ MIDDLES = {
     )
     for from_client, opcode, fin, rsv in product(_BOOLS, map(int, Opcode), _BOOLS, range(8))
 }
-# By the first byte of `t_ns`: head, `t_ns` and middle; those below 2**16 ns are left to msgpack.
-_FRONTS = {
-    0xCE: struct.Struct(">17sxI43s"),
-    0xCF: struct.Struct(">17sxQ43s"),
-}
-# By the first byte of `wire_length`: it, the payload's key and type, and the payload's length,
-# which is packed in as many bytes as `wire_length` but for a few lengths, left to msgpack.
+MIDDLE = 43  # bytes of each
+# From the start of a record to its middle, by the first byte of `t_ns`, and the type of that. Those
+# below 2**16 ns are left to msgpack.
+MIDDLES_AT = {0xCE: HEAD + 5, 0xCF: HEAD + 9}
+TIMES = {0xCE: "I", 0xCF: "Q"}
+# By the first byte of `wire_length`: the payload's key and type.
 _PAYLOAD = _packed("payload")
-_SMALL, _MEDIUM, _LARGE = (_PAYLOAD + form for form in (b"\xc4", b"\xc5", b"\xc6"))
-LENGTHS = {
-    **dict.fromkeys(range(0x80), (struct.Struct(">B9sB"), _SMALL)),
-    0xCC: (struct.Struct(">xB9sB"), _SMALL),
-    0xCD: (struct.Struct(">xH9sH"), _MEDIUM),
-    0xCE: (struct.Struct(">xI9sI"), _LARGE),
+KEYS = {
+    **dict.fromkeys((*range(0x80), 0xCC), _PAYLOAD + b"\xc4"),
+    0xCD: _PAYLOAD + b"\xc5",
+    0xCE: _PAYLOAD + b"\xc6",
+}
+# By both of these bytes: the layout of all before the payload. Its length is packed in as many
+# bytes as `wire_length` but for a few lengths, left to msgpack. The first byte of `t_ns` is at the
+# end of the head, that of `wire_length` at the end of the middle unless it is the number.
+_WIRE_LENGTHS = {
+    **dict.fromkeys(range(0x80), ("43s", "B")),
+    0xCC: ("44s", "B"),
+    0xCD: ("44s", "H"),
+    0xCE: ("44s", "I"),
+}
+LAYOUTS = {
+    (time_type, length_type): struct.Struct(f">18s{time}{middle}{length}9s{length}")
+    for time_type, time in TIMES.items()
+    for length_type, (middle, length) in _WIRE_LENGTHS.items()
 }
 MASK = _packed("mask") + b"\xc4\x04"  # of four bytes
 
@@ -68,16 +79,15 @@ def unpack_frame(block: bytes, offset: int) -> tuple[FrameRecord, int] | None:
         None if there is anything else, which msgpack has to read.
     """
     try:
-        front = _FRONTS[block[offset + HEAD]]
-        head, t_ns, middle = front.unpack_from(block, offset)
-        masked = HEADS[head]
-        from_client, opcode, fin, rsv = MIDDLES[middle]
-        offset += front.size
-        lengths, expected = LENGTHS[block[offset]]
-        wire_length, payload, length = lengths.unpack_from(block, offset)
+        time_type = block[offset + HEAD]
+        length_type = block[offset + MIDDLES_AT[time_type] + MIDDLE]
+        layout = LAYOUTS[time_type, length_type]
+        head, t_ns, middle, wire_length, key, length = layout.unpack_from(block, offset)
+        masked = HEADS[head[:HEAD]]
+        from_client, opcode, fin, rsv = MIDDLES[middle[:MIDDLE]]
     except (KeyError, IndexError, struct.error):
         return None
-    start = offset + lengths.size
+    start = offset + layout.size
     end = behind = start + length
     mask = None
     if masked:
@@ -85,7 +95,7 @@ def unpack_frame(block: bytes, offset: int) -> tuple[FrameRecord, int] | None:
         if block[end : behind - 4] != MASK:
             return None
         mask = block[behind - 4 : behind]
-    if payload != expected or t_ns > MAX_INT or behind > len(block):
+    if key != KEYS[length_type] or t_ns > MAX_INT or behind > len(block):
         return None
     record = FrameRecord(t_ns, from_client, opcode, block[start:end], fin, rsv, mask, wire_length)
     return record, behind

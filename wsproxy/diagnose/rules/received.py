@@ -13,7 +13,6 @@ from wsproxy.audio.encodings import (
     encoding_named,
 )
 from wsproxy.audio.sniff import TEXT_KINDS
-from wsproxy.audio.whiteness import whiteness
 from wsproxy.catalog.envelope import Json
 from wsproxy.diagnose.evidence import Evidence, frame_list, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
@@ -137,6 +136,9 @@ def received_noise(facts: SessionFacts) -> list[Evidence]:
     samples = encoding_named(agreed.format.encoding) if agreed is not None else None
     if samples is None or agreed is None or received_other_samples(facts):
         return []
+    # With numpy, which takes 0.1 s to import: sessions without audio are explained without it.
+    from wsproxy.audio.whiteness import whiteness  # noqa: PLC0415
+
     found = whiteness(track.head, samples)
     if found.share < _NOISE or found.audible < _MIN_NOISE * (agreed.format.rate or _SLOWEST):
         return []

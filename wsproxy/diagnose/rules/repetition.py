@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from itertools import groupby, pairwise
 
-import numpy as np
-
 from wsproxy.audio.containers import CONTAINERS
 from wsproxy.diagnose.evidence import Evidence
 from wsproxy.diagnose.session_facts import SessionFacts
@@ -99,8 +97,6 @@ def _overlap(one: bytes, other: bytes) -> int:
 
 def _unchanged(one: bytes, other: bytes) -> int:
     """How many bytes are the same in place, where only one part of the message is new."""
-    changed = np.flatnonzero(np.frombuffer(one, np.uint8) != np.frombuffer(other, np.uint8))
-    if not changed.size or changed.size > len(one) // 2:
-        return 0
-    new = int(changed[-1] - changed[0]) + 1
-    return len(one) - new if new <= len(one) // 2 else 0
+    differences = (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(len(one))
+    new = len(differences.strip(b"\0"))  # from the first changed byte to the last
+    return len(one) - new if 0 < new <= len(one) // 2 else 0
