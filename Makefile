@@ -6,7 +6,7 @@ VENV ?= .venv
 NEWER_VENV ?= .venv-newer
 EXTRAS ?= test,docs
 # Tests wait most of the time: more workers than processors. `make test` runs both Pythons at once.
-WORKERS ?= 5
+WORKERS ?= 6
 NEWER_WORKERS ?= 2
 FUZZ_MINUTES ?= 30
 # Percent of lines and branches.

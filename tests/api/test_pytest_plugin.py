@@ -223,6 +223,7 @@ def test_it(wsproxy_server):
 
 
 @pytest.mark.one_python
+@pytest.mark.sweep(keep=0)
 def test_plugin_command_through_proxy_is_reached(project: pytest.Pytester) -> None:
     project.makepyfile(
         command="""
@@ -269,6 +270,7 @@ def test_another_machine(wsproxy_recorder):
 
 
 @pytest.mark.one_python
+@pytest.mark.sweep(keep=0)
 def test_plugin_parallel_runs_pass(project: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     body = """
@@ -328,6 +330,7 @@ def test_plugin_record_missing_traces_are_recorded(project: pytest.Pytester) -> 
 
 
 @pytest.mark.one_python
+@pytest.mark.sweep(keep=0)
 def test_plugin_record_all_replaces_traces(project: pytest.Pytester) -> None:
     folder = project.path / "new" / "folder"
     folder.mkdir(parents=True)

@@ -18,7 +18,12 @@ from wsproxy.intercept import ca_bundle, environment
 from wsproxy.intercept.java_trust_store import trust_store
 from wsproxy.session import Session
 
-pytestmark = [pytest.mark.sdk, pytest.mark.one_python, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.sdk,
+    pytest.mark.one_python,
+    pytest.mark.timeout(300),
+    pytest.mark.sweep(keep=0),  # the programs of `make clients` are more
+]
 
 PAGE = """<script>
 const received = [], ws = new WebSocket("wss://%s/chromium");

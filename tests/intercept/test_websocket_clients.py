@@ -72,6 +72,7 @@ def test_python_clients_recorded_see_what_they_see_direct(
     check(client_setup, command, names)
 
 
+@pytest.mark.sweep(keep=0)
 def test_python_autobahn_on_twisted_recorded_sees_what_it_sees_direct(
     client_setup: ClientSetup, python_clients: str
 ) -> None:
@@ -80,6 +81,7 @@ def test_python_autobahn_on_twisted_recorded_sees_what_it_sees_direct(
     check(client_setup, command, ["autobahn-twisted"])
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("version", OLDER)
 def test_python_older_websockets_recorded_sees_what_it_sees_direct(
     client_setup: ClientSetup, python_clients: str, older_websockets: Path, version: str

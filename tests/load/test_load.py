@@ -202,6 +202,7 @@ def test_load_every_session_has_verdict(tmp_path: Path) -> None:
 
 
 @pytest.mark.one_python
+@pytest.mark.sweep
 @pytest.mark.parametrize(("keep", "kept"), [("failed", 6), ("all", 6), ("none", 0)])
 def test_load_keep_option_decides_traces(keep: str, kept: int, tmp_path: Path) -> None:
     trace = build(close_4999, tmp_path)
@@ -338,6 +339,7 @@ def test_load_command_prints_statistics(tmp_path: Path) -> None:
 
 
 @pytest.mark.one_python
+@pytest.mark.sweep(keep=0)
 def test_load_catalog_option_applies_to_all_processes(tmp_path: Path) -> None:
     trace, out, mine = build(close_1011, tmp_path), tmp_path / "out", tmp_path / "mine.toml"
     mine.write_text(MINE)
@@ -356,6 +358,7 @@ def test_load_catalog_option_applies_to_all_processes(tmp_path: Path) -> None:
 
 
 @pytest.mark.one_python
+@pytest.mark.sweep(keep=0)
 def test_load_no_record_writes_nothing(tmp_path: Path) -> None:
     trace, work = build(close_4999, tmp_path), tmp_path / "work"
     work.mkdir()
@@ -422,6 +425,7 @@ def wait_for_nobody(group: int) -> None:
 
 
 @pytest.mark.one_python
+@pytest.mark.sweep
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_load_interrupted_prints_statistics_so_far(how: signal.Signals, tmp_path: Path) -> None:
     out = tmp_path / "out"

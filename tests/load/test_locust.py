@@ -100,6 +100,7 @@ async def locust(client: Path | None, server: Path, folder: Path, sessions: int)
     return Ran(status, output.decode(), stats, failures, served, sorted(out.glob("*.wstrace")))
 
 
+@pytest.mark.sweep(keep=0)
 def test_locust_two_workers_replay_200_sessions(tmp_path: Path) -> None:
     trace = build(close_1011, tmp_path / "trace")
     ran = asyncio.run(locust(trace, trace, tmp_path, 200))

@@ -102,7 +102,7 @@ def costs(
     return {case: [next(done) for _ in each] for case, each in commands.items()}
 
 
-SAMPLED = pytest.mark.sweep(kind=lambda case: case[1], keep=2)
+SAMPLED = pytest.mark.sweep(kind=lambda case: case[1])
 
 
 def mark_of(name: str) -> pytest.MarkDecorator:

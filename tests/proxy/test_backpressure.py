@@ -164,6 +164,7 @@ class Blocked:
         peer.eof()
 
 
+@pytest.mark.sweep(kind=lambda stops: stops)
 @pytest.mark.parametrize("tls", [False, True], ids=["ws", "wss"])
 @pytest.mark.parametrize("stops", ["client", "server"])
 def test_relay_peer_stops_reading_blocks_only_its_sender(
@@ -245,6 +246,7 @@ def large(kind: str, mask: bytes | None) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.one_python
+@pytest.mark.sweep
 @pytest.mark.parametrize("kind", ["single", "fragmented", "deflated"])
 def test_relay_messages_of_16_mib_are_delivered_both_ways(
     kind: str, recorder: RecorderProcess, upstreams: dict[bool, Upstream]

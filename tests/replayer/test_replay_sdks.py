@@ -140,7 +140,7 @@ def same_failure(trace: Path, replayed: Path) -> bool:
 
 
 # Each client with one of the failures.
-@pytest.mark.sweep(kind=lambda client: str(client))
+@pytest.mark.sweep(keep=5)
 @pytest.mark.parametrize("client", EACH)
 def test_sdk_against_replay_server_gets_recorded_failure(
     client: Client, failed: Failed, run: Run, confdir: Path, tmp_path: Path

@@ -12,7 +12,11 @@ from html_page import Page, html_of, listening
 from other_browsers import ENGINES, Tab, engines
 from sessions import write
 
-pytestmark = [pytest.mark.one_python, pytest.mark.xdist_group("browser")]
+pytestmark = [
+    pytest.mark.one_python,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.sweep(keep=0),  # Chromium shows the page in test_page_in_browser.py
+]
 
 FAILED = (
     Path(__file__)

@@ -197,7 +197,7 @@ def report(request: pytest.FixtureRequest, held: dict[str, Held]) -> dict[str, A
     return found
 
 
-@pytest.mark.sweep(kind=language_of, keep=3)
+@pytest.mark.sweep(kind=language_of, keep=2)
 @pytest.mark.parametrize("report", places(HEARING), indirect=True)
 def test_sdk_reports_words_of_a_turn_for_speech(report: dict[str, Any]) -> None:
     # A turn ends at a pause, so one has two words at least; how many turns an SDK waits for depends
@@ -210,7 +210,7 @@ def test_sdk_reports_words_for_speech(report: dict[str, Any]) -> None:
     assert len(report["transcript"]) >= 12, report
 
 
-@pytest.mark.sweep(kind=language_of, keep=3)
+@pytest.mark.sweep(kind=language_of, keep=2)
 @pytest.mark.parametrize("report", places(SPEAKING), indirect=True)
 def test_sdk_receives_audio(report: dict[str, Any]) -> None:
     assert report["spoken"] > 16_000, report  # bytes

@@ -40,7 +40,7 @@ def test_explain_of_a_reported_session_names_its_cause_first(
     assert row(report, explained) in ROWS, "docs/wild.md differs: make generated"
 
 
-@pytest.mark.sweep(kind=lambda report: report.kind)
+@pytest.mark.sweep(keep=40)
 @BY_NAME
 def test_explain_of_a_near_miss_does_not_name_that_cause(report: Report, tmp_path: Path) -> None:
     explained = explanation(report.near().write(tmp_path / "session.wstrace"))
