@@ -6,7 +6,7 @@ VENV ?= .venv
 NEWER_VENV ?= .venv-newer
 EXTRAS ?= test,docs
 # Tests wait most of the time: more workers than processors. `make test` runs both Pythons at once.
-WORKERS ?= 6
+WORKERS ?= 5
 NEWER_WORKERS ?= 2
 FUZZ_MINUTES ?= 30
 # Percent of lines and branches.
@@ -64,9 +64,8 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 # MARKED: which tests. NEWER_TESTS: where the newer Python finds them; empty: everywhere.
-# On the newer Python `make test` runs what uses mitmproxy, the event loop and processes: the proxy,
-# the recorder, the interception, an app under `record` and `run`, and SDKs. `make sweep` runs
-# everything there but what says the same on each Python:
+# On the newer Python `make test` runs what runs inside mitmproxy: the proxy, the recorder, and SDKs
+# and an API through them. `make sweep` runs everything there but what says the same on each Python:
 # - `cost`: that processor time is linear and memory bounded.
 # - `one_python`: many samples of what other tests run on both, where the code under test has no
 #   event loop, thread, process or part of mitmproxy of its own: the catalog's conditions and
@@ -86,9 +85,7 @@ lint: $(READY)
 MARKED ?= not soak
 NEWER_MARKED ?= not soak and not cost and not one_python
 TESTS ?=
-NEWER_TESTS ?= tests/proxy tests/recorder tests/intercept tests/api/test_api_proxy.py \
-  tests/cli/test_isolation.py tests/cli/test_record_cli.py tests/cli/test_record_listening.py \
-  tests/simulate/test_sdks.py
+NEWER_TESTS ?= tests/proxy tests/recorder tests/simulate/test_sdks.py tests/api/test_api_proxy.py
 CASES ?= --sample
 RERUNS ?= 0
 tests: $(COLLECTED)
@@ -171,5 +168,5 @@ $(READY): pyproject.toml .ci/set_up.py
 
 # Python and pytest compile what the tests import, and these: once here, not once in each worker.
 $(COLLECTED): $(READY)
-	@$(BIN)/python -m pytest --collect-only -qq -m "$(MARKED)" >/dev/null || true
+	@$(BIN)/python -m pytest --collect-only -qq -m "$(MARKED)" $(TESTS) >/dev/null || true
 	@touch $@

@@ -180,6 +180,7 @@ def test_record_without_a_recorder_elsewhere_names_the_variable(
 
 
 @no_recorder
+@pytest.mark.sweep
 @pytest.mark.parametrize("found", ["WSPROXY_RECORDER", "PATH"])
 def test_recorder_installed_elsewhere_records_and_redirects(
     found: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -227,6 +227,7 @@ def split_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
     return out, b""
 
 
+@pytest.mark.sweep(kind=lambda answer: answer)
 @pytest.mark.parametrize("answer", [101, pytest.param(401, marks=pytest.mark.one_python)])
 @pytest.mark.parametrize("tls", [False, True], ids=["ws", "wss"])
 def test_recording_planted_credentials_are_not_in_traces_or_output(

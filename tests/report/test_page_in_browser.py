@@ -338,7 +338,7 @@ def pages(trace: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
     return found
 
 
-@pytest.mark.sweep(kind=lambda kind: kind)
+@pytest.mark.sweep(keep=3)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("kind", ["session", "agent", "refused", "pair", "index"])
 def test_page_has_no_serious_accessibility_violation(

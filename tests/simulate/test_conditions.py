@@ -296,7 +296,7 @@ def explained(path: Path) -> list[Finding]:
     return diagnose(Session.read(path), CATALOG)
 
 
-@pytest.mark.sweep(kind=kind, keep=2)
+@pytest.mark.sweep(kind=kind)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_condition_explained_is_first_finding_with_figure(
     case: Case, traces: dict[Case, Path]
@@ -306,7 +306,7 @@ def test_condition_explained_is_first_finding_with_figure(
     assert any(evidence.value is not None for evidence in findings[0].evidence)
 
 
-@pytest.mark.sweep(kind=kind, keep=2)
+@pytest.mark.sweep(kind=kind)
 @pytest.mark.parametrize("case", REPLAYED, ids=str)
 def test_condition_replayed_from_both_sides_is_reproduced(
     case: Case, replays: dict[Case, Replays]
@@ -318,7 +318,7 @@ def test_condition_replayed_from_both_sides_is_reproduced(
         assert verdict.trace.exists()
 
 
-@pytest.mark.sweep(kind=kind, keep=2)
+@pytest.mark.sweep(kind=kind)
 @pytest.mark.parametrize("case", [c for c in CASES if c.has_a_good_api], ids=str)
 def test_condition_replayed_against_good_api_is_not_reproduced(
     case: Case, replays: dict[Case, Replays]

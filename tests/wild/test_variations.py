@@ -149,7 +149,7 @@ def applied(
     raise AssertionError("no variation applies")
 
 
-@pytest.mark.sweep(kind=lambda vary: vary.__name__, keep=2)
+@pytest.mark.sweep(kind=lambda vary: vary.__name__)
 @BY_PAIR
 def test_explain_of_a_report_with_other_details_names_its_cause(
     report: Report, vary: Variation, tmp_path: Path
