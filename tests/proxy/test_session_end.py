@@ -20,7 +20,7 @@ from wire_witness import Peer, direct, through_connect, through_socks5
 from wsproxy.proxy.embedding import ProxySettings, background
 
 MORE = 0.05  # seconds that the recorder may add
-TRIES = 8  # of which one has to keep to it: the machine may be busy
+TRIES = 20  # of which one has to keep to it: the machine may be busy
 
 RESULT = frame(BINARY, bytes(200)) + close(1000)
 Connect = Callable[[], Peer]
