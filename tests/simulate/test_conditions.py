@@ -276,7 +276,7 @@ def replays(
         )
 
     def again(case: Case) -> Replays:
-        """What is a matter of time may be missed on a busy machine, in the recording as well."""
+        """On a busy machine a condition that depends on time is missed, also while recording."""
         for number in range(5):
             path = traces[case]
             if number:

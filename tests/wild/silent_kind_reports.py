@@ -127,7 +127,7 @@ def bursts(*, cut_up: bool) -> WireSession:
 
 
 def dropped_call(*, answers: bool) -> WireSession:
-    """The framework was told to use no tools, and drops the call that comes."""
+    """The framework is told to use no tools, and drops the function call that it receives."""
     session = gemini_ready().stream(chunks(pcm(2.0) + bytes(16_000), 3200), 0.1, gemini_audio)
     called = {"id": "function-call-1", "name": "look_up", "args": {"order": "7"}}
     session.server({"toolCall": {"functionCalls": [called]}}, after=0.4)

@@ -22,6 +22,7 @@ from wsproxy.session.format_timeline import FormatTimeline, format_timeline, wit
 from wsproxy.session.message_kinds import kind_at
 from wsproxy.session.request_query import query_parameters
 from wsproxy.session.traffic import DataTotals
+from wsproxy.session.transcript import Result
 from wsproxy.system.address import is_loopback
 
 from .call import CALLER, is_call
@@ -220,6 +221,12 @@ class SessionFacts:
             return self.timed_format
         formats = [each.format for each in self.timeline.declarations]
         return formats[0] if len(formats) == 1 and formats[0].bytes_per_second else None
+
+    @cached_property
+    def final_words(self) -> Sequence[Result]:
+        """The final results with words, in order; not those of an agent's own speech."""
+        found = self.session.timeline.transcript if self.session.timeline is not None else ()
+        return [each for each in found if each.final and each.text and not each.by_agent]
 
     @cached_property
     def signal(self) -> AudioReport:

@@ -79,7 +79,7 @@ def other_language(facts: SessionFacts) -> list[Evidence]:
     if agent_turns(facts) is None or timeline is None or facts.api is None:
         return []
     results = list(timeline.transcript)
-    heard = [each.text for each in results if each.text and each.final and not each.by_agent]
+    heard = [each.text for each in facts.final_words]
     spoken = {tag for tag in map(language_of, heard) if tag}
     answers = [(language_of(each.text), each) for each in results if each.by_agent]
     if len(spoken) != 1 or len(results) < timeline.transcript.results:

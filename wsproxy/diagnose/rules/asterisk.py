@@ -21,7 +21,7 @@ _MIN_WAIT = 2.0  # seconds in which an app ends what it has begun
 _SHOWN = 40  # characters of a command
 _FULL, _ROOM = "MEDIA_XOFF", "MEDIA_XON"  # its queue holds 900 frames; there is room again
 _LEFT = 2.0  # seconds for which there is room after MEDIA_XOFF: 100 frames of 20 ms
-_DISCARDS = ("HANGUP", "FLUSH_MEDIA")
+_HANGUP, _FLUSH = "HANGUP", "FLUSH_MEDIA"  # either discards what waits
 _FORMAT = re.compile(r"\bformat:(\w{1,20})")
 _FORMATS = {
     "ulaw": AudioFormat("mulaw", 8000),
@@ -70,14 +70,14 @@ def hung_up_early(facts: SessionFacts) -> list[Evidence]:
     if form is None or sent is None or sent.last is None:
         return []
     texts = facts.session.messages(from_client=False)
-    last = next((m for m in texts if m.text.strip() == "HANGUP"), None)
-    discards = [m for m in texts if m.text.strip() in _DISCARDS[1:]]
-    if last is None or any(m.t_ns > sent.last.t_ns for m in discards):
+    last = next((m for m in texts if m.text.strip() == _HANGUP), None)
+    flushed = [m for m in texts if m.text.strip() == _FLUSH]
+    if last is None or any(m.t_ns > sent.last.t_ns for m in flushed):
         return []
     left = _waiting(sent, form, last.t_ns)
     if left < CUT:
         return []
-    text = f"HANGUP (frame {last.frame}) came {seconds(last.t_ns - sent.last.t_ns):.1f} s after "
+    text = f"{_HANGUP} (frame {last.frame}) came {seconds(last.t_ns - sent.last.t_ns):.1f} s after "
     text += f"the last audio (frame {sent.last.frame}), of which {left:.1f} s had still to be "
     text += "played"
     return [Evidence(text, (last.frame,), last.t_ns, round(left, 1), "s")]

@@ -55,6 +55,17 @@ def spoke_between(regions: Sequence[Region], start_ns: int, end_ns: int) -> bool
     return any(region.t_ns < end_ns and region.end_t_ns > start_ns for region in regions)
 
 
+def sounds_between(
+    regions: Sequence[Region], start_s: float, end_s: float
+) -> list[tuple[float, float]]:
+    """Where the parts of regions between two places in the audio begin and end, in seconds."""
+    return [
+        (max(each.start_s, start_s), min(each.end_s, end_s))
+        for each in regions
+        if each.end_s > start_s and each.start_s < end_s
+    ]
+
+
 def agent_words(facts: SessionFacts, turns: Sequence[AgentTurn]) -> Iterator[list[Result]]:
     """The words of each turn: those that came before the next one."""
     timeline = facts.session.timeline

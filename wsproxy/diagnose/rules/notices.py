@@ -29,8 +29,10 @@ from wsproxy.session.requested_model import requested_languages
 from wsproxy.session.transcript import Result
 from wsproxy.wording import plural
 
+from .dialogue_facts import sounds_between
 from .lateness import has_places
 from .likely_causes import INTERIM_SETTINGS
+from .quiet_source import LIVE
 from .received import agreed_format, received_other_samples, received_track
 
 _MAX_LISTED = 20  # headers of containers that an analysis lists after the first one
@@ -44,7 +46,6 @@ _SEVERAL = 2  # languages
 _SOUNDS = 0.6  # of the time after the last word, for there to be sound in it
 _UTTERED = 0.7  # seconds of sound without a word, such as a drawn-out vowel
 _LONG_SPEECH = 8.0  # seconds for which people expect words while they speak
-_LIVE = (0.8, 1.25)  # times real time of a live source
 _MISSED = 1.5  # seconds of sound without words before a forced end; a breath is shorter
 
 
@@ -169,11 +170,7 @@ def _sound_without_words(
     facts: SessionFacts, message: ServerMessage, sent: float, words_end: float
 ) -> Evidence | None:
     """The sound between the last words and a message that ends the utterance."""
-    parts = [
-        (max(each.start_s, words_end), min(each.end_s, sent))
-        for each in facts.signal.speech.kept
-        if each.end_s > words_end and each.start_s < sent
-    ]
+    parts = sounds_between(facts.signal.speech.kept, words_end, sent)
     missed = sum(end - start for start, end in parts)
     if missed < _MISSED:
         return None
@@ -189,21 +186,22 @@ def cut_by_short_pause(facts: SessionFacts) -> list[Evidence]:
     if timeline is None or paths is None or not paths.pause or not has_places(facts):
         return []
     value = query_parameters(facts.session.request).get(paths.pause)
+    is_default = value is None
     number = paths.pause_ms if value is None else int(value[:9]) if value.isdecimal() else 0
     if not 0 < number <= _SHORT_PAUSE:
         return []
     ends = {m.frame for m in facts.server_json if first_match(paths.ends, m.kind, m.content)}
     finals = [each for each in timeline.transcript if each.final and each.text]
     cut = [each for each in finals if each.frame in ends and _is_in_sound(facts, each.end_s or 0.0)]
-    if value is None:
+    if is_default:
         # Nearly all sessions have the default: only a sentence that goes on shows that it matters.
         cut = [each for each in cut if _goes_on(each, finals)]
-    if len(cut) < (1 if value is None else _MIN_CUT):
+    if len(cut) < (1 if is_default else _MIN_CUT):
         return []
     first = cut[0]
-    text = f"{paths.pause}={number} in the URL; " if value is not None else ""
-    text = text or f"{paths.pause} is not set, and its default is {number} ms; "
-    text += f"{len(cut)} of {len(finals)} results that end the "
+    set_to = f"={number} in the URL" if not is_default else ""
+    text = paths.pause + (set_to or f" is not set, and its default is {number} ms")
+    text += f"; {len(cut)} of {len(finals)} results that end the "
     text += f"speech end in the middle of sound, such as {quoted(first.text, 60)} at "
     text += f"{first.end_s:.1f} s (frame {first.frame})"
     frames = tuple(each.frame for each in cut[:5])
@@ -248,12 +246,8 @@ def _sound_before(facts: SessionFacts, end: ServerMessage, path: str) -> float:
     if not isinstance(words_end, int | float) or words_end < 0:
         return 0.0
     sent = facts.timeline.seconds(facts.audio, end.t_ns)
-    parts = [
-        min(each.end_s, sent) - max(each.start_s, words_end)
-        for each in facts.signal.speech.kept
-        if each.end_s > words_end and each.start_s < sent
-    ]
-    total = sum(parts)
+    parts = sounds_between(facts.signal.speech.kept, words_end, sent)
+    total = sum(end - start for start, end in parts)
     return total if total >= _SOUNDS * (sent - words_end) and total >= _UTTERED else 0.0
 
 
@@ -268,7 +262,7 @@ def interims_not_asked(facts: SessionFacts) -> list[Evidence]:
     waited_s = seconds(first_ns - facts.audio.first.t_ns)
     spoken = [each.seconds for each in facts.signal.speech.kept if each.t_ns < first_ns]
     length = facts.timeline.seconds(facts.audio, first_ns)
-    if sum(spoken) < _LONG_SPEECH or not _LIVE[0] <= length / max(waited_s, 0.1) <= _LIVE[1]:
+    if sum(spoken) < _LONG_SPEECH or not LIVE[0] <= length / max(waited_s, 0.1) <= LIVE[1]:
         return []
     text = f"the first words came {waited_s:.1f} s after the first audio, as a final result; "
     text += f"{setting} is not set"

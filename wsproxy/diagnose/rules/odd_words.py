@@ -58,12 +58,10 @@ def results_twice(facts: SessionFacts) -> list[Evidence]:
 
     One that sends its state again and again does not do so exactly twice.
     """
-    timeline = facts.session.timeline
-    if timeline is None or facts.api is not None or not facts.audio.from_client:
+    worded = facts.final_words
+    if facts.api is not None or not facts.audio.from_client:
         return []
     contents = {message.frame: message.content for message in facts.server_json}
-    finals = [each for each in timeline.transcript if each.final and not each.by_agent]
-    worded = [each for each in finals if each.text]
     pairs = list(zip(worded[::2], worded[1::2], strict=False))
     if not pairs or len(worded) % 2 or any(len(each.text.split()) < _SENTENCE for each in worded):
         return []
@@ -85,9 +83,7 @@ def results_twice(facts: SessionFacts) -> list[Evidence]:
 
 def words_doubled(facts: SessionFacts) -> list[Evidence]:
     """Most final results hold the same words twice, one after the other, and no others."""
-    timeline = facts.session.timeline
-    results = timeline.transcript if timeline is not None else ()
-    finals = [each for each in results if each.final and each.text and not each.by_agent]
+    finals = facts.final_words
     doubled = [each for each in finals if _is_doubled(each.text)]
     if len(doubled) < _FINALS or 2 * len(doubled) < len(finals):
         return []
@@ -183,13 +179,10 @@ def words_of_silence(facts: SessionFacts) -> list[Evidence]:
 
     An app under test may send zeros to a simulated API, which answers with words.
     """
-    timeline, silence = facts.session.timeline, facts.signal.silence.kept[:1]
-    if timeline is None or not facts.audio.from_client or not silence:
+    silence, words = facts.signal.silence.kept[:1], facts.final_words
+    if not words or not facts.audio.from_client or not silence or silence[0].start_s > _EDGE:
         return []
-    results = (each for each in timeline.transcript if each.final and not each.by_agent)
-    first = next((each for each in results if each.text), None)
-    if first is None or silence[0].start_s > _EDGE:
-        return []
+    first = words[0]
     sent = facts.timeline.seconds(facts.audio, first.t_ns)
     if sent < _SILENT or silence[0].end_s < sent - _EDGE:
         return []
@@ -200,18 +193,15 @@ def words_of_silence(facts: SessionFacts) -> list[Evidence]:
 
 def words_of_noise(facts: SessionFacts) -> list[Evidence]:
     """Final words came, and nothing in all of the audio rises above its background."""
-    timeline, audio = facts.session.timeline, facts.signal
-    if timeline is None or not facts.audio.from_client or audio.speech.count:
+    worded = [each for each in facts.final_words if len(each.text.split()) > 1]
+    audio = facts.signal
+    if not worded or not facts.audio.from_client or audio.speech.count:
         return []
-    level, seconds_of_it = audio.rms_dbfs, audio.duration_s
-    if level is None or level < _QUIET or seconds_of_it < _MIN_NOISE or audio.faults:
-        return []
-    results = (each for each in timeline.transcript if each.final and not each.by_agent)
-    worded = [each for each in results if len(each.text.split()) > 1]
-    if not worded:
+    level, length = audio.rms_dbfs, audio.duration_s
+    if level is None or level < _QUIET or length < _MIN_NOISE or audio.faults:
         return []
     first = worded[0]
-    text = f"{quoted(first.text, _SHOWN)} (frame {first.frame}): words of {seconds_of_it:.1f} s of "
+    text = f"{quoted(first.text, _SHOWN)} (frame {first.frame}): words of {length:.1f} s of "
     text += f"audio in which nothing rises above the background, a steady {level:.0f} dBFS"
     frames = tuple(each.frame for each in worded[:5])
     return [Evidence(text, frames, first.t_ns, float(len(worded)), "results")]
@@ -306,14 +296,13 @@ def language_unset(facts: SessionFacts) -> list[Evidence]:
 
 def other_script(facts: SessionFacts) -> list[Evidence]:
     """Words came in a script in which none of the languages is written that the app names."""
-    timeline = facts.session.timeline
     languages = requested_languages(facts.session)
     allowed = scripts_of_all(languages)
-    if timeline is None or allowed is None:
+    if allowed is None:
         return []
     found: list[tuple[Result, str]] = []
-    for each in timeline.transcript:
-        if each.final and not each.by_agent and (script := main_script(each.text)):
+    for each in facts.final_words:
+        if script := main_script(each.text):
             # Names and loanwords are in Latin letters in many languages.
             found += [(each, script)] if script not in (LATIN, *allowed) else []
     if not found:

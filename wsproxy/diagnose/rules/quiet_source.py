@@ -19,7 +19,7 @@ _BURST = 0.4  # seconds of such a part
 _FASTER = 2.0  # times real time
 _STRETCHES = 3  # with pauses between them
 _PAUSES = (1.5, 60.0)  # seconds without audio
-_LIVE = (0.8, 1.25)  # times real time of a live source
+LIVE = (0.8, 1.25)  # times real time of a live source
 _SHORTEST = 0.3  # seconds of a stretch whose pace means anything
 
 
@@ -58,7 +58,7 @@ def silence_in_bursts(facts: SessionFacts) -> list[Evidence]:
 
 def sent_in_stretches(facts: SessionFacts) -> list[Evidence]:
     """Audio comes in real time for a while, then none, again and again."""
-    declared = facts.timed_format or facts.only_format
+    declared = facts.only_format
     if declared is None or not facts.audio.from_client:
         return []
     parts = [part for part in stretches(facts.audio.cursor.recent) if len(part) > 1]
@@ -70,7 +70,7 @@ def sent_in_stretches(facts: SessionFacts) -> list[Evidence]:
         return []  # it may send nothing while the agent speaks
     length = sum(declared.duration(part[-1][1] - part[0][1]) for part in parts)
     wall = sum(seconds(part[-1][0] - part[0][0]) for part in parts)
-    if wall < _SHORTEST * len(parts) or not _LIVE[0] <= length / wall <= _LIVE[1]:
+    if wall < _SHORTEST * len(parts) or not LIVE[0] <= length / wall <= LIVE[1]:
         return []
     text = f"the audio came in {len(parts)} stretches, each in real time, with pauses of "
     text += f"{min(pauses):.1f} to {max(pauses):.1f} s in which nothing came"

@@ -19,6 +19,7 @@ from wsproxy.session.timeline import Timeline
 from wsproxy.session.transcript import Result, SessionTranscript
 from wsproxy.wording import plural
 
+from .dialogue_facts import sounds_between
 from .exchange import turn_not_ended
 from .good_ending import (
     LATE_FINAL,
@@ -263,9 +264,8 @@ def _dropped_in_place(
             continue
         if any(f.text and (f.end_s or 0.0) > start and (f.start_s or 0.0) < end for f in finals):
             continue
-        spoken = facts.signal.speech.kept
-        sound = sum(max(0.0, min(r.end_s, end) - max(r.start_s, start)) for r in spoken)
-        if sound >= _SAID:
+        sounds = sounds_between(facts.signal.speech.kept, start, end)
+        if sum(ends - begins for begins, ends in sounds) >= _SAID:
             return worded, empty
     return None
 
